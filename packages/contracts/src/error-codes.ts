@@ -1,0 +1,94 @@
+/**
+ * The one table of error codes. A code is stable: clients branch on it, the message is for people.
+ * `status` is the HTTP status the gateway answers with; codes of an execution's own `error` are data in a 200 answer
+ * and carry no status. `retryable` says whether the very same request may succeed later.
+ */
+interface ErrorCodeEntry {
+  readonly status: number | null;
+  readonly retryable: boolean;
+  readonly meaning: string;
+}
+
+export const ERROR_CODES = {
+  // The request itself
+  INVALID_REQUEST: { status: 400, retryable: false, meaning: 'A field is missing, unknown or has the wrong type; the message names it.' },
+  MALFORMED_JSON: { status: 400, retryable: false, meaning: 'The body is not JSON, repeats a key, or nests too deep.' },
+  INVALID_EVENT_ID: { status: 400, retryable: false, meaning: 'Last-Event-ID is no event id of this execution.' },
+  UNSUPPORTED_LANGUAGE: { status: 400, retryable: false, meaning: 'No runtime for this language; the message lists those there are.' },
+  CODE_TOO_LARGE: { status: 413, retryable: false, meaning: 'The program is larger than the limit (256 KB).' },
+  BODY_TOO_LARGE: { status: 413, retryable: false, meaning: 'The request body is larger than the limit.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, meaning: 'The body must be application/json.' },
+  UNAUTHENTICATED: { status: 401, retryable: false, meaning: 'No key, or one that is unknown, expired or revoked.' },
+  FORBIDDEN: { status: 403, retryable: false, meaning: "The key's role does not allow this." },
+  HOST_NOT_ALLOWED: { status: 403, retryable: false, meaning: 'The Host or Origin header names a host this gateway does not answer to.' },
+  NOT_FOUND: { status: 404, retryable: false, meaning: 'No such route or resource.' },
+  METHOD_NOT_ALLOWED: { status: 405, retryable: false, meaning: 'The route exists, but not with this method.' },
+  EXECUTION_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such execution, or one of another principal.' },
+  EXECUTION_ENDED: { status: 409, retryable: false, meaning: 'The execution has ended already.' },
+  EXECUTION_NOT_PAUSED: { status: 409, retryable: false, meaning: 'Only a paused execution can be resumed.' },
+  EVENTS_GONE: { status: 410, retryable: false, meaning: 'The events after this Last-Event-ID are no longer kept; start without it.' },
+  SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },
+  TOOL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such tool on that server; the message names near matches.' },
+  POLICY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such policy.' },
+  KEY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such key.' },
+  INTEGRATION_EXISTS: { status: 409, retryable: false, meaning: 'An integration of this slug exists already.' },
+  IDEMPOTENCY_CONFLICT: { status: 409, retryable: false, meaning: 'This Idempotency-Key was used with another body.' },
+  QUEUE_FULL: { status: 503, retryable: true, meaning: 'Too many executions are waiting; Retry-After says when to come back.' },
+  RATE_LIMITED: { status: 429, retryable: true, meaning: 'Too many requests of this principal; Retry-After says when to come back.' },
+  SHUTTING_DOWN: { status: 503, retryable: true, meaning: 'The service is stopping; another replica, or the next start, will answer.' },
+  SANDBOX_UNAVAILABLE: { status: 503, retryable: true, meaning: 'No sandbox could be made; `deploy.sh doctor` says why.' },
+  INTERNAL: { status: 500, retryable: true, meaning: 'A fault of ours. The log has it under the request id.' },
+
+  // One tool call (raised in the program as ToolError.code, answered by /tools/invoke)
+  INVALID_ARGUMENTS: { status: 400, retryable: false, meaning: "The arguments do not fit the tool's schema; details names each." },
+  ARGUMENTS_TOO_LARGE: { status: 413, retryable: false, meaning: 'The arguments of one call exceed 1 MB.' },
+  REPLY_TOO_LARGE: { status: 502, retryable: false, meaning: 'The reply of one call exceeds 8 MB.' },
+  CALL_LIMIT: { status: 429, retryable: false, meaning: "The execution's number of tool calls is used up." },
+  TOOL_BLOCKED: { status: 403, retryable: false, meaning: 'A policy blocks this tool.' },
+  TOOL_NEEDS_APPROVAL: { status: 403, retryable: false, meaning: 'A policy wants a human decision before this call.' },
+  TOOL_FAILED: { status: 502, retryable: false, meaning: 'The tool answered with an error of its own.' },
+  TOOL_TIMEOUT: { status: 504, retryable: true, meaning: 'The upstream server did not answer in time; whether it acted is unknown.' },
+  UPSTREAM_UNAVAILABLE: { status: 503, retryable: true, meaning: 'The upstream server is down; details has its state.' },
+  UPSTREAM_LOST: { status: 502, retryable: true, meaning: 'The upstream server went away during the call; whether it acted is unknown.' },
+  CALL_ABORTED: { status: 499, retryable: false, meaning: 'The execution ended before the call was answered.' },
+  TOOL_CHANNEL_UNAVAILABLE: {
+    status: null,
+    retryable: false,
+    meaning: 'This process of the sandbox has no tool channel (a child process, say).',
+  },
+
+  // An integration
+  INTEGRATION_INVALID: {
+    status: 400,
+    retryable: false,
+    meaning: 'The definition of the integration cannot be used; the message says where and why.',
+  },
+  INTEGRATION_UNREACHABLE: {
+    status: 502,
+    retryable: true,
+    meaning: 'The upstream server could not be reached or did not speak the protocol.',
+  },
+
+  // How an execution can end (data, HTTP 200)
+  SYNTAX_ERROR: { status: null, retryable: false, meaning: 'The program does not parse.' },
+  TYPECHECK_FAILED: { status: null, retryable: false, meaning: 'The program does not type-check; nothing ran.' },
+  UNCAUGHT: { status: null, retryable: false, meaning: 'The program threw.' },
+  EXITED: { status: null, retryable: false, meaning: 'The program left early: a non-zero code, or zero before its result.' },
+  TIMEOUT: { status: null, retryable: false, meaning: 'The program ran longer than timeoutMs.' },
+  MEMORY_LIMIT: { status: null, retryable: false, meaning: 'The sandbox used more memory than allowed.' },
+  OUTPUT_LIMIT: { status: null, retryable: false, meaning: 'The program printed more than 8 MB.' },
+  RESULT_TOO_LARGE: { status: null, retryable: false, meaning: 'The result is larger than 10 MB.' },
+  RESULT_NOT_SERIALIZABLE: { status: null, retryable: false, meaning: 'The result cannot be written as JSON.' },
+  SANDBOX_CRASHED: { status: null, retryable: true, meaning: 'The runtime died by a signal or closed its channel.' },
+  CANCELLED: { status: null, retryable: false, meaning: 'Somebody cancelled the execution.' },
+  APPROVAL_EXPIRED: { status: null, retryable: false, meaning: 'Nobody decided in time.' },
+  REPLAY_DIVERGED: { status: null, retryable: false, meaning: 'A replay did something else than the recorded run.' },
+  SESSION_LOST: { status: null, retryable: true, meaning: 'The worker that held the session is gone.' },
+  WORKER_LOST: {
+    status: null,
+    retryable: true,
+    meaning: 'The process that ran the execution died; `effects` says whether it may be run again.',
+  },
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;

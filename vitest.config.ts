@@ -1,0 +1,14 @@
+import { tmpdir } from 'node:os';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // The checkout may belong to another user than the one the tests run as.
+  cacheDir: `${tmpdir()}/code-executor-vitest-${process.getuid?.() ?? 0}`,
+  test: {
+    include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'sandbox-image/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Suites that boot sandboxes share two cores; more workers than cores only make them wait for each other.
+    maxWorkers: 2,
+  },
+});
