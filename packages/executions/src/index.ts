@@ -1,0 +1,1 @@
+export type { ExecutionGrant, ExecutionRecord, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';

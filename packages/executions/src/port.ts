@@ -1,4 +1,14 @@
-import type { DiscoveryOperation, Effects, ToolCallReply } from '@code-executor/contracts';
+import type {
+  DiscoveryOperation,
+  Effects,
+  ExecuteRequest,
+  Execution,
+  ExecutionEvent,
+  ExecutionStatus,
+  Principal,
+  Role,
+  ToolCallReply,
+} from '@code-executor/contracts';
 
 /** What lets one execution call tools: it names whom the calls are for, and dies with the execution. */
 export interface ExecutionGrant {
@@ -26,4 +36,54 @@ export interface ToolPort {
   discover(grant: ExecutionGrant, operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
   /** Host directory of the wrapper snapshot that a new execution of this workspace sees. */
   snapshotDir(workspaceId: string): Promise<string>;
+}
+
+/** An execution as it is kept: its result stays the raw JSON text the program sent, so that no number loses digits on the way. */
+export interface ExecutionRecord extends Omit<Execution, 'result'> {
+  readonly resultJson: string | null;
+  readonly language: string;
+  readonly createdAt: string;
+  readonly endedAt: string | null;
+}
+
+/** What the gateway asks of executions. Every method judges the principal: an agent sees its own, an operator the workspace's. */
+export interface Executions {
+  /** The row commits before this resolves. `replayed`: the Idempotency-Key was known, nothing new was queued. */
+  submit(
+    principal: Principal,
+    request: ExecuteRequest,
+    options: { readonly idempotencyKey?: string | undefined; readonly requestId: string },
+  ): Promise<{ readonly executionId: string; readonly replayed: boolean }>;
+  /** Resolves when the execution has ended or is paused. Aborting the wait does not stop the execution. */
+  wait(principal: Principal, executionId: string, signal: AbortSignal): Promise<ExecutionRecord>;
+  get(principal: Principal, executionId: string): Promise<ExecutionRecord>;
+  list(
+    principal: Principal,
+    page: { readonly limit: number; readonly cursor?: string | undefined; readonly status?: ExecutionStatus | undefined },
+  ): Promise<{ readonly items: ExecutionRecord[]; readonly total: number; readonly nextCursor: string | null }>;
+  cancel(principal: Principal, executionId: string): Promise<ExecutionRecord>;
+  /** Events with an id above `afterId`, live until the execution ends. Throws INVALID_EVENT_ID or EVENTS_GONE before the first. */
+  events(principal: Principal, executionId: string, afterId: number, signal: AbortSignal): Promise<AsyncIterable<ExecutionEvent>>;
+  depth(): { readonly queued: number; readonly running: number };
+}
+
+export interface KeyRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+/** API keys: 256 random bits, stored as SHA-256 only; the bare key is shown once. */
+export interface Keys {
+  /** null: unknown, expired or revoked. Costs no more than a map look-up for a key seen before. */
+  authenticate(bareKey: string): Promise<Principal | null>;
+  create(
+    principal: Principal,
+    key: { readonly name: string; readonly role: Role; readonly expiresAt?: string | undefined },
+  ): Promise<KeyRecord & { readonly key: string }>;
+  list(principal: Principal): Promise<KeyRecord[]>;
+  revoke(principal: Principal, keyId: string): Promise<KeyRecord>;
 }

@@ -1,0 +1,111 @@
+import type { JsonSchema, PolicyAction, Principal, SearchDetail, ToolAnnotations, ToolCallReply } from '@code-executor/contracts';
+
+export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
+
+export interface IntegrationRecord {
+  readonly slug: string;
+  readonly kind: 'mcp';
+  /** Where its definition comes from: the servers file (re-read at every start) or the API. */
+  readonly origin: 'file' | 'api';
+  readonly state: IntegrationState;
+  /** Why it is broken, in a sentence without secrets. */
+  readonly reason: string | null;
+  readonly toolCount: number;
+  readonly trust: boolean | 'annotations';
+  readonly warnings: readonly string[];
+  readonly restarts: number;
+}
+
+/** Body of `POST /integrations` for kind `mcp`: either `url` (streamable HTTP, SSE as a fallback) or `command`. */
+export interface NewIntegration {
+  readonly slug: string;
+  readonly kind: 'mcp';
+  readonly url?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly command?: string | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cwd?: string | undefined;
+  readonly trust?: boolean | 'annotations' | undefined;
+  readonly lazy?: boolean | undefined;
+  readonly sandbox?: { readonly mounts?: readonly string[] | undefined; readonly network?: boolean | undefined } | undefined;
+}
+
+export interface ToolSummary {
+  readonly server: string;
+  readonly name: string;
+  readonly description: string;
+  readonly action: PolicyAction;
+}
+
+export interface SearchQuery {
+  readonly q: string;
+  readonly server?: string | undefined;
+  readonly detail: SearchDetail;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** `items` by detail: `name` → `{server: [tool, …]}`; `description` → `{server: {tool: one line}}`; `full` → ToolInfo[]. */
+export interface SearchAnswer {
+  readonly items: unknown;
+  readonly total: number;
+  /** o200k tokens of `items` as JSON. */
+  readonly tokens: number;
+  /** Against the full definitions of the whole visible catalog. */
+  readonly tokensSaved: number;
+  readonly nextOffset: number | null;
+}
+
+export interface ToolInfo {
+  readonly server: string;
+  readonly name: string;
+  readonly title: string | null;
+  readonly description: string;
+  readonly inputSchema: JsonSchema;
+  readonly outputSchema: JsonSchema | null;
+  readonly annotations: ToolAnnotations;
+  readonly signature: string;
+  readonly wrapper: { readonly path: string; readonly source: string; readonly pythonPath: string; readonly pythonSource: string };
+  readonly policy: { readonly action: PolicyAction; readonly reason: string };
+  readonly example: { readonly typescript: string; readonly python: string };
+}
+
+export interface PolicyRecord {
+  readonly id: string;
+  readonly pattern: string;
+  readonly action: PolicyAction;
+  readonly createdAt: string;
+}
+
+/** What the gateway asks of the tool domain, beside ToolPort (`@code-executor/executions`), which it also implements. */
+export interface ToolAdministration {
+  listTools(
+    principal: Principal,
+    page: { readonly server?: string | undefined; readonly limit: number; readonly cursor?: string | undefined },
+  ): { readonly items: readonly ToolSummary[]; readonly total: number; readonly nextCursor: string | null };
+  search(principal: Principal, query: SearchQuery): SearchAnswer;
+  toolInfo(principal: Principal, server: string, tool: string): ToolInfo;
+  /** One call without code; recorded like any other, with no execution. */
+  invoke(principal: Principal, server: string, tool: string, args: unknown, signal: AbortSignal): Promise<ToolCallReply>;
+
+  listIntegrations(principal: Principal): readonly IntegrationRecord[];
+  getIntegration(principal: Principal, slug: string): IntegrationRecord;
+  addIntegration(principal: Principal, integration: NewIntegration): Promise<IntegrationRecord>;
+  removeIntegration(principal: Principal, slug: string): Promise<void>;
+  /** Reconnects where needed and lists the tools again. */
+  refreshIntegration(
+    principal: Principal,
+    slug: string,
+  ): Promise<IntegrationRecord & { readonly added: string[]; readonly removed: string[]; readonly changed: string[] }>;
+
+  listPolicies(principal: Principal): Promise<readonly PolicyRecord[]>;
+  addPolicy(principal: Principal, policy: { readonly pattern: string; readonly action: PolicyAction }): Promise<PolicyRecord>;
+  removePolicy(principal: Principal, policyId: string): Promise<void>;
+
+  /** For /health: every configured server with its state, and the number of its tools. */
+  summary(): {
+    readonly servers: Readonly<Record<string, { state: IntegrationState; tools: number; reason: string | null }>>;
+    readonly totalTools: number;
+  };
+}
