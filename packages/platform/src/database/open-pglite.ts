@@ -19,7 +19,7 @@ export async function openPglite(directory: string): Promise<Kysely<unknown>> {
     const data = `${directory}/data`;
     if (!(await exists(`${data}/PG_VERSION`))) await initialise(data);
     // The optimising compiler doubles PGlite's memory and gains nothing measurable on statements as small as ours.
-    setFlagsFromString('--liftoff-only');
+    for (const flag of ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag);
     const pglite = new PGlite(data, PGLITE_OPTIONS);
     await pglite.waitReady;
     const kysely = new Kysely<unknown>({ dialect: new PGliteDialect({ pglite }) });
