@@ -6,6 +6,7 @@ export default defineConfig({
   cacheDir: `${tmpdir()}/code-executor-vitest-${process.getuid?.() ?? 0}`,
   test: {
     include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'sandbox-image/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    fsModuleCache: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Suites that boot sandboxes share two cores; more workers than cores only make them wait for each other.
