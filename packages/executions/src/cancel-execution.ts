@@ -1,0 +1,34 @@
+import type { Principal } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
+import { type EndDependencies, endExecution } from './end-execution.ts';
+import { endWithoutProgram } from './execution.ts';
+import type { LiveExecutions } from './live-executions.ts';
+import type { ExecutionRecord } from './port.ts';
+import type { ExecutionQueue } from './queue/execution-queue.ts';
+import type { StopReason } from './run/run-execution.ts';
+import { executionNotFound, isVisible, visibilityOf } from './visibility.ts';
+
+const CANCELLED: StopReason = { status: 'cancelled', error: { code: 'CANCELLED', message: 'The execution was cancelled.' } };
+
+/** Resolves when it has ended as cancelled. Throws EXECUTION_ENDED when another end came first. */
+export async function cancelExecution(
+  principal: Principal,
+  executionId: string,
+  deps: EndDependencies & { readonly queue: ExecutionQueue; readonly live: LiveExecutions },
+): Promise<ExecutionRecord> {
+  const visible = visibilityOf(principal);
+  const live = deps.live.get(executionId);
+  if (live === undefined || !isVisible(visible, live)) {
+    const found = await deps.store.find(executionId, visible);
+    if (found === null) throw executionNotFound(executionId);
+    throw ended(found.record);
+  }
+  if (deps.queue.remove(executionId)) await endExecution(live, 0, endWithoutProgram('cancelled', CANCELLED.error, 'not_started'), deps);
+  else live.stop.abort(CANCELLED);
+  const record = await live.ended;
+  if (record.status !== 'cancelled') throw ended(record);
+  return record;
+}
+
+const ended = ({ executionId, status }: ExecutionRecord): AppError =>
+  new AppError('EXECUTION_ENDED', `Execution ${executionId} has ended already: ${status}.`, { details: { status } });

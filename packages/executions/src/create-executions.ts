@@ -1,0 +1,114 @@
+import { newId, type Principal, RUNTIMES } from '@code-executor/contracts';
+import { AppError, type Database, type Logger } from '@code-executor/platform';
+import { DEFAULT_LIMITS, type SandboxLimits } from '@code-executor/sandbox';
+import { cancelExecution } from './cancel-execution.ts';
+import type { RequestLimits } from './check-request.ts';
+import type { ExecutionEnded } from './end-execution.ts';
+import type { ClaimedExecution } from './execution.ts';
+import { createLiveExecutions } from './live-executions.ts';
+import type { Executions } from './port.ts';
+import { startPurging } from './purge-executions.ts';
+import type { ExecutionQueue } from './queue/execution-queue.ts';
+import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
+import { type Recovered, recoverExecutions } from './recover-executions.ts';
+import type { EffectsOf, RunDependencies } from './run/dependencies.ts';
+import type { StopReason } from './run/run-execution.ts';
+import { createExecutionStore } from './store/execution-store.ts';
+import { submitExecution } from './submit-execution.ts';
+import { takeExecution } from './take-execution.ts';
+
+export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits'> {
+  readonly db: Database;
+  readonly log: Logger;
+  readonly queue: ExecutionQueue;
+  /** Executions of this process that run side by side. */
+  readonly concurrency: number;
+  readonly languages?: RequestLimits['languages'] | undefined;
+  readonly timeoutMaximumMs?: number | undefined;
+  readonly sandboxLimits?: SandboxLimits | undefined;
+  /** The tool side's journal; without it the effects of a lost execution are `unknown`. */
+  readonly effectsOf?: EffectsOf | undefined;
+  /** Days that ended executions are kept; 30 by default. */
+  readonly retentionDays?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface ExecutionsService extends Executions {
+  /** Mends what the last process left, then begins to take executions. Call once, before the first request. */
+  start(): Promise<Recovered>;
+  /** One event per ended execution, after its end is written. Answers the way to unsubscribe. */
+  onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
+  /** Takes nothing more; what runs may finish within `graceMs`, then it is stopped and ends as WORKER_LOST. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+const STOPPED: StopReason = {
+  status: 'failed',
+  error: { code: 'WORKER_LOST', message: 'The service was stopped while the program ran; effects says whether it may be run again.' },
+};
+
+/** The rows need `executionMigrations` to have run. */
+export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {
+  const { db, log, queue, now = Date.now } = options;
+  const listeners = new Set<(event: ExecutionEnded) => void>();
+  const store = createExecutionStore(db);
+  const shared = {
+    store,
+    queue,
+    log,
+    now,
+    live: createLiveExecutions(),
+    handover: new Map<string, ClaimedExecution>(),
+    workerId: newId('req').replace('req', 'worker'),
+    limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
+    effectsOf: options.effectsOf,
+    onEnded: announce,
+    run: { ...options, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
+  };
+  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);
+  let closing = false;
+
+  return {
+    async submit(principal: Principal, request, submitOptions) {
+      if (closing) throw new AppError('SHUTTING_DOWN', 'The service is stopping and accepts nothing new.');
+      return await submitExecution(principal, request, submitOptions, shared);
+    },
+    wait: (principal, executionId, signal) => waitForExecution(principal, executionId, signal, shared),
+    get: (principal, executionId) => getExecution(principal, executionId, shared),
+    list: (principal, page) => listExecutions(principal, page, shared),
+    cancel: (principal, executionId) => cancelExecution(principal, executionId, shared),
+    events: (principal, executionId, afterId, signal) => followExecution(principal, executionId, afterId, signal, shared),
+    depth: () => queue.depth(),
+
+    async start() {
+      const recovered = await recoverExecutions(shared);
+      queue.process((executionId) => takeExecution(executionId, shared), { concurrency: options.concurrency });
+      return recovered;
+    },
+    onExecutionEnded(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close({ graceMs = 5_000 } = {}) {
+      closing = true;
+      await purging.stop();
+      const timer = setTimeout(() => {
+        for (const live of shared.live.all()) if (live.startedMs !== null) live.stop.abort(STOPPED);
+      }, graceMs);
+      await queue.close();
+      clearTimeout(timer);
+    },
+  };
+
+  function announce(event: ExecutionEnded): void {
+    log.info(event, 'Execution ended');
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
+      }
+    }
+  }
+}

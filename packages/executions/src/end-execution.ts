@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Effects, ExecutionStatus } from '@code-executor/contracts';
+import type { Logger } from '@code-executor/platform';
+import { messageOf } from '@code-executor/platform';
+import { storeEvents } from './events/stored-events.ts';
+import type { ExecutionOutcome } from './execution.ts';
+import type { LiveExecution, LiveExecutions } from './live-executions.ts';
+import { countOutputTokens } from './output-tokens.ts';
+import type { ExecutionRecord } from './port.ts';
+import type { ExecutionStore } from './store/execution-store.ts';
+import type { EndedExecution } from './store/finish-statement.ts';
+
+/** One per execution: what the log and the metrics say of it. */
+export interface ExecutionEnded {
+  readonly executionId: string;
+  readonly requestId: string;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  readonly language: string;
+  readonly status: ExecutionStatus;
+  readonly errorCode: string | null;
+  readonly effects: Effects;
+  readonly queueMs: number;
+  readonly executionMs: number;
+  readonly totalMs: number;
+  /** null: no sandbox was claimed. */
+  readonly warm: boolean | null;
+  readonly outputBytes: number;
+  readonly outputTokens: number;
+  readonly resultBytes: number;
+  readonly toolCalls: number;
+}
+
+export interface EndDependencies {
+  readonly store: ExecutionStore;
+  readonly live: LiveExecutions;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly onEnded: (event: ExecutionEnded) => void;
+}
+
+/** A database that is restarting is back within seconds; the execution must not be lost to that. */
+const WRITE_RETRY_DELAYS_MS = [50, 500, 3_000];
+
+/** Writes the end, then tells whoever waits or follows: nobody hears of an end that is not committed. */
+export async function endExecution(
+  live: LiveExecution,
+  token: number,
+  outcome: ExecutionOutcome,
+  deps: EndDependencies,
+  options: { readonly eventsLost?: boolean } = {},
+): Promise<void> {
+  try {
+    const described = await describeEnd(live, token, outcome, deps);
+    const ended = options.eventsLost ? { ...described, eventsJson: null } : described;
+    const written = await writeEnd(ended, deps);
+    const record = written ? toRecord(live, ended) : await adoptOtherEnd(live, token, deps);
+    live.log.end(record.status, record.error);
+    live.settle(record);
+    if (written) deps.onEnded(toEvent(live, ended));
+  } catch (error) {
+    // The row stays as it is; the next start ends it as lost.
+    deps.log.error({ err: error, executionId: live.id }, 'The end of an execution could not be written');
+    live.log.end('failed', { code: 'INTERNAL', message: 'The end of this execution could not be written.' });
+    live.fail(error);
+  } finally {
+    deps.live.close(live.id);
+  }
+}
+
+async function describeEnd(live: LiveExecution, token: number, outcome: ExecutionOutcome, deps: EndDependencies): Promise<EndedExecution> {
+  // Half a pair of surrogates cannot be stored; where output is cut, one may be left.
+  const output = outcome.output.toWellFormed();
+  const outputTokens = await countOutputTokens(output);
+  live.log.flush();
+  const endedMs = performance.now();
+  return {
+    id: live.id,
+    token,
+    endedAt: new Date(deps.now()),
+    queueMs: roundToMicroseconds((live.startedMs ?? endedMs) - live.acceptedMs),
+    totalMs: roundToMicroseconds(endedMs - live.acceptedMs),
+    outputTokens,
+    outcome: { ...outcome, output, executionTimeMs: roundToMicroseconds(outcome.executionTimeMs) },
+    eventsJson: storeEvents(live.log.events(), output),
+  };
+}
+
+async function writeEnd(ended: EndedExecution, { store, log }: EndDependencies): Promise<boolean> {
+  for (const delayMs of WRITE_RETRY_DELAYS_MS) {
+    try {
+      return await store.finish(ended);
+    } catch (error) {
+      log.warn({ executionId: ended.id, reason: messageOf(error) }, 'Writing the end of an execution failed; trying again');
+      await sleep(delayMs);
+    }
+  }
+  return await store.finish(ended);
+}
+
+/** Somebody else ended it, or took it over, while this process held an older token. */
+async function adoptOtherEnd(live: LiveExecution, token: number, { store, log }: EndDependencies): Promise<ExecutionRecord> {
+  log.warn({ executionId: live.id, token }, 'A stale fencing token was refused: this execution is not ours any more');
+  const found = await store.find(live.id, live);
+  if (found === null) throw new Error(`Execution ${live.id} is gone from the database.`);
+  return found.record;
+}
+
+function toRecord(live: LiveExecution, { outcome, endedAt, queueMs, totalMs, outputTokens }: EndedExecution): ExecutionRecord {
+  return {
+    executionId: live.id,
+    status: outcome.status,
+    output: outcome.output,
+    resultJson: outcome.resultJson,
+    error: outcome.error,
+    executionTime: outcome.executionTimeMs,
+    truncated: outcome.truncated,
+    droppedBytes: outcome.droppedBytes,
+    effects: outcome.effects,
+    toolCalls: [...outcome.toolCalls],
+    metrics: { queueMs, totalMs, warm: outcome.warm ?? false, outputBytes: outcome.outputBytes, outputTokens },
+    approval: null,
+    language: live.language,
+    createdAt: live.createdAt.toISOString(),
+    endedAt: endedAt.toISOString(),
+  };
+}
+
+function toEvent(live: LiveExecution, { outcome, queueMs, totalMs, outputTokens }: EndedExecution): ExecutionEnded {
+  return {
+    executionId: live.id,
+    requestId: live.requestId,
+    workspaceId: live.workspaceId,
+    principalId: live.principalId,
+    language: live.language,
+    status: outcome.status,
+    errorCode: outcome.error?.code ?? null,
+    effects: outcome.effects,
+    queueMs,
+    executionMs: outcome.executionTimeMs,
+    totalMs,
+    warm: outcome.warm,
+    outputBytes: outcome.outputBytes,
+    outputTokens,
+    resultBytes: outcome.resultJson === null ? 0 : Buffer.byteLength(outcome.resultJson),
+    toolCalls: outcome.toolCalls.length,
+  };
+}
+
+const roundToMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;

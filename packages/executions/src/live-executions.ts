@@ -1,0 +1,94 @@
+import type { ExecutionStatus } from '@code-executor/contracts';
+import { createEventLog, type EventLog } from './events/event-log.ts';
+import type { ExecutionRecord } from './port.ts';
+
+/** What this process knows of an execution that has not ended. */
+export interface LiveExecution {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  readonly requestId: string;
+  readonly language: string;
+  readonly createdAt: Date;
+  /** `performance.now()` when it was accepted. */
+  readonly acceptedMs: number;
+  /** `performance.now()` when it was claimed; null: it still waits. */
+  startedMs: number | null;
+  readonly log: EventLog;
+  /** Its abort stops the program; the reason says on whose behalf. */
+  readonly stop: AbortController;
+  /** Resolves with what was written at the end; rejects when that could not be written. */
+  readonly ended: Promise<ExecutionRecord>;
+  settle(record: ExecutionRecord): void;
+  fail(error: unknown): void;
+}
+
+export interface LiveExecutions {
+  /** `queuedAt` opens its event log. */
+  open(
+    execution: Pick<LiveExecution, 'id' | 'workspaceId' | 'principalId' | 'requestId' | 'language' | 'createdAt'>,
+    now: number,
+  ): LiveExecution;
+  get(id: string): LiveExecution | undefined;
+  close(id: string): void;
+  all(): IterableIterator<LiveExecution>;
+}
+
+export function createLiveExecutions(): LiveExecutions {
+  const live = new Map<string, LiveExecution>();
+  return {
+    open(execution, now) {
+      const { promise, resolve, reject } = Promise.withResolvers<ExecutionRecord>();
+      // Whoever waits hears of it; an execution nobody waits for must not end the process.
+      promise.catch(() => undefined);
+      const entry: LiveExecution = {
+        ...execution,
+        acceptedMs: performance.now() - Math.max(0, now - execution.createdAt.getTime()),
+        startedMs: null,
+        log: createEventLog(),
+        stop: new AbortController(),
+        ended: promise,
+        settle: resolve,
+        fail: reject,
+      };
+      entry.log.status('queued', execution.createdAt);
+      live.set(execution.id, entry);
+      return entry;
+    },
+    get: (id) => live.get(id),
+    close: (id) => live.delete(id),
+    all: () => live.values(),
+  };
+}
+
+/** The record of an execution under way: what it printed so far, and nothing that only its end can tell. */
+export function liveRecord(live: LiveExecution): ExecutionRecord {
+  const status: ExecutionStatus = live.startedMs === null ? 'queued' : 'running';
+  const output = live.log.outputText();
+  const toolCalls = live.log.events().flatMap((event) => (event.type === 'tool_call' ? [event.data] : []));
+  const now = performance.now();
+  return {
+    executionId: live.id,
+    status,
+    output,
+    resultJson: null,
+    error: null,
+    executionTime: live.startedMs === null ? 0 : now - live.startedMs,
+    truncated: false,
+    droppedBytes: 0,
+    // A call may be under way; only the end can say more.
+    effects: live.startedMs === null ? 'not_started' : 'unknown',
+    toolCalls,
+    metrics: {
+      queueMs: (live.startedMs ?? now) - live.acceptedMs,
+      totalMs: now - live.acceptedMs,
+      warm: false,
+      outputBytes: Buffer.byteLength(output),
+      outputTokens: 0,
+    },
+    approval: null,
+    language: live.language,
+    createdAt: live.createdAt.toISOString(),
+    endedAt: null,
+  };
+}

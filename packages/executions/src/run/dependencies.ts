@@ -1,0 +1,77 @@
+import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
+import type { Logger } from '@code-executor/platform';
+import type { Sandbox, SandboxLimits, SandboxSpec } from '@code-executor/sandbox';
+import type { ToolPort } from '../port.ts';
+
+/** What running takes from its neighbours, stated as narrowly as it is used. */
+export interface RunDependencies<Positions = unknown> {
+  readonly tools: ToolPort;
+  readonly preparer: Preparer<Positions>;
+  /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
+  readonly typechecker?: Typechecker | undefined;
+  readonly pool: SandboxPool;
+  readonly runProgram: RunProgram<Positions>;
+  readonly sandboxLimits: SandboxLimits;
+  readonly log: Logger;
+}
+
+export interface Preparer<Positions = unknown> {
+  prepare(
+    program: { readonly language: string; readonly code: string; readonly files: Readonly<Record<string, string>> },
+    signal: AbortSignal,
+  ): Promise<
+    | { readonly ok: true; readonly code: string; readonly promisesResult: boolean; readonly positions: Positions }
+    | { readonly ok: false; readonly error: ExecutionError }
+  >;
+}
+
+export interface Typechecker {
+  check(program: {
+    readonly code: string;
+    readonly files: Readonly<Record<string, string>>;
+    readonly snapshotDir: string;
+    readonly signal: AbortSignal;
+  }): Promise<ExecutionError | null>;
+}
+
+export interface SandboxPool {
+  claim(spec: SandboxSpec, signal: AbortSignal): Promise<{ readonly sandbox: Sandbox; readonly warm: boolean }>;
+}
+
+export interface Program<Positions = unknown> {
+  readonly code: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly files: Readonly<Record<string, string>>;
+  readonly promisesResult: boolean;
+  readonly positions: Positions;
+  readonly timeoutMs: number;
+}
+
+/** What the program does outside of its sandbox. */
+export interface ProgramHooks {
+  onOutput(text: string): void;
+  onCall(call: { readonly tool: string; readonly args: unknown }, signal: AbortSignal): Promise<ToolCallReply>;
+  onDiscover(operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
+}
+
+export interface ProgramOutcome {
+  readonly status: 'succeeded' | 'failed' | 'timed_out' | 'cancelled';
+  readonly error: ExecutionError | null;
+  readonly resultJson: string | null;
+  readonly output: string;
+  readonly truncated: boolean;
+  readonly droppedBytes: number;
+  readonly outputBytes: number;
+  readonly executionTimeMs: number;
+}
+
+/** Never rejects for what the program does; an aborted `signal` kills it and keeps what it printed. */
+export type RunProgram<Positions = unknown> = (
+  sandbox: Sandbox,
+  program: Program<Positions>,
+  hooks: ProgramHooks,
+  signal: AbortSignal,
+) => Promise<ProgramOutcome>;
+
+/** The tool side's journal, for executions whose process died. */
+export type EffectsOf = (executionId: string) => Promise<Effects>;

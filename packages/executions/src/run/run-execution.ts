@@ -1,0 +1,109 @@
+import type { ExecutionError, Runtime } from '@code-executor/contracts';
+import { isAppError, messageOf } from '@code-executor/platform';
+import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from '../execution.ts';
+import type { LiveExecution } from '../live-executions.ts';
+import type { ExecutionGrant } from '../port.ts';
+import type { RunDependencies } from './dependencies.ts';
+import { trackToolCalls } from './tool-calls.ts';
+
+/** A program that takes longer to parse than this is made to. */
+const PREPARE_MS = 10_000;
+const TYPECHECK_MS = 30_000;
+/** Longer than the slowest cold start by far; a pool that cannot serve within it is broken. */
+const CLAIM_MS = 30_000;
+
+/** From claimed to its outcome. Never rejects: what fails of ours ends the execution truthfully. */
+export async function runExecution<Positions>(
+  claimed: ClaimedExecution,
+  live: Pick<LiveExecution, 'log' | 'stop'>,
+  deps: RunDependencies<Positions>,
+): Promise<ExecutionOutcome> {
+  const grant = { executionId: claimed.id, workspaceId: claimed.workspaceId, principalId: claimed.principalId };
+  const calls = trackToolCalls(deps.tools, grant, (summary) => live.log.toolCall(summary));
+  const stop = live.stop.signal;
+  let started = false;
+  try {
+    stop.throwIfAborted();
+    const prepared = await within(PREPARE_MS, stop, (signal) => deps.preparer.prepare(claimed, signal));
+    if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
+
+    const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId);
+    const typeError = claimed.typecheck ? await typecheck(claimed, snapshotDir, stop, deps) : null;
+    if (typeError !== null) return endWithoutProgram('failed', typeError, 'not_started');
+
+    const spec = { runtime: claimed.language as Runtime, snapshotDir, limits: deps.sandboxLimits };
+    const { sandbox, warm } = await within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal));
+    try {
+      stop.throwIfAborted();
+      started = true;
+      const program = { ...prepared, args: claimed.args, files: claimed.files, timeoutMs: claimed.timeoutMs };
+      const outcome = await deps.runProgram(
+        sandbox,
+        program,
+        {
+          onOutput: (text) => live.log.output(text),
+          onCall: (call) => calls.call(call),
+          onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
+        },
+        stop,
+      );
+      await calls.settle();
+      return { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
+    } finally {
+      sandbox.kill();
+    }
+  } catch (error) {
+    await calls.settle();
+    const end = stop.aborted ? stopOutcome(stop) : { status: 'failed' as const, error: describeFault(error, grant, deps) };
+    const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
+    return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
+  }
+}
+
+async function typecheck(
+  { code, files }: ClaimedExecution,
+  snapshotDir: string,
+  stop: AbortSignal,
+  { typechecker }: Pick<RunDependencies, 'typechecker'>,
+): Promise<ExecutionError | null> {
+  if (typechecker === undefined)
+    return { code: 'TYPECHECK_FAILED', message: 'This service has no type checker. Send the program without typecheck.' };
+  return await within(TYPECHECK_MS, stop, (signal) => typechecker.check({ code, files, snapshotDir, signal }));
+}
+
+/** Reason of an abort of `LiveExecution.stop`: how the execution is to end. */
+export interface StopReason {
+  readonly status: 'cancelled' | 'failed';
+  readonly error: ExecutionError;
+}
+
+function stopOutcome(stop: AbortSignal): StopReason {
+  return stop.reason as StopReason;
+}
+
+/** The runner reports an abort as `cancelled`; why it was aborted is known here. */
+const stoppedByUs = (status: ExecutionOutcome['status'], stop: AbortSignal): Partial<StopReason> =>
+  status === 'cancelled' && stop.aborted ? stopOutcome(stop) : {};
+
+function describeFault(error: unknown, { executionId }: ExecutionGrant, { log }: Pick<RunDependencies, 'log'>): ExecutionError {
+  if (isAppError(error)) {
+    log.warn({ err: error, executionId }, 'An execution could not be run');
+    return { code: error.code, message: error.message };
+  }
+  log.error({ err: error, executionId }, `An execution could not be run: ${messageOf(error)}`);
+  return { code: 'INTERNAL', message: `A fault of this service. Its log has it under ${executionId}.` };
+}
+
+/** Gives `act` a signal that is also aborted after `ms`. */
+async function within<T>(ms: number, parent: AbortSignal, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const bound = new AbortController();
+  const onParentAbort = (): void => bound.abort(parent.reason);
+  const timer = setTimeout(() => bound.abort(new DOMException(`Nothing came within ${ms} ms.`, 'TimeoutError')), ms);
+  parent.addEventListener('abort', onParentAbort, { once: true });
+  try {
+    return await act(bound.signal);
+  } finally {
+    clearTimeout(timer);
+    parent.removeEventListener('abort', onParentAbort);
+  }
+}

@@ -1,0 +1,85 @@
+import type { Effects, ToolCallReply, ToolCallSummary } from '@code-executor/contracts';
+import type { ExecutionGrant, ToolPort } from '../port.ts';
+
+/** Budget of one execution (design.md, "Limits of one execution"). */
+const CALLS_MAXIMUM = 256;
+/** An upstream that does not let go of an aborted call holds the answer up for no longer. */
+const SETTLE_MS = 2_000;
+
+export interface ToolCalls {
+  call(call: { readonly tool: string; readonly args: unknown }): Promise<ToolCallReply>;
+  /** Aborts what is under way and waits, bounded, until it is known what became of it. */
+  settle(): Promise<void>;
+  effects(): Exclude<Effects, 'not_started'>;
+  /** In the order the calls were issued. */
+  summaries(): ToolCallSummary[];
+}
+
+/** The tool calls of one execution: counted, summed up, and answered through the tool port in its name. */
+export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary: (summary: ToolCallSummary) => void): ToolCalls {
+  const abort = new AbortController();
+  const underWay = new Set<Promise<unknown>>();
+  const summaries: (ToolCallSummary | { readonly tool: string; readonly startedMs: number })[] = [];
+  let effects: Exclude<Effects, 'not_started'> = 'none';
+  let settled = false;
+
+  return {
+    async call({ tool, args }) {
+      if (settled) return failure('CALL_ABORTED', `The execution ended before ${tool} was called.`);
+      const callNumber = summaries.length + 1;
+      if (callNumber > CALLS_MAXIMUM) {
+        return failure('CALL_LIMIT', `An execution may make ${CALLS_MAXIMUM} tool calls; ${tool} would be one more.`);
+      }
+      const startedMs = performance.now();
+      summaries.push({ tool, startedMs });
+      const answered = tools.callTool(grant, { callNumber, tool, args }, abort.signal);
+      underWay.add(answered);
+      try {
+        const { reply, effects: caused } = await answered;
+        effects = worse(effects, caused);
+        if (!settled) note(callNumber, { tool, outcome: reply.ok ? 'ok' : reply.error.code, durationMs: elapsedMs(startedMs) });
+        return reply;
+      } finally {
+        underWay.delete(answered);
+      }
+    },
+    async settle() {
+      abort.abort();
+      if (underWay.size > 0) await allSettledWithin(underWay, SETTLE_MS);
+      if (underWay.size > 0) effects = 'unknown';
+      settled = true;
+      for (const [index, entry] of summaries.entries()) {
+        if ('startedMs' in entry) {
+          note(index + 1, { tool: entry.tool, outcome: 'CALL_ABORTED', durationMs: elapsedMs(entry.startedMs) });
+        }
+      }
+    },
+    effects: () => effects,
+    summaries: () => summaries.filter((entry): entry is ToolCallSummary => 'outcome' in entry),
+  };
+
+  function note(callNumber: number, summary: ToolCallSummary): void {
+    summaries[callNumber - 1] = summary;
+    onSummary(summary);
+  }
+}
+
+const RANK = { none: 0, some: 1, unknown: 2 } as const;
+type Caused = keyof typeof RANK;
+const worse = (left: Caused, right: Caused): Caused => (RANK[left] >= RANK[right] ? left : right);
+
+const failure = (code: string, message: string): ToolCallReply => ({ ok: false, error: { code, message } });
+
+const elapsedMs = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1000) / 1000;
+
+async function allSettledWithin(promises: Iterable<Promise<unknown>>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  try {
+    await Promise.race([Promise.allSettled(promises), bound]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

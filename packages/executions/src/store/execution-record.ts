@@ -1,0 +1,57 @@
+import type { Effects, ExecutionError, ExecutionStatus, ToolCallSummary } from '@code-executor/contracts';
+import type { Selectable } from 'kysely';
+import type { ExecutionRecord } from '../port.ts';
+import type { ExecutionsTable } from './tables.ts';
+import { fromTextColumn } from './text-column.ts';
+
+/** Everything an ExecutionRecord is made of; the program itself stays in the database. */
+export const RECORD_COLUMNS = [
+  'id',
+  'workspace_id',
+  'principal_id',
+  'status',
+  'language',
+  'created_at',
+  'ended_at',
+  'output',
+  'result_json',
+  'error_json',
+  'execution_ms',
+  'truncated',
+  'dropped_bytes',
+  'effects',
+  'tool_calls_json',
+  'queue_ms',
+  'total_ms',
+  'warm',
+  'output_bytes',
+  'output_tokens',
+] as const;
+
+export type RecordRow = Pick<Selectable<ExecutionsTable>, (typeof RECORD_COLUMNS)[number]>;
+
+export function toExecutionRecord(row: RecordRow): ExecutionRecord {
+  return {
+    executionId: row.id,
+    status: row.status as ExecutionStatus,
+    output: fromTextColumn(row.output),
+    resultJson: row.result_json === null ? null : fromTextColumn(row.result_json),
+    error: row.error_json === null ? null : (JSON.parse(fromTextColumn(row.error_json)) as ExecutionError),
+    executionTime: row.execution_ms,
+    truncated: row.truncated,
+    droppedBytes: Number(row.dropped_bytes),
+    effects: row.effects as Effects,
+    toolCalls: JSON.parse(fromTextColumn(row.tool_calls_json)) as ToolCallSummary[],
+    metrics: {
+      queueMs: row.queue_ms,
+      totalMs: row.total_ms,
+      warm: row.warm,
+      outputBytes: Number(row.output_bytes),
+      outputTokens: row.output_tokens,
+    },
+    approval: null,
+    language: row.language,
+    createdAt: row.created_at.toISOString(),
+    endedAt: row.ended_at === null ? null : row.ended_at.toISOString(),
+  };
+}

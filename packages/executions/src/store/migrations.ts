@@ -1,0 +1,86 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** Times are timestamptz; JSON is kept as text, so that it comes back byte for byte and may carry U+0000 as an escape. */
+export const executionMigrations: Record<string, Migration> = {
+  '001_executions': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        create table executions (
+          id text primary key,
+          workspace_id text not null,
+          principal_id text not null,
+          request_id text not null,
+          status text not null,
+          token integer not null,
+          worker_id text,
+          language text not null,
+          code text not null,
+          args_json text not null,
+          files_json text,
+          timeout_ms integer not null,
+          typecheck boolean not null,
+          created_at timestamptz not null,
+          started_at timestamptz,
+          ended_at timestamptz,
+          output text not null default '',
+          result_json text,
+          error_json text,
+          execution_ms double precision not null default 0,
+          truncated boolean not null default false,
+          dropped_bytes bigint not null default 0,
+          effects text not null default 'not_started',
+          tool_calls_json text not null default '[]',
+          queue_ms double precision not null default 0,
+          total_ms double precision not null default 0,
+          warm boolean not null default false,
+          output_bytes bigint not null default 0,
+          output_tokens integer not null default 0,
+          kept_bytes integer not null default 0,
+          events_json text
+        )`.execute(db);
+      // Compressing a 10 MB result would hold up the embedded database, and every request with it.
+      for (const column of ['code', 'files_json', 'output', 'result_json', 'events_json']) {
+        await sql`alter table executions alter column ${sql.ref(column)} set storage external`.execute(db);
+      }
+      await sql`create index executions_by_workspace on executions (workspace_id, id)`.execute(db);
+      await sql`create index executions_by_principal on executions (workspace_id, principal_id, id)`.execute(db);
+      await sql`create index executions_unfinished on executions (id) where ended_at is null`.execute(db);
+      await sql`
+        create table idempotency_keys (
+          workspace_id text not null,
+          principal_id text not null,
+          route text not null,
+          key text not null,
+          digest text not null,
+          execution_id text not null,
+          created_at timestamptz not null,
+          primary key (workspace_id, principal_id, route, key)
+        )`.execute(db);
+      await sql`create index idempotency_keys_by_age on idempotency_keys (created_at)`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`drop table idempotency_keys`.execute(db);
+      await sql`drop table executions`.execute(db);
+    },
+  },
+  '002_api_keys': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        create table api_keys (
+          id text primary key,
+          workspace_id text not null,
+          digest text not null unique,
+          name text not null,
+          role text not null,
+          created_by text,
+          created_at timestamptz not null,
+          expires_at timestamptz,
+          revoked_at timestamptz
+        )`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`drop table api_keys`.execute(db);
+    },
+  },
+};

@@ -1,0 +1,73 @@
+import type { ColumnType } from 'kysely';
+
+/** Read as a Date, written as a Date or ISO text. */
+type Time = ColumnType<Date, Date | string, Date | string>;
+type OptionalTime = ColumnType<Date | null, Date | string | null, Date | string | null>;
+/** bigint comes back as text from pg and as a number from PGlite. */
+type Count = ColumnType<number | string, number, number>;
+
+export interface ExecutionsTable {
+  id: string;
+  workspace_id: string;
+  principal_id: string;
+  request_id: string;
+  status: string;
+  /** Counts claims. Who holds an older one may not write any more. */
+  token: number;
+  worker_id: string | null;
+  language: string;
+  code: string;
+  args_json: string;
+  files_json: string | null;
+  timeout_ms: number;
+  typecheck: boolean;
+  created_at: Time;
+  started_at: OptionalTime;
+  ended_at: OptionalTime;
+  output: string;
+  result_json: string | null;
+  error_json: string | null;
+  execution_ms: number;
+  truncated: boolean;
+  dropped_bytes: Count;
+  effects: string;
+  tool_calls_json: string;
+  queue_ms: number;
+  total_ms: number;
+  warm: boolean;
+  output_bytes: Count;
+  output_tokens: number;
+  /** Bytes of output and result as kept: what reading the row costs. */
+  kept_bytes: number;
+  /** See events/stored-events.ts; null: lost with the process that ran it. */
+  events_json: string | null;
+}
+
+export interface IdempotencyKeysTable {
+  workspace_id: string;
+  principal_id: string;
+  route: string;
+  key: string;
+  digest: string;
+  execution_id: string;
+  created_at: Time;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  workspace_id: string;
+  /** SHA-256 of the bare key, hexadecimal. */
+  digest: string;
+  name: string;
+  role: string;
+  created_by: string | null;
+  created_at: Time;
+  expires_at: OptionalTime;
+  revoked_at: OptionalTime;
+}
+
+export interface ExecutionTables {
+  executions: ExecutionsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  api_keys: ApiKeysTable;
+}

@@ -1,0 +1,46 @@
+import { type EndDependencies, endExecution } from './end-execution.ts';
+import type { ClaimedExecution } from './execution.ts';
+import type { LiveExecution } from './live-executions.ts';
+import type { RunDependencies } from './run/dependencies.ts';
+import { runExecution } from './run/run-execution.ts';
+
+export interface TakeDependencies<Positions> extends EndDependencies {
+  readonly run: RunDependencies<Positions>;
+  readonly handover: Map<string, ClaimedExecution>;
+  readonly workerId: string;
+}
+
+/** The queue's handler: claims the execution, runs it, writes its end. Never rejects. */
+export async function takeExecution<Positions>(executionId: string, deps: TakeDependencies<Positions>): Promise<void> {
+  try {
+    const claimed = await claim(executionId, deps);
+    if (claimed === null) return;
+    const live = deps.live.get(executionId) ?? deps.live.open(claimed, deps.now());
+    markStarted(live, deps);
+    const outcome = await runExecution(claimed, live, deps.run);
+    await endExecution(live, claimed.token, outcome, deps);
+  } catch (error) {
+    deps.log.error({ err: error, executionId }, 'An execution could not be taken from the queue');
+    deps.live.get(executionId)?.fail(error);
+    deps.live.close(executionId);
+  }
+}
+
+async function claim(
+  executionId: string,
+  { handover, store, workerId, now, log }: Omit<TakeDependencies<unknown>, 'run'>,
+): Promise<ClaimedExecution | null> {
+  const handed = handover.get(executionId);
+  if (handed !== undefined) {
+    handover.delete(executionId);
+    return handed;
+  }
+  const claimed = await store.claim(executionId, workerId, new Date(now()));
+  if (claimed === null) log.info({ executionId }, 'An execution is not queued any more and was left alone');
+  return claimed;
+}
+
+function markStarted(live: LiveExecution, { now }: Pick<EndDependencies, 'now'>): void {
+  live.startedMs = performance.now();
+  live.log.status('running', new Date(now()));
+}
