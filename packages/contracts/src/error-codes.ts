@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },
   TOOL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such tool on that server; the message names near matches.' },
   POLICY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such policy.' },
+  LAST_ADMIN_KEY: { status: 409, retryable: false, meaning: 'The last admin key cannot be revoked; create another first.' },
   KEY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such key.' },
   INTEGRATION_EXISTS: { status: 409, retryable: false, meaning: 'An integration of this slug exists already.' },
   IDEMPOTENCY_CONFLICT: { status: 409, retryable: false, meaning: 'This Idempotency-Key was used with another body.' },
