@@ -1,0 +1,5 @@
+export { exampleCall } from './generate/example-call.ts';
+export type { GeneratedFile } from './generate/server-files.ts';
+export { generateToolFiles, toolSignature, type WrapperLanguage, wrapperSource } from './generate/tool-files.ts';
+export { type CodeName, codeAddresses, codeNames } from './naming/code-names.ts';
+export { createWrapperStore, type WrapperSnapshot, type WrapperStore, type WrapperStoreOptions } from './store/wrapper-store.ts';

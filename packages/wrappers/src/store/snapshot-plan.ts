@@ -1,0 +1,114 @@
+import { hash } from 'node:crypto';
+import type { ToolDefinition } from '@code-executor/contracts';
+import { pythonToolSource } from '../generate/python-tool.ts';
+import { pythonAsyncSource, pythonPackageSource, typeScriptIndexSource } from '../generate/server-files.ts';
+import { typeScriptToolSource } from '../generate/typescript-tool.ts';
+import { type ServerName, serverNames, toolNames } from '../naming/code-names.ts';
+
+/** One file of a snapshot. Two of the same path and identity have the same text, so the text is made only when it must be written. */
+export interface PlannedFile {
+  readonly identity: string;
+  readonly source: () => string;
+}
+export type PlannedDirectory = ReadonlyMap<string, PlannedFile>;
+
+export interface SnapshotPlan {
+  readonly id: string;
+  /** Directory relative to the snapshot (`''`: the snapshot itself) → its files. Directories that did not change are the same object. */
+  readonly directories: ReadonlyMap<string, PlannedDirectory>;
+  /** Symbolic links, name → target, both directly below the snapshot. */
+  readonly links: ReadonlyMap<string, string>;
+}
+
+interface ServerPlan {
+  readonly key: string;
+  readonly files: PlannedDirectory;
+}
+
+/** Plans snapshots one after another, and remembers of the last one what the next may share. */
+export function createSnapshotPlanner(
+  runtimeFiles: ReadonlyMap<string, string>,
+  version: string,
+): (tools: readonly ToolDefinition[]) => SnapshotPlan {
+  const rootFiles = runtimeFilesIn(runtimeFiles, '');
+  let lastServers = new Map<string, ServerPlan>();
+
+  return function planSnapshot(tools) {
+    const byServer = Map.groupBy(tools, (tool) => tool.server);
+    const names = serverNames(byServer.keys());
+    const directories = new Map<string, PlannedDirectory>([['', rootFiles]]);
+    const links = new Map<string, string>();
+    const asynchronous = new Map(runtimeFilesIn(runtimeFiles, 'aio'));
+    const servers = new Map<string, ServerPlan>();
+    const keys: string[] = [];
+    for (const [server, serverTools] of byServer) {
+      const name = names.get(server);
+      if (!name) continue;
+      const key = serverKey(name, serverTools);
+      const last = lastServers.get(server);
+      const plan = last?.key === key ? last : { key, files: serverFiles(server, name, serverTools) };
+      servers.set(server, plan);
+      directories.set(name.directory, plan.files);
+      if (name.identifier !== name.directory) links.set(name.identifier, name.directory);
+      asynchronous.set(`${name.identifier}.py`, { identity: server, source: () => pythonAsyncSource(server, name) });
+      keys.push(`${JSON.stringify(server)}${key}`);
+    }
+    directories.set('aio', asynchronous);
+    lastServers = servers;
+    return { id: hash('sha256', `${version}${keys.sort().join('')}`).slice(0, 32), directories, links };
+  };
+}
+
+function serverFiles(server: string, serverName: ServerName, tools: readonly ToolDefinition[]): PlannedDirectory {
+  const files = new Map<string, PlannedFile>();
+  const names = toolNames(tools.map((tool) => tool.name).sort());
+  for (const tool of tools) {
+    const name = names.get(tool.name);
+    if (!name) continue;
+    const codeName = { server, tool: tool.name, ...serverName, ...name };
+    const identity = toolDigest(tool);
+    files.set(`${name.typescript}.ts`, { identity, source: () => typeScriptToolSource(tool, codeName) });
+    files.set(`${name.python}.py`, { identity, source: () => pythonToolSource(tool, codeName) });
+  }
+  const namesDigest = hash('sha256', [...names].map(([raw, name]) => JSON.stringify([raw, name.typescript])).join());
+  files.set('index.ts', { identity: namesDigest, source: () => typeScriptIndexSource(server, names) });
+  files.set('__init__.py', { identity: server, source: () => pythonPackageSource(server) });
+  return files;
+}
+
+function serverKey(name: ServerName, tools: readonly ToolDefinition[]): string {
+  const digests = tools.map(toolDigest).sort();
+  return hash('sha256', `${name.directory}\0${name.identifier}\0${digests.join('')}`);
+}
+
+const digests = new WeakMap<ToolDefinition, string>();
+
+/** Of what a tool's wrappers are made from. Definitions are taken never to change once they are handed in: a changed tool is a new object. */
+function toolDigest(tool: ToolDefinition): string {
+  const known = digests.get(tool);
+  if (known !== undefined) return known;
+  const digest = hash('sha1', `${definitionText(tool)}`);
+  digests.set(tool, digest);
+  return digest;
+}
+
+function definitionText(tool: ToolDefinition): string {
+  const prose = [tool.server, tool.name, tool.title, tool.description];
+  try {
+    return JSON.stringify([...prose, tool.inputSchema, tool.outputSchema]);
+  } catch (error) {
+    // A schema nested deeper than the stack: no two reads of it are taken for the same.
+    if (error instanceof RangeError) return JSON.stringify([...prose, crypto.randomUUID()]);
+    throw error;
+  }
+}
+
+function runtimeFilesIn(runtimeFiles: ReadonlyMap<string, string>, directory: string): PlannedDirectory {
+  const files = new Map<string, PlannedFile>();
+  for (const [path, text] of runtimeFiles) {
+    const slash = path.lastIndexOf('/');
+    if (path.slice(0, Math.max(slash, 0)) === directory)
+      files.set(path.slice(slash + 1), { identity: hash('sha256', text), source: () => text });
+  }
+  return files;
+}

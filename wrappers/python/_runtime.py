@@ -1,0 +1,126 @@
+"""What generated wrappers import. Calls leave through `code_executor`, the module that the runner put in place."""
+
+from importlib import import_module
+from os import listdir
+from sys import modules
+from types import FunctionType, ModuleType
+
+from code_executor import acall as _acall
+from code_executor import call as _call
+from code_executor import discover
+
+__all__ = ["UNSET", "acall", "asynchronously", "call", "discover", "lazily", "publish"]
+
+
+class _Unset:
+    """Stands for an argument that was left out: it is not sent."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return "…"
+
+    def __bool__(self):
+        return False
+
+
+UNSET = _Unset()
+
+
+def call(tool, named, more):
+    """Calls a tool by its address with the arguments that were given."""
+    return _call(tool, _given(named, more))
+
+
+def acall(tool, named, more):
+    """The same, to be awaited."""
+    return _acall(tool, _given(named, more))
+
+
+def publish(module_name, function):
+    """Makes a tool's module callable, so that `import servers.a.b` followed by `servers.a.b(…)` works too."""
+    module = modules[module_name]
+    module.__class__ = _ToolModule
+    module.__wrapped__ = function
+    module.__doc__ = function.__doc__
+
+
+def lazily(package, path):
+    """`__getattr__` and `__dir__` of a server's package: a tool's file is loaded when the tool is first named."""
+
+    def load(name):
+        if name == "__all__":
+            return _names(path)
+        if name.startswith("__") and name.endswith("__") and name not in _names(path):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            module = import_module(f"{package}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{package}.{name}":
+                raise
+            raise AttributeError(_missing(package, name, _names(path)), name=name, obj=modules[package]) from None
+        function = getattr(module, "__wrapped__", module)
+        setattr(modules[package], name, function)
+        return function
+
+    return load, lambda: _names(path)
+
+
+def asynchronously(package, of):
+    """The same for the package that holds the asynchronous forms of another's tools."""
+
+    def load(name):
+        source = import_module(of)
+        if name == "__all__":
+            return source.__all__
+        function = getattr(source, name)
+        if not isinstance(function, FunctionType) or not hasattr(modules.get(f"{of}.{name}"), "__wrapped__"):
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        twin = _twin(function)
+        setattr(modules[package], name, twin)
+        return twin
+
+    return load, lambda: dir(import_module(of))
+
+
+class _ToolModule(ModuleType):
+    def __call__(self, *args, **kwargs):
+        return self.__wrapped__(*args, **kwargs)
+
+
+class _Asynchronous:
+    """What a twin finds where its original finds this module."""
+
+    UNSET = UNSET
+    call = staticmethod(acall)
+
+
+def _twin(function):
+    """The same code with the asynchronous channel in the place of the synchronous one."""
+    twin = FunctionType(
+        function.__code__, {**function.__globals__, "_rt": _Asynchronous}, function.__name__, function.__defaults__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__annotations__ = function.__annotations__
+    twin.__doc__ = function.__doc__
+    return twin
+
+
+def _given(named, more):
+    args = {key: value for key, value in named.items() if value is not UNSET}
+    args.update(more)
+    return args
+
+
+def _names(path):
+    return sorted(
+        entry[:-3] for folder in path for entry in listdir(folder) if entry.endswith(".py") and entry != "__init__.py"
+    )
+
+
+def _missing(package, name, names):
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{package} has no tool {name!r}{hint}"

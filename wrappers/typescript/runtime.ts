@@ -1,0 +1,31 @@
+/**
+ * What generated wrappers import. Calls leave through the seam that the runner put in place before the program started; in a process
+ * without one (a child process, say) a call fails with TOOL_CHANNEL_UNAVAILABLE.
+ */
+interface Seam {
+  call(tool: string, args: unknown): Promise<unknown>;
+  discover(operation: string, params: unknown): Promise<unknown>;
+}
+
+// Held here: a program that replaces globals later does not redirect its own calls by accident.
+const seam = (globalThis as { [key: symbol]: unknown })[Symbol.for('code-executor')] as Seam | undefined;
+
+/** Calls a tool by its address, `server.tool`. */
+// biome-ignore lint/suspicious/noExplicitAny: the caller's signature says what comes back
+export function $call(tool: string, args: unknown): Promise<any> {
+  if (seam === undefined) return Promise.reject(unavailable());
+  return seam.call(tool, args === undefined ? {} : args);
+}
+
+/** Asks the catalog. */
+// biome-ignore lint/suspicious/noExplicitAny: the caller's signature says what comes back
+export function $discover(operation: string, params: unknown): Promise<any> {
+  if (seam === undefined) return Promise.reject(unavailable());
+  return seam.discover(operation, params);
+}
+
+function unavailable(): Error {
+  const error = new Error('This process has no tool channel: tools can be called from the program itself, not from processes it starts.');
+  error.name = 'ToolError';
+  return Object.assign(error, { code: 'TOOL_CHANNEL_UNAVAILABLE' });
+}
