@@ -52,6 +52,7 @@ export const ERROR_CODES = {
   UPSTREAM_UNAVAILABLE: { status: 503, retryable: true, meaning: 'The upstream server is down; details has its state.' },
   UPSTREAM_LOST: { status: 502, retryable: true, meaning: 'The upstream server went away during the call; whether it acted is unknown.' },
   CALL_ABORTED: { status: 499, retryable: false, meaning: 'The execution ended before the call was answered.' },
+  CALL_REPEATED: { status: 409, retryable: false, meaning: 'This call of the execution was recorded before; no call is made twice.' },
   TOOL_CHANNEL_UNAVAILABLE: {
     status: null,
     retryable: false,
