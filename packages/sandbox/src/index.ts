@@ -1,1 +1,3 @@
+export { buildLauncher } from './launcher/build-launcher.ts';
+export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';

@@ -65,6 +65,8 @@ export interface Sandbox {
 /** One way of making sandboxes. Every adapter passes `sandbox.testsuite.ts`. */
 export interface SandboxAdapter {
   readonly name: 'launcher' | 'bubblewrap';
+  /** Promises of the design that this adapter cannot keep, one sentence each; shown by `doctor` and at start. */
+  readonly degradations: readonly string[];
   /** Boots one sandbox. Throws AppError SANDBOX_UNAVAILABLE with the reason; leaves nothing behind when it throws or is aborted. */
   boot(spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>;
   /** Kills every sandbox of this adapter and frees what it holds. */

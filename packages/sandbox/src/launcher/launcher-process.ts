@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
+import { AppError, messageOf } from '@code-executor/platform';
+import type { RootLayout } from '../rootfs/lay-out-root.ts';
+import type { RuntimeCommand } from '../rootfs/runtime-command.ts';
+
+export interface LauncherSetup {
+  readonly launcherPath: string;
+  readonly layout: RootLayout;
+  readonly runtimes: Readonly<Record<string, RuntimeCommand>>;
+  /** Empty directory that the new root is mounted on. */
+  readonly rootDir: string;
+  readonly channelDir: string;
+  readonly snapshotsDir: string;
+  readonly seccompPath: string;
+}
+
+/** One running launcher. It dies with this process, whichever way that goes, and its sandboxes with it. */
+export interface LauncherProcess {
+  readonly pid: number;
+  order(...fields: readonly (string | number)[]): void;
+  /** Resolves with the reason when it is gone. */
+  readonly gone: Promise<string>;
+  /** Ends it, and with it every sandbox. */
+  stop(): void;
+}
+
+/** Starts the launcher and resolves when it can boot. `onReport` gets the fields of each later line. */
+export async function startLauncher(setup: LauncherSetup, onReport: (fields: readonly string[]) => void): Promise<LauncherProcess> {
+  const configuration = configure(setup);
+  const child = spawn(setup.launcherPath, [], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], env: {}, cwd: '/' });
+  const control = child.stdio[CONTROL];
+  if (!(control instanceof Socket)) throw new AppError('INTERNAL', 'The control socket of the launcher is not a socket');
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString('utf8')).slice(-STDERR_KEPT);
+  });
+  const stop = (): void => {
+    child.ref();
+    control.destroy();
+    child.kill('SIGKILL');
+  };
+  control.on('error', stop);
+  control.on('end', stop);
+
+  let unable = '';
+  const gone = new Promise<string>((resolve) => {
+    child.on('error', (error) => resolve(messageOf(error)));
+    child.on('exit', (code, signal) => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`));
+  });
+  const started = new Promise<void>((resolve) => {
+    onLines(control, (line) => {
+      const fields = line.split('\t');
+      if (fields[0] === 'ready') resolve();
+      else if (fields[0] === 'unable') unable = `it was unable to ${fields[1]}`;
+      else onReport(fields);
+    });
+  });
+  control.write(configuration);
+
+  const timeout = AbortSignal.timeout(START_LIMIT_MS);
+  const failure = await Promise.race([
+    started.then(() => null),
+    gone,
+    new Promise<string>((resolve) => timeout.addEventListener('abort', () => resolve(`it was not ready in ${START_LIMIT_MS} ms`))),
+  ]);
+  if (failure !== null || child.pid === undefined) {
+    stop();
+    throw new AppError('SANDBOX_UNAVAILABLE', `The sandbox launcher did not start: ${failure}`);
+  }
+  child.unref();
+  return {
+    pid: child.pid,
+    order: (...fields) => void control.write(`${fields.join('\t')}\n`),
+    gone,
+    stop,
+  };
+}
+
+const CONTROL = 3;
+const STDERR_KEPT = 2000;
+const START_LIMIT_MS = 5000;
+
+function configure(setup: LauncherSetup): string {
+  const lines: (readonly string[])[] = [
+    ['channel', setup.channelDir],
+    ['seccomp', setup.seccompPath],
+    ['root', setup.rootDir],
+    ...setup.layout.binds.map(({ source, path }) => ['bind', source, path]),
+    ...setup.layout.devices.map((path) => ['device', path, path]),
+    ['snapshots', setup.snapshotsDir],
+    ...setup.layout.links.map(({ to, path }) => ['link', to, path]),
+  ];
+  for (const [name, { argv, environment }] of Object.entries(setup.runtimes)) {
+    for (const word of argv) lines.push(['arg', name, word]);
+    for (const [variable, value] of Object.entries(environment)) lines.push(['env', name, `${variable}=${value}`]);
+  }
+  lines.push(['start']);
+  for (const word of lines.flat()) {
+    if (/[\t\n\0]/.test(word)) throw new AppError('SANDBOX_UNAVAILABLE', `A path of the sandbox holds a tab or a newline: ${word}`);
+  }
+  return `${lines.map((fields) => fields.join('\t')).join('\n')}\n`;
+}
+
+function onLines(socket: Socket, take: (line: string) => void): void {
+  let rest = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) take(line);
+  });
+}
