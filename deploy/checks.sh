@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# `test`: every check of the project in one go. The last line counts checks and tests, each as one.
+
+run_checks() {
+  (($# == 0)) || die "$EXIT_USAGE" "'test' takes no arguments."
+  settle
+  prepare_system_packages
+  ensure_service_user
+  prepare_dependencies
+  plan_environment
+  plan_view "$ROOT" "${EXECUTOR_TEST_FIXTURES:-}"
+  PASSED=0 FAILED=0 SKIPPED=0
+  TEST_DIR=$(as_service_user mktemp -d /tmp/ce-test.XXXXXX)
+  trap 'rm -rf -- "$TEST_DIR"' EXIT
+  # Whatever a test starts and forgets carries this variable.
+  local mark=CODE_EXECUTOR_TEST_RUN=$$-$RANDOM
+  SERVICE_ENV+=("TMPDIR=$TEST_DIR" "$mark" "EXECUTOR_TEST_FIXTURES=${EXECUTOR_TEST_FIXTURES:-}")
+
+  check 'format and lint (biome)' tool biome check .
+  check 'types (tsc)' tool tsc --noEmit
+  check 'dead code (knip)' tool knip
+  check 'duplication (jscpd)' tool jscpd .
+  run_suites
+  check 'nothing left running by the tests' nothing_left_running "$mark"
+
+  local counts="$PASSED passed, $FAILED failed"
+  ((SKIPPED == 0)) || counts+=", $SKIPPED skipped"
+  say "$counts"
+  ((FAILED == 0)) || return "$EXIT_FAILED"
+}
+
+# check LABEL COMMAND...: one line; the command's output only where it fails.
+check() {
+  local label=$1 log_file code=0
+  log_file=$(mktemp)
+  shift
+  with_progress "$label" "$log_file" "$@" || code=$?
+  if ((code == 0)); then
+    PASSED=$((PASSED + 1))
+  else
+    FAILED=$((FAILED + 1))
+    say "✗ $label"
+    tail -n 200 -- "$log_file" | sed 's/^/    /'
+  fi
+  rm -f -- "$log_file"
+}
+
+tool() {
+  local name=$1
+  shift
+  in_checkout "$NODE" "$ROOT/node_modules/.bin/$name" "$@"
+}
+
+in_checkout() {
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  in_view bash -c 'cd -- "$1" && shift && exec "$@"' - "$ROOT" "$@"
+}
+
+run_suites() {
+  local report=$TEST_DIR/vitest.json counts passed failed skipped
+  [[ -n ${EXECUTOR_TEST_FIXTURES:-} ]] || say '! EXECUTOR_TEST_FIXTURES is not set: suites that need real MCP servers are skipped.'
+  in_checkout "$NODE" "$ROOT/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile.json="$report" </dev/null || true
+  counts=$("$NODE" "$ROOT/deploy/count-tests.ts" "$report" "$ROOT") || true
+  sed '$d' <<<"$counts"
+  read -r passed failed skipped <<<"$(tail -n 1 <<<"$counts")"
+  PASSED=$((PASSED + ${passed:-0})) FAILED=$((FAILED + ${failed:-1})) SKIPPED=$((SKIPPED + ${skipped:-0}))
+}
+
+nothing_left_running() {
+  local environment pid found=0
+  for environment in /proc/[0-9]*/environ; do
+    pid=${environment//[!0-9]/}
+    grep -qzxF -- "$1" "$environment" 2>/dev/null || continue
+    found=1
+    printf 'pid %s: %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  return "$found"
+}
