@@ -1,0 +1,115 @@
+import { newId } from '@code-executor/contracts';
+import type { Executions, Keys } from '@code-executor/executions';
+import type { ToolAdministration } from '@code-executor/tools';
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import { serializerCompiler } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
+import type { GatewayApp, PoolStats, RouteDeps } from './gateway-app.ts';
+import { registerAuthentication } from './plugins/authenticate.ts';
+import { registerClosing } from './plugins/closing.ts';
+import { answerClientError, answerError, registerErrors } from './plugins/errors.ts';
+import { registerHostCheck } from './plugins/host-check.ts';
+import { registerJsonBody } from './plugins/json-body.ts';
+import { registerMetrics } from './plugins/metrics.ts';
+import { registerOpenapi } from './plugins/openapi.ts';
+import { registerRateLimit } from './plugins/rate-limit.ts';
+import { registerRequestLog } from './plugins/request-log.ts';
+import { registerUnknownRoutes } from './plugins/unknown-routes.ts';
+import { registerExecuteRoutes } from './routes/execute/execute.ts';
+import { registerExecutionRoutes } from './routes/executions/executions.ts';
+import { registerHealthRoutes } from './routes/health/health.ts';
+import { registerIntegrationRoutes } from './routes/integrations/integrations.ts';
+import { registerKeyRoutes } from './routes/keys/keys.ts';
+import { registerMetricsRoute } from './routes/metrics/metrics.ts';
+import { registerPolicyRoutes } from './routes/policies/policies.ts';
+import { registerToolRoutes } from './routes/tools/tools.ts';
+import { compileValidator } from './validation/validator-compiler.ts';
+
+/** Longest part of a path: ids have 30 characters, slugs and tool names are bounded by their upstreams at about 128. */
+const PARAM_LENGTH_LIMIT = 256;
+
+export interface GatewayOptions {
+  readonly executions: Executions;
+  readonly keys: Keys;
+  readonly tools: ToolAdministration;
+  readonly config: GatewayConfigInput;
+  readonly log: Logger;
+  /** Asked for every /health and /metrics: must be cheap. */
+  readonly poolStats: () => PoolStats;
+  readonly version: string;
+  /** When the service started, milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Where other parts of the process register metrics too. Default: one of the gateway's own. */
+  readonly metrics?: Registry | undefined;
+}
+
+/**
+ * Builds the gateway; it does not listen. Throws a ZodError when `config` does not fit. `close()` on the answer ends it as
+ * plugins/closing.ts says; the ports stay the caller's to close, afterwards.
+ */
+export async function buildGateway(options: GatewayOptions): Promise<GatewayApp> {
+  const config = gatewayConfigSchema.parse(options.config);
+  const app = newApp(config, options.log);
+  app.setValidatorCompiler(compileValidator);
+  app.setSerializerCompiler(serializerCompiler);
+
+  // Hooks run in the order of these lines: nothing is parsed for who is not let in.
+  registerErrors(app);
+  registerRequestLog(app);
+  const closing = registerClosing(app, config.shutdownGraceMs);
+  registerHostCheck(app, config);
+  registerUnknownRoutes(app);
+  registerAuthentication(app, options.keys);
+  if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
+  registerJsonBody(app);
+  const metrics = registerMetrics(app, options.metrics ?? new Registry(), options);
+  await registerOpenapi(app, options.version);
+
+  const deps: RouteDeps = { ...options, config, metrics, closing };
+  registerExecuteRoutes(app, deps);
+  registerExecutionRoutes(app, deps);
+  registerToolRoutes(app, deps);
+  registerIntegrationRoutes(app, deps);
+  registerPolicyRoutes(app, deps);
+  registerKeyRoutes(app, deps);
+  registerHealthRoutes(app, deps);
+  registerMetricsRoute(app, deps);
+  await app.ready();
+  return app;
+}
+
+function newApp(config: GatewayConfig, log: Logger): GatewayApp {
+  const app: GatewayApp = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
+    // No limit on the silence of a connection: an execution may take minutes. Who reads nothing is cut off by slow-readers.
+    connectionTimeout: 0,
+    // Ours answers in the form of every other error.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: PARAM_LENGTH_LIMIT },
+    frameworkErrors: (error, request, reply) => {
+      answerError(error, request, reply);
+    },
+    clientErrorHandler: answerClientError,
+    http: {
+      headersTimeout: config.headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, config.headersTimeoutMs),
+      maxHeaderSize: 16 * 1024,
+    },
+  });
+  app.server.maxConnections = config.maxConnections;
+  return app;
+}
+
+/** A caller's own id is kept where it is harmless in a log. */
+function requestIdOf(request: { readonly headers: Readonly<Record<string, string | string[] | undefined>> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : newId('req');
+}

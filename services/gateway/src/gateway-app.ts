@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
+import type { Executions, Keys } from '@code-executor/executions';
+import type { ToolAdministration } from '@code-executor/tools';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { GatewayConfig } from './config.ts';
+import type { Closing } from './plugins/closing.ts';
+import type { GatewayMetrics } from './plugins/metrics.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The least role that may use the route, or `public`. Absent: admin. */
+    access?: Role | 'public';
+    /** Asked every few seconds by machines: logged at debug, exempt from the rate limit, and from the Host check off loopback. */
+    probe?: boolean;
+  }
+  interface FastifyRequest {
+    principal: Principal | null;
+    /** For the log line: what the request was answered with, and the execution it was about. */
+    errorCode: ErrorCode | null;
+    executionId: string | null;
+  }
+}
+
+/** A Fastify instance whose routes are typed by their zod schemas. */
+export type GatewayApp = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>;
+
+/** Warm sandboxes as `/health` and `/metrics` show them. Counts since the start. */
+export interface PoolStats {
+  readonly hits: number;
+  readonly misses: number;
+  /** Sandboxes that are booted and wait, by runtime. */
+  readonly warm: Readonly<Record<string, number>>;
+}
+
+/** What routes are made of. */
+export interface RouteDeps {
+  readonly executions: Executions;
+  readonly keys: Keys;
+  readonly tools: ToolAdministration;
+  readonly config: GatewayConfig;
+  readonly poolStats: () => PoolStats;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly metrics: GatewayMetrics;
+  readonly closing: Closing;
+}

@@ -1,0 +1,70 @@
+import { AppError } from '@code-executor/platform';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+
+/** After the grace, what is still being sent may take so long before its connection is cut. */
+const LAST_WORDS_MS = 1_000;
+
+/** How close() reaches what is being answered. */
+export interface Closing {
+  readonly begun: boolean;
+  /** For an answer that is waited for: aborts when the client hangs up, or when the grace is over (SHUTTING_DOWN). */
+  answerSignal(reply: FastifyReply): AbortSignal;
+  /** For an answer without an end of its own: aborts when the client hangs up, or as soon as close() is called. */
+  streamSignal(reply: FastifyReply): AbortSignal;
+}
+
+/**
+ * close() stops accepting at once, ends event streams, lets answers that are waited for come within the grace, then ends
+ * them with SHUTTING_DOWN, and cuts what is still connected a second later.
+ */
+export function registerClosing(app: FastifyInstance, graceMs: number): Closing {
+  const answers = new Set<AbortController>();
+  const streams = new Set<AbortController>();
+  let begun = false;
+
+  app.addHook('onRequest', (_request, _reply, done) => {
+    done(begun ? shuttingDown() : undefined);
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (begun) reply.header('connection', 'close');
+    done(null, payload);
+  });
+  app.addHook('preClose', (done) => {
+    begun = true;
+    abortAll(streams);
+    const timers = [
+      setTimeout(() => abortAll(answers), graceMs),
+      setTimeout(() => app.server.closeAllConnections(), graceMs + LAST_WORDS_MS),
+    ];
+    // Neither holds up the end of the process: the open connections they are for do.
+    for (const timer of timers) timer.unref();
+    app.server.once('close', () => {
+      for (const timer of timers) clearTimeout(timer);
+    });
+    done();
+  });
+
+  return {
+    get begun() {
+      return begun;
+    },
+    answerSignal: (reply) => tracked(answers, reply),
+    streamSignal: (reply) => tracked(streams, reply),
+  };
+}
+
+function tracked(controllers: Set<AbortController>, reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  controllers.add(controller);
+  reply.raw.once('close', () => {
+    controllers.delete(controller);
+    if (!reply.raw.writableFinished) controller.abort(new AppError('CALL_ABORTED', 'The client hung up.'));
+  });
+  return controller.signal;
+}
+
+function abortAll(controllers: ReadonlySet<AbortController>): void {
+  for (const controller of controllers) controller.abort(shuttingDown());
+}
+
+const shuttingDown = (): AppError => new AppError('SHUTTING_DOWN', 'The service is stopping; ask again in a few seconds.');

@@ -1,0 +1,105 @@
+import type { ExecutionStatus } from '@code-executor/contracts';
+import type { Executions } from '@code-executor/executions';
+import type { ToolAdministration } from '@code-executor/tools';
+import type { FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import type { PoolStats } from '../gateway-app.ts';
+
+/** What routes count themselves; the rest is read when it is asked for. */
+export interface GatewayMetrics {
+  readonly registry: Registry;
+  /** `code` is the code of the execution's error, or empty. */
+  countOutcome(language: string, status: ExecutionStatus, code: string): void;
+}
+
+/** From a warm answer (2 ms) to the longest execution (300 s). */
+const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
+
+export function registerMetrics(
+  app: FastifyInstance,
+  registry: Registry,
+  sources: { readonly executions: Executions; readonly tools: ToolAdministration; readonly poolStats: () => PoolStats },
+): GatewayMetrics {
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const durations = new Histogram({
+    name: 'code_executor_http_request_duration_seconds',
+    help: 'Time from the headers of a request to the end of its answer',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: DURATION_BUCKETS_SECONDS,
+    registers,
+  });
+  const outcomes = new Counter({
+    name: 'code_executor_executions_total',
+    help: 'Executions submitted here that ended, by how',
+    labelNames: ['language', 'status', 'code'] as const,
+    registers,
+  });
+  registerGauges(registers, sources);
+
+  app.addHook('onResponse', (request, reply, done) => {
+    // The pattern, never the path: paths are chosen by clients and would grow the series without bound.
+    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+    durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    done();
+  });
+  return { registry, countOutcome: (language, status, code) => outcomes.inc({ language, status, code }) };
+}
+
+function registerGauges(
+  registers: Registry[],
+  { executions, tools, poolStats }: { executions: Executions; tools: ToolAdministration; poolStats: () => PoolStats },
+): void {
+  new Gauge({
+    name: 'code_executor_executions',
+    help: 'Executions that wait (queued) and run (running)',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const { queued, running } = executions.depth();
+      this.set({ state: 'queued' }, queued);
+      this.set({ state: 'running' }, running);
+    },
+  });
+  new Counter({
+    name: 'code_executor_pool_claims_total',
+    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
+    labelNames: ['outcome'] as const,
+    registers,
+    collect() {
+      const { hits, misses } = poolStats();
+      this.reset();
+      this.inc({ outcome: 'hit' }, hits);
+      this.inc({ outcome: 'miss' }, misses);
+    },
+  });
+  new Gauge({
+    name: 'code_executor_pool_warm',
+    help: 'Sandboxes that are booted and wait',
+    labelNames: ['runtime'] as const,
+    registers,
+    collect() {
+      for (const [runtime, count] of Object.entries(poolStats().warm)) this.set({ runtime }, count);
+    },
+  });
+  new Gauge({
+    name: 'code_executor_tool_servers',
+    help: 'Integrations by state',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const states = Object.values(tools.summary().servers).map(({ state }) => state);
+      for (const state of INTEGRATION_STATES) this.set({ state }, states.filter((one) => one === state).length);
+    },
+  });
+  new Gauge({
+    name: 'code_executor_tools',
+    help: 'Tools of all integrations',
+    registers,
+    collect() {
+      this.set(tools.summary().totalTools);
+    },
+  });
+}

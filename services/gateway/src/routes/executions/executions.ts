@@ -1,0 +1,125 @@
+import { EXECUTION_STATUSES, executionSchema, idPattern } from '@code-executor/contracts';
+import type { ExecutionRecord } from '@code-executor/executions';
+import { AppError } from '@code-executor/platform';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { principalOf } from '../../plugins/authenticate.ts';
+import { cursor, listOf, noBody, queryInt } from '../../validation/fields.ts';
+import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
+import { registerEventsRoute } from './events.ts';
+import { sendRaw, serializeExecutionWithHistory } from './serialize-execution.ts';
+
+const historySchema = executionSchema.extend({ language: z.string(), createdAt: z.string(), endedAt: z.string().nullable() });
+
+/** One line of history: what it was and how it ended, without output and result. */
+const summarySchema = z.object({
+  executionId: z.string(),
+  status: z.enum(EXECUTION_STATUSES),
+  language: z.string(),
+  createdAt: z.string(),
+  endedAt: z.string().nullable(),
+  executionTime: z.number().describe('milliseconds inside the sandbox'),
+  effects: executionSchema.shape.effects,
+  error: executionSchema.shape.error,
+  toolCalls: z.int().describe('how many'),
+});
+
+export const executionParams = z.strictObject({ id: z.string() });
+
+/** History and control of executions. */
+export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void {
+  const { executions } = deps;
+  registerEventsRoute(app, deps);
+
+  app.get(
+    '/executions',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'History, newest first',
+        description: 'An agent sees its own executions, an operator those of the workspace.',
+        querystring: z.strictObject({
+          limit: queryInt(1, 200, 50),
+          cursor: cursor.optional(),
+          status: z.enum(EXECUTION_STATUSES).optional(),
+        }),
+        response: { 200: listOf(summarySchema), ...errorResponses([]) },
+      },
+    },
+    async (request) => {
+      const page = await executions.list(principalOf(request), request.query);
+      return { ...page, items: page.items.map(summaryOf) };
+    },
+  );
+
+  app.get(
+    '/executions/:id',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'One execution',
+        params: executionParams,
+        response: { 200: historySchema, ...errorResponses(['EXECUTION_NOT_FOUND']) },
+      },
+    },
+    async (request, reply) =>
+      sendRaw(reply, serializeExecutionWithHistory(await executions.get(principalOf(request), executionIdOf(request, request.params.id)))),
+  );
+
+  app.post(
+    '/executions/:id/cancel',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'Stop an execution',
+        params: executionParams,
+        body: noBody,
+        response: { 200: historySchema, ...errorResponses([...WITH_BODY, 'EXECUTION_NOT_FOUND', 'EXECUTION_ENDED']) },
+      },
+    },
+    async (request, reply) =>
+      sendRaw(
+        reply,
+        serializeExecutionWithHistory(await executions.cancel(principalOf(request), executionIdOf(request, request.params.id))),
+      ),
+  );
+
+  app.post(
+    '/executions/:id/resume',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'Continue a paused execution',
+        params: executionParams,
+        body: noBody,
+        response: { 200: historySchema, ...errorResponses([...WITH_BODY, 'EXECUTION_NOT_FOUND', 'EXECUTION_NOT_PAUSED']) },
+      },
+    },
+    async (request, reply) => {
+      const id = executionIdOf(request, request.params.id);
+      const record = await executions.get(principalOf(request), id);
+      if (record.status !== 'paused') {
+        throw new AppError('EXECUTION_NOT_PAUSED', `Execution ${id} is ${record.status}; only a paused one can be resumed.`);
+      }
+      // It goes on by itself when its approval is decided; until then there is nothing but its state to tell.
+      return sendRaw(reply, serializeExecutionWithHistory(record));
+    },
+  );
+}
+
+/** What is no id is no execution either; nothing but ids reaches the database. */
+export function executionIdOf(request: FastifyRequest, id: string): string {
+  if (!idPattern('exe').test(id)) {
+    throw new AppError(
+      'EXECUTION_NOT_FOUND',
+      `There is no execution ${JSON.stringify(id.slice(0, 60))}; ids look like exe_… and come from POST /execute.`,
+    );
+  }
+  request.executionId = id;
+  return id;
+}
+
+function summaryOf({ executionId, status, language, createdAt, endedAt, executionTime, effects, error, toolCalls }: ExecutionRecord) {
+  return { executionId, status, language, createdAt, endedAt, executionTime, effects, error, toolCalls: toolCalls.length };
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { errorResponses } from '../../validation/route-responses.ts';
+
+/** Prometheus. Names of tools' servers and the load are the operator's business: it needs a key of that role. */
+export function registerMetricsRoute(app: GatewayApp, { metrics }: RouteDeps): void {
+  app.get(
+    '/metrics',
+    {
+      config: { access: 'operator' },
+      schema: {
+        summary: 'Metrics for Prometheus',
+        response: {
+          200: { description: 'Prometheus text format', content: { 'text/plain': { schema: z.string() } } },
+          ...errorResponses([]),
+        },
+      },
+    },
+    async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+}

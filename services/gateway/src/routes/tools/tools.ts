@@ -1,0 +1,139 @@
+import { ERROR_CODES, type ErrorCode, POLICY_ACTIONS, SEARCH_DETAILS, type ToolCallFailure } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
+import { z } from 'zod';
+import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { principalOf } from '../../plugins/authenticate.ts';
+import { cursor, listOf, queryInt } from '../../validation/fields.ts';
+import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
+
+/** The catalog is paged so that 10,000 tools are ten answers. */
+const PAGE_LIMIT = 1_000;
+
+const slug = z.string().min(1).max(128);
+const toolParams = z.strictObject({ server: slug, tool: z.string().min(1).max(256) });
+
+const toolSummarySchema = z.object({
+  server: z.string(),
+  name: z.string(),
+  description: z.string(),
+  action: z.enum(POLICY_ACTIONS).describe('what policy says about calling it'),
+});
+
+const toolInfoSchema = z.object({
+  server: z.string(),
+  name: z.string(),
+  title: z.string().nullable(),
+  description: z.string(),
+  inputSchema: z.unknown(),
+  outputSchema: z.unknown(),
+  annotations: z.unknown().describe('hints of the server about its own tool'),
+  signature: z.string().describe('TypeScript'),
+  wrapper: z.object({ path: z.string(), source: z.string(), pythonPath: z.string(), pythonSource: z.string() }),
+  policy: z.object({ action: z.enum(POLICY_ACTIONS), reason: z.string() }),
+  example: z.object({ typescript: z.string(), python: z.string() }),
+});
+
+const searchAnswerSchema = z.object({
+  items: z.unknown().describe('`name`: {server: [tool]}; `description`: {server: {tool: one line}}; `full`: a list of definitions'),
+  total: z.int(),
+  tokens: z.int().describe('o200k tokens of `items`'),
+  tokensSaved: z.int().describe('against the full definitions of the whole catalog'),
+  nextOffset: z.int().nullable(),
+});
+
+const CALL_ERRORS: readonly ErrorCode[] = [
+  'SERVER_NOT_FOUND',
+  'TOOL_NOT_FOUND',
+  'INVALID_ARGUMENTS',
+  'ARGUMENTS_TOO_LARGE',
+  'REPLY_TOO_LARGE',
+  'TOOL_BLOCKED',
+  'TOOL_NEEDS_APPROVAL',
+  'TOOL_FAILED',
+  'TOOL_TIMEOUT',
+  'UPSTREAM_UNAVAILABLE',
+  'UPSTREAM_LOST',
+];
+
+/** The catalog, disclosed step by step, and calls without code. */
+export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDeps): void {
+  app.get(
+    '/tools',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'Every visible tool',
+        querystring: z.strictObject({ server: slug.optional(), limit: queryInt(1, PAGE_LIMIT, 200), cursor: cursor.optional() }),
+        response: { 200: listOf(toolSummarySchema), ...errorResponses(['SERVER_NOT_FOUND']) },
+      },
+    },
+    async (request) => {
+      const page = tools.listTools(principalOf(request), request.query);
+      return { ...page, items: [...page.items] };
+    },
+  );
+
+  app.get(
+    '/tools/search',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'Search the catalog',
+        description: 'Progressive disclosure: names first, then descriptions, then full definitions. An empty `q` lists all.',
+        querystring: z.strictObject({
+          q: z.string().max(500).default(''),
+          server: slug.optional(),
+          detail: z.enum(SEARCH_DETAILS).default('description'),
+          limit: queryInt(1, PAGE_LIMIT, 50),
+          offset: queryInt(0, 1_000_000, 0),
+        }),
+        response: { 200: searchAnswerSchema, ...errorResponses(['SERVER_NOT_FOUND']) },
+      },
+    },
+    async (request) => tools.search(principalOf(request), request.query),
+  );
+
+  app.get(
+    '/tools/info/:server/:tool',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'All there is to know about one tool',
+        params: toolParams,
+        response: { 200: toolInfoSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOL_NOT_FOUND']) },
+      },
+    },
+    async (request) => tools.toolInfo(principalOf(request), request.params.server, request.params.tool),
+  );
+
+  app.post(
+    '/tools/invoke/:server/:tool',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'Call one tool without code',
+        params: toolParams,
+        body: z.strictObject({ args: z.record(z.string(), z.unknown()).default({}).describe("the tool's own arguments") }),
+        response: {
+          200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number() }),
+          ...errorResponses([...WITH_BODY, ...CALL_ERRORS]),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { server, tool } = request.params;
+      const startedAt = performance.now();
+      const answer = await tools.invoke(principalOf(request), server, tool, request.body.args, closing.answerSignal(reply));
+      if (!answer.ok) throw errorOf(answer.error);
+      return { tool: `${server}.${tool}`, result: answer.value, durationMs: Math.round((performance.now() - startedAt) * 100) / 100 };
+    },
+  );
+}
+
+/** A failure's code is the tool domain's; one the table does not know is the tool's own. */
+function errorOf({ code, message, details }: ToolCallFailure): AppError {
+  if (isErrorCode(code)) return new AppError(code, message, { details });
+  return new AppError('TOOL_FAILED', message, { details: { code, details } });
+}
+
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_CODES, code);

@@ -1,0 +1,106 @@
+import { newId, type Principal, type ToolCallReply } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
+import type { IntegrationRecord, NewIntegration, PolicyRecord, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
+
+/** A catalog of one server with one tool, in memory, for tests of the gateway alone. */
+export class MemoryTools implements ToolAdministration {
+  readonly integrations = new Map<string, IntegrationRecord>([['notes', integrationOf('notes')]]);
+  readonly policies = new Map<string, PolicyRecord>();
+  readonly invocations: unknown[] = [];
+  readonly searches: SearchQuery[] = [];
+  reply: ToolCallReply = { ok: true, value: { text: 'hello' } };
+  /** While set, calls wait for their signal. */
+  hangs = false;
+
+  listTools() {
+    return {
+      items: [{ server: 'notes', name: 'read', description: 'Reads a note', action: 'allow' as const }],
+      total: 1,
+      nextCursor: null,
+    };
+  }
+
+  search(_principal: Principal, query: SearchQuery) {
+    this.searches.push(query);
+    return { items: { notes: ['read'] }, total: 1, tokens: 6, tokensSaved: 94, nextOffset: null };
+  }
+
+  toolInfo(_principal: Principal, server: string, tool: string): ToolInfo {
+    this.#judge(server, tool);
+    return {
+      server,
+      name: tool,
+      title: null,
+      description: 'Reads a note',
+      inputSchema: { type: 'object' },
+      outputSchema: null,
+      annotations: {},
+      signature: 'read(args: { id: string }): Promise<unknown>',
+      wrapper: { path: 'servers/notes/read.ts', source: '', pythonPath: 'servers/notes/read.py', pythonSource: '' },
+      policy: { action: 'allow', reason: 'trusted' },
+      example: { typescript: '', python: '' },
+    };
+  }
+
+  async invoke(_principal: Principal, server: string, tool: string, args: unknown, signal: AbortSignal): Promise<ToolCallReply> {
+    this.#judge(server, tool);
+    this.invocations.push(args);
+    if (!this.hangs) return this.reply;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    return { ok: false, error: { code: 'CALL_ABORTED', message: 'aborted' } };
+  }
+
+  listIntegrations() {
+    return [...this.integrations.values()];
+  }
+
+  getIntegration(_principal: Principal, slug: string): IntegrationRecord {
+    const record = this.integrations.get(slug);
+    if (!record) throw new AppError('SERVER_NOT_FOUND', `There is no server "${slug}".`);
+    return record;
+  }
+
+  async addIntegration(_principal: Principal, integration: NewIntegration): Promise<IntegrationRecord> {
+    if (this.integrations.has(integration.slug)) throw new AppError('INTEGRATION_EXISTS', `"${integration.slug}" exists.`);
+    const record = integrationOf(integration.slug);
+    this.integrations.set(integration.slug, record);
+    return record;
+  }
+
+  async removeIntegration(principal: Principal, slug: string): Promise<void> {
+    this.getIntegration(principal, slug);
+    this.integrations.delete(slug);
+  }
+
+  async refreshIntegration(principal: Principal, slug: string) {
+    return { ...this.getIntegration(principal, slug), added: ['read'], removed: [], changed: [] };
+  }
+
+  async listPolicies() {
+    return [...this.policies.values()];
+  }
+
+  async addPolicy(_principal: Principal, policy: Pick<PolicyRecord, 'pattern' | 'action'>): Promise<PolicyRecord> {
+    const record = { id: newId('pol'), createdAt: new Date().toISOString(), ...policy };
+    this.policies.set(record.id, record);
+    return record;
+  }
+
+  async removePolicy(_principal: Principal, policyId: string): Promise<void> {
+    if (!this.policies.delete(policyId)) throw new AppError('POLICY_NOT_FOUND', `There is no policy ${policyId}.`);
+  }
+
+  summary() {
+    const servers = Object.fromEntries(this.listIntegrations().map(({ slug, state, reason }) => [slug, { state, tools: 1, reason }]));
+    return { servers, totalTools: this.integrations.size };
+  }
+
+  #judge(server: string, tool: string): void {
+    if (!this.integrations.has(server)) throw new AppError('SERVER_NOT_FOUND', `There is no server "${server}". Did you mean "notes"?`);
+    if (tool !== 'read') throw new AppError('TOOL_NOT_FOUND', `The server "${server}" has no tool "${tool}". Did you mean "read"?`);
+  }
+}
+
+function integrationOf(slug: string): IntegrationRecord {
+  return { slug, kind: 'mcp', origin: 'api', state: 'ready', reason: null, toolCount: 1, trust: 'annotations', warnings: [], restarts: 0 };
+}
