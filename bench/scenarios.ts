@@ -8,7 +8,11 @@ export interface Scenario {
   readonly expected: unknown;
 }
 
-export const SIMPLE_TYPESCRIPT: Scenario = { name: 'simple TypeScript', body: { language: 'typescript', code: 'return 2 + 2' }, expected: 4 };
+export const SIMPLE_TYPESCRIPT: Scenario = {
+  name: 'simple TypeScript',
+  body: { language: 'typescript', code: 'return 2 + 2' },
+  expected: 4,
+};
 export const SIMPLE_PYTHON: Scenario = { name: 'simple Python', body: { language: 'python', code: '2 + 2' }, expected: 4 };
 export const COLD_NODE: Scenario = { name: 'simple Node (always cold)', body: { language: 'node', code: 'return 2 + 2' }, expected: 4 };
 

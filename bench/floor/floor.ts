@@ -17,10 +17,34 @@ export function measureFloor(directory: string, runtime: FloorRuntime, runs: num
   const program = join(directory, runtime === 'python' ? 'floor.py' : 'floor.ts');
   writeFileSync(program, PROGRAM[runtime]);
   const command = runtime === 'python' ? ['/usr/bin/python3', '-I', '-S', program] : [bunPath(), program];
-  const bwrap = ['bwrap', '--unshare-all', '--die-with-parent', '--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--ro-bind', directory, directory];
-  const seconds = Number(execFileSync(binary, [String(runs), String(parallel), ...bwrap, ...command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim().split('\n').at(-1));
+  const bwrap = [
+    'bwrap',
+    '--unshare-all',
+    '--die-with-parent',
+    '--ro-bind',
+    '/',
+    '/',
+    '--dev',
+    '/dev',
+    '--proc',
+    '/proc',
+    '--tmpfs',
+    '/tmp',
+    '--ro-bind',
+    directory,
+    directory,
+  ];
+  const seconds = Number(
+    execFileSync(binary, [String(runs), String(parallel), ...bwrap, ...command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+      .trim()
+      .split('\n')
+      .at(-1),
+  );
   return runs / seconds;
 }
 
 export const bunPath = (): string =>
-  fileURLToPath(import.meta.resolve(`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/package.json`)).replace(/package\.json$/, 'bin/bun');
+  fileURLToPath(import.meta.resolve(`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/package.json`)).replace(
+    /package\.json$/,
+    'bin/bun',
+  );

@@ -1,0 +1,71 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { createWrapperStore } from '@code-executor/wrappers';
+import { type Service, startService } from '../service.ts';
+import { type Series, summarise } from '../statistics.ts';
+import { manyTools, QUERIES } from './many-tools.ts';
+
+export interface CatalogFigures {
+  readonly tools: number;
+  readonly generateAllMs: number;
+  readonly generateChangedMs: number;
+  readonly search: Series;
+}
+
+/** Wrapper generation from nothing and after one tool changed; search over HTTP, as an agent asks. */
+export async function measureCatalog(directory: string, count: number): Promise<CatalogFigures> {
+  const { generateAllMs, generateChangedMs } = await measureWrappers(join(directory, `wrappers-${count}`), count);
+  const dataDir = join(directory, `catalog-${count}`);
+  mkdirSync(dataDir, { recursive: true });
+  const server = fileURLToPath(new URL('./many-tools-server.ts', import.meta.url));
+  const serversFile = { mcpServers: { many: { command: process.execPath, args: [server, String(count)] } } };
+  writeFileSync(join(dataDir, 'mcp-servers.json'), JSON.stringify(serversFile));
+  const service = await startService(dataDir, { EXECUTOR_POOL_TYPESCRIPT: '1', EXECUTOR_POOL_PYTHON: '0' });
+  try {
+    await untilTools(service, count);
+    const durations: number[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      for (const query of QUERIES) {
+        const before = performance.now();
+        const answer = await service.get(`/tools/search?q=${encodeURIComponent(query)}&detail=description&limit=20`);
+        if (answer.status !== 200) throw new Error(`search answered ${answer.status}`);
+        durations.push(performance.now() - before);
+      }
+    }
+    return { tools: count, generateAllMs, generateChangedMs, search: summarise(durations) };
+  } finally {
+    await service.stop();
+  }
+}
+
+async function measureWrappers(dir: string, count: number): Promise<{ generateAllMs: number; generateChangedMs: number }> {
+  mkdirSync(dir, { recursive: true });
+  const store = createWrapperStore({ dir });
+  try {
+    const before = performance.now();
+    await store.snapshot(manyTools('many', count));
+    const generateAllMs = performance.now() - before;
+    const changed: number[] = [];
+    for (let run = 0; run < 5; run += 1) {
+      const tools = manyTools('many', count, Math.floor((count / 5) * run));
+      const start = performance.now();
+      await store.snapshot(tools);
+      changed.push(performance.now() - start);
+    }
+    return { generateAllMs, generateChangedMs: summarise(changed).p50 };
+  } finally {
+    await store.close();
+  }
+}
+
+async function untilTools(service: Service, count: number): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const { body } = await service.get('/health');
+    if ((body as { totalTools?: number }).totalTools === count) return;
+    if (performance.now() > deadline) throw new Error(`only ${JSON.stringify(body)} after 60 s`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}

@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { measureCatalog } from './catalog/measure-catalog.ts';
+import { measureFloor } from './floor/floor.ts';
+import { openDescriptors, tree, treeMemoryMb } from './memory.ts';
+import { measureNeighbours } from './neighbours.ts';
+import { measureBareNode, measurePeer } from './peer.ts';
+import { measureTokens, measureToolCalls } from './real-servers.ts';
+import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
+import { type Service, startService } from './service.ts';
+import { round } from './statistics.ts';
+
+// usage: npm run bench [-- --soak SECONDS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
+const soakSeconds = Number(process.argv[process.argv.indexOf('--soak') + 1] || 20) || 20;
+if (process.getuid?.() === 0) {
+  console.error('The service refuses to run as root; run the benchmarks as another user (setpriv --reuid=code-executor --init-groups …).');
+  process.exit(1);
+}
+
+const rows: { what: string; figure: string; against?: string; ratio?: number }[] = [];
+const row = (what: string, figure: string, against?: string, ratio?: number) => {
+  rows.push({ what, figure, ...(against === undefined ? {} : { against }), ...(ratio === undefined ? {} : { ratio: round(ratio) }) });
+  console.error(`${what}: ${figure}${against === undefined ? '' : ` (${against}, ratio ${round(ratio ?? Number.NaN)})`}`);
+};
+const ms = (value: number) => `${round(value)} ms`;
+
+const directory = mkdtempSync(join(tmpdir(), 'code-executor-bench-'));
+try {
+  await measureSimple();
+  await measureCatalogs();
+  await measureFixtures();
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+console.table(rows);
+const results = process.env['BENCH_RESULTS'] ?? new URL('./results', import.meta.url).pathname;
+mkdirSync(results, { recursive: true });
+writeFileSync(join(results, 'bench.json'), `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`);
+
+async function measureSimple(): Promise<void> {
+  const service = await newService('simple');
+  try {
+    row('memory of the idle service, whole tree (PSS)', `${round(treeMemoryMb(service.pid), 0)} MB`);
+    const node = await measureBareNode(30);
+    const typescript = await drive(service, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 10, limit: 300, pauseMs: 15 });
+    row('TypeScript, 1 client, p50', ms(typescript.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p50 / node.p50);
+    row('TypeScript, 1 client, p99', ms(typescript.latency.p99), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p99 / node.p50);
+    row('TypeScript, 1 client, warm', `${round(typescript.warmShare * 100, 0)} %`);
+    const python = await drive(service, SIMPLE_PYTHON, { clients: 1, seconds: 10, limit: 300, pauseMs: 15 });
+    row('Python, 1 client, p50', ms(python.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, python.latency.p50 / node.p50);
+    row('Python, 1 client, p99', ms(python.latency.p99), `node -e 0 p50 ${ms(node.p50)}`, python.latency.p99 / node.p50);
+    const cold = await drive(service, COLD_NODE, { clients: 1, seconds: 10, limit: 20 });
+    row('Node runtime (cold), 1 client, p50', ms(cold.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, cold.latency.p50 / node.p50);
+    const peer = await measurePeer(10);
+    if (peer === null) row('peer `executor`', 'not installed');
+    else
+      row('peer `executor`, whole CLI run, p50', ms(peer.p50), `ours p50 ${ms(typescript.latency.p50)}`, typescript.latency.p50 / peer.p50);
+    await measureThroughput(service);
+    const { idle, loaded, health } = await measureNeighbours(service);
+    row(
+      'simple program beside hostile ones, p50',
+      ms(loaded.p50),
+      `allowed 3 × idle + 10 ms = ${ms(3 * idle.p50 + 10)}`,
+      loaded.p50 / (3 * idle.p50 + 10),
+    );
+    row('/health beside hostile programs, p99', ms(health.p99), 'allowed 50 ms', health.p99 / 50);
+  } finally {
+    await service.stop();
+  }
+  const drained = await newService('drained', { EXECUTOR_POOL_TYPESCRIPT: '0', EXECUTOR_POOL_PYTHON: '0' });
+  try {
+    const run = await drive(drained, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 5, limit: 100 });
+    row('TypeScript without a pool (every sandbox cold), p50', ms(run.latency.p50));
+    const python = await drive(drained, SIMPLE_PYTHON, { clients: 1, seconds: 5, limit: 100 });
+    row('Python without a pool, p50', ms(python.latency.p50));
+  } finally {
+    await drained.stop();
+  }
+}
+
+/** The floor before and after, because these machines drift; the soak in between, with what it leaves behind. */
+async function measureThroughput(service: Service): Promise<void> {
+  for (const [name, scenario, runtime] of [
+    ['TypeScript', SIMPLE_TYPESCRIPT, 'typescript'],
+    ['Python', SIMPLE_PYTHON, 'python'],
+  ] as const) {
+    await drive(service, scenario, { clients: 16, seconds: 3 });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const before = { processes: tree(service.pid).length, descriptors: openDescriptors(service.pid), memoryMb: treeMemoryMb(service.pid) };
+    const floorBefore = measureFloor(directory, runtime, 400, 2);
+    const run = await drive(service, scenario, { clients: 16, seconds: soakSeconds });
+    const underLoadMb = treeMemoryMb(service.pid);
+    const floor = (floorBefore + measureFloor(directory, runtime, 400, 2)) / 2;
+    row(`${name}, 16 clients`, `${round(run.perSecond, 0)}/s`, `floor ${round(floor, 0)}/s`, run.perSecond / floor);
+    row(`${name}, 16 clients, p50 / p99`, `${ms(run.latency.p50)} / ${ms(run.latency.p99)}`);
+    row(`${name}, 16 clients, warm`, `${round(run.warmShare * 100, 0)} %`);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const after = { processes: tree(service.pid).length, descriptors: openDescriptors(service.pid), memoryMb: treeMemoryMb(service.pid) };
+    row(`${name}, processes before → after ${round(run.seconds, 0)} s`, `${before.processes} → ${after.processes}`);
+    row(`${name}, descriptors before → after`, `${before.descriptors} → ${after.descriptors}`);
+    row(
+      `${name}, memory before / under load / after`,
+      `${round(before.memoryMb, 0)} / ${round(underLoadMb, 0)} / ${round(after.memoryMb, 0)} MB`,
+    );
+  }
+}
+
+async function measureCatalogs(): Promise<void> {
+  for (const count of [100, 1_000, 10_000]) {
+    const figures = await measureCatalog(directory, count);
+    row(`${count} tools: wrappers from nothing`, ms(figures.generateAllMs));
+    row(`${count} tools: one changed`, ms(figures.generateChangedMs));
+    row(`${count} tools: search over HTTP, p50 / p99`, `${ms(figures.search.p50)} / ${ms(figures.search.p99)}`);
+  }
+}
+
+async function measureFixtures(): Promise<void> {
+  const fixtures = process.env['EXECUTOR_TEST_FIXTURES'];
+  if (fixtures === undefined) {
+    row('tool calls and tokens', 'left out: EXECUTOR_TEST_FIXTURES names no directory with mcp-servers.json');
+    return;
+  }
+  const file = join(fixtures, 'mcp-servers.json');
+  const servers = JSON.parse(readFileSync(file, 'utf8')) as {
+    mcpServers: Record<string, { command: string; args: string[]; trust?: boolean }>;
+  };
+  const expected = Object.keys(servers.mcpServers).length;
+  const filesystem = servers.mcpServers['filesystem'];
+  if (filesystem === undefined) throw new Error(`${file} has no server called filesystem`);
+  const service = await newService('fixtures', { EXECUTOR_MCP_SERVERS: file });
+  try {
+    await untilServersReady(service, expected);
+    const tokens = await measureTokens(service);
+    row(`names of ${tokens.tools} tools`, `${tokens.names} tokens`, 'allowed 4 a tool', tokens.names / (4 * tokens.tools));
+    row(
+      'names with one-line descriptions',
+      `${tokens.descriptions} tokens`,
+      'allowed 19 a tool',
+      tokens.descriptions / (19 * tokens.tools),
+    );
+    row('full definitions', `${tokens.full} tokens`);
+    const calls = await measureToolCalls(service, filesystem, filesystem.args.at(-1) ?? '');
+    row(
+      'one tool call, added p50',
+      ms(calls.one.p50 - calls.none.p50),
+      `direct call p50 ${ms(calls.direct.p50)}`,
+      (calls.one.p50 - calls.none.p50) / calls.direct.p50,
+    );
+    row('two tool calls, added p50', ms(calls.two.p50 - calls.none.p50));
+    row('memory of the idle service with the ten servers (PSS)', `${round(treeMemoryMb(service.pid), 0)} MB`);
+  } finally {
+    await service.stop();
+  }
+}
+
+async function untilServersReady(service: Service, expected: number): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt += 1) {
+    const { body } = await service.get('/health');
+    const servers = Object.values((body as { servers: Record<string, { state: string }> }).servers);
+    if (servers.length === expected && servers.every((server) => server.state === 'ready')) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('the fixture servers are not up after 60 s');
+}
+
+function newService(name: string, environment: Record<string, string> = {}): Promise<Service> {
+  const dataDir = join(directory, name);
+  mkdirSync(dataDir, { recursive: true });
+  return startService(dataDir, environment);
+}
