@@ -36,7 +36,8 @@ function notAPort(text: string): string {
 function holderOf(port: number): string | null {
   const inodes = listeningInodes(port);
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (holdsSocket(pid, inodes)) return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+    if (holdsSocket(pid, inodes))
+      return `process ${pid} (${readIfThere(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim().slice(0, 120)})`;
   }
   return null;
 }
@@ -63,7 +64,7 @@ function readIfThere(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // A kernel without IPv6 has no tcp6.
+    // A kernel without IPv6 has no tcp6; a process may have ended meanwhile.
     return '';
   }
 }

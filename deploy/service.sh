@@ -209,10 +209,19 @@ logs() {
   local log_file=$DATA_DIR/logs/service.log
   [[ -f $log_file ]] || die "$EXIT_NOT_RUNNING" "There is no log yet ($log_file): './deploy.sh up' starts the service."
   case ${1:-} in
-    '') tail -n 100 -- "$log_file" ;;
-    -f) exec tail -n 100 -F -- "$log_file" ;;
+    '') tail -n 100 -- "$log_file" | readable ;;
+    -f) tail -n 100 -F -- "$log_file" | readable ;;
     *) die "$EXIT_USAGE" "usage: ./deploy.sh logs [-f]" ;;
   esac
+}
+
+# JSON lines as they are for a program, in colours and local time for a person at a terminal.
+readable() {
+  if [[ -t 1 ]] && choose_node; then
+    "$NODE" "$ROOT/node_modules/.bin/pino-pretty" --translateTime SYS:HH:MM:ss --ignore pid,hostname
+  else
+    cat
+  fi
 }
 
 refuse_unreadable() {

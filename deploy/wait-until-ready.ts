@@ -16,7 +16,8 @@ async function waitUntilReady(): Promise<number> {
     const answer = await askService(`${url}/health/ready`, 5_000);
     // Only the process that was started counts: another program may answer on the port.
     if (!isAlive()) return finish(3);
-    if (answer?.status === 200) return finish(0, `✓ Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`);
+    if (answer?.status === 200)
+      return finish(0, turn === 0 ? '' : `✓ Ready after ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n`);
     const reason = answer === null ? 'starting' : reasonOf(answer);
     shown = show(turn, reason, shown);
     await sleep(POLL_MS);
