@@ -1,0 +1,139 @@
+import { DEFAULT_WORKSPACE_ID, newId, type Principal, ROLES, type Role } from '@code-executor/contracts';
+import { AppError, type Database, type Logger } from '@code-executor/platform';
+import type { KeyRecord, Keys } from '../port.ts';
+import { readAdminKey, writeAdminKey } from './admin-key-file.ts';
+import { digestOf, isBareKey, newBareKey } from './bare-key.ts';
+import { createKeyStore, type StoredKey } from './key-store.ts';
+
+export interface KeysService extends Keys {
+  /** After this the file holds a working admin key; `created`: a new one. Call once at start, before `authenticate`. */
+  ensureAdminKey(file: string): Promise<{ readonly created: boolean }>;
+}
+
+interface CachedKey {
+  readonly principal: Principal;
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+}
+
+const NAME_MAXIMUM_LENGTH = 100;
+
+/**
+ * API keys. All that are valid are held in memory by digest, in step with `create` and `revoke`, so that a request
+ * costs one SHA-256 and a look-up, and a wrong key no more. The rows need `executionMigrations` to have run.
+ */
+export async function createKeys(options: {
+  readonly db: Database;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}): Promise<KeysService> {
+  const { db, log, now = Date.now } = options;
+  const store = createKeyStore(db);
+  const valid = new Map<string, CachedKey>();
+  for (const key of await store.all()) remember(key);
+
+  return {
+    async authenticate(bareKey) {
+      if (!isBareKey(bareKey)) return null;
+      const digest = digestOf(bareKey);
+      const key = valid.get(digest);
+      if (key === undefined) return null;
+      if (key.expiresAtMs > now()) return key.principal;
+      valid.delete(digest);
+      return null;
+    },
+
+    async create(principal, { name, role, expiresAt }) {
+      assertAdmin(principal, 'create keys');
+      const expiry = expiresAt === undefined ? null : parseExpiry(expiresAt, now());
+      assertName(name);
+      assertRole(role);
+      return await add(newBareKey(), { workspaceId: principal.workspaceId, name, role, createdBy: principal.id, expiresAt: expiry });
+    },
+
+    async list(principal) {
+      assertAdmin(principal, 'list keys');
+      return (await store.list(principal.workspaceId)).map(toRecord);
+    },
+
+    async revoke(principal, keyId) {
+      assertAdmin(principal, 'revoke keys');
+      const revoked = await store.revoke(principal.workspaceId, keyId, new Date(now()));
+      if (revoked === null) throw new AppError('KEY_NOT_FOUND', `There is no key ${keyId.slice(0, 64)}.`);
+      if (revoked === 'last_admin') {
+        throw new AppError('LAST_ADMIN_KEY', `Key ${keyId} is the last admin key. Create another before you revoke it.`);
+      }
+      valid.delete(revoked.digest);
+      return toRecord(revoked);
+    },
+
+    async ensureAdminKey(file) {
+      const present = await readAdminKey(file);
+      const known = present === null ? undefined : valid.get(digestOf(present));
+      if (known?.principal.role === 'admin' && known.expiresAtMs > now()) return { created: false };
+      const others = [...valid.values()].some(({ principal, expiresAtMs }) => principal.role === 'admin' && expiresAtMs > now());
+      const bareKey = newBareKey();
+      // The row first would leave a key that nobody has when the file cannot be written.
+      await writeAdminKey(file, bareKey, () =>
+        add(bareKey, { workspaceId: DEFAULT_WORKSPACE_ID, name: 'first admin', role: 'admin', createdBy: null, expiresAt: null }),
+      );
+      if (others)
+        log.warn(
+          { file },
+          'The admin key file held no working admin key; a new one was made. The others stay valid: revoke what you do not know.',
+        );
+      else log.info({ file }, 'The first admin key was made');
+      return { created: true };
+    },
+  };
+
+  async function add(
+    bareKey: string,
+    key: { workspaceId: string; name: string; role: Role; createdBy: string | null; expiresAt: Date | null },
+  ): Promise<KeyRecord & { readonly key: string }> {
+    const stored = await store.insert({ ...key, id: newId('key', now()), digest: digestOf(bareKey), createdAt: new Date(now()) });
+    remember(stored);
+    return { ...toRecord(stored), key: bareKey };
+  }
+
+  function remember(key: StoredKey): void {
+    if (key.revokedAt !== null) return;
+    valid.set(key.digest, {
+      principal: { id: key.id, workspaceId: key.workspaceId, role: key.role },
+      expiresAtMs: key.expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt),
+    });
+  }
+}
+
+const toRecord = ({ id, name, role, createdAt, expiresAt, revokedAt }: StoredKey): KeyRecord => ({
+  id,
+  name,
+  role,
+  createdAt,
+  expiresAt,
+  revokedAt,
+});
+
+function assertAdmin(principal: Principal, act: string): void {
+  if (principal.role !== 'admin') throw new AppError('FORBIDDEN', `Only an admin key may ${act}; this one is ${principal.role}.`);
+}
+
+function assertName(name: string): void {
+  const fits = name.length >= 1 && name.length <= NAME_MAXIMUM_LENGTH && name.isWellFormed() && !/\p{Cc}/u.test(name);
+  if (!fits) throw invalid('name', `must have 1 to ${NAME_MAXIMUM_LENGTH} characters, none of them a control character`);
+}
+
+function assertRole(role: Role): void {
+  if (!ROLES.includes(role)) throw invalid('role', `must be one of ${ROLES.join(', ')}`);
+}
+
+function parseExpiry(expiresAt: string, nowMs: number): Date {
+  const expiry = new Date(expiresAt);
+  if (Number.isNaN(expiry.getTime())) throw invalid('expiresAt', 'must be a time such as 2030-01-31T00:00:00Z');
+  if (expiry.getTime() <= nowMs) throw invalid('expiresAt', 'must lie in the future');
+  return expiry;
+}
+
+const invalid = (field: string, problem: string): AppError =>
+  new AppError('INVALID_REQUEST', `${field} ${problem}.`, { details: { field } });

@@ -1,0 +1,94 @@
+import type { Role } from '@code-executor/contracts';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { KeyRecord } from '../port.ts';
+import type { ApiKeysTable, ExecutionTables } from '../store/tables.ts';
+
+export interface StoredKey extends KeyRecord {
+  readonly workspaceId: string;
+  /** SHA-256 of the bare key, hexadecimal. */
+  readonly digest: string;
+}
+
+export interface NewKey {
+  readonly id: string;
+  readonly workspaceId: string;
+  readonly digest: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly createdBy: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+}
+
+export type KeyStore = ReturnType<typeof createKeyStore>;
+
+export function createKeyStore(db: { query<T>(): Kysely<T> }) {
+  const query = db.query<ExecutionTables>();
+  return {
+    async insert(key: NewKey): Promise<StoredKey> {
+      const row = await query
+        .insertInto('api_keys')
+        .values({
+          id: key.id,
+          workspace_id: key.workspaceId,
+          digest: key.digest,
+          name: key.name,
+          role: key.role,
+          created_by: key.createdBy,
+          created_at: key.createdAt,
+          expires_at: key.expiresAt,
+          revoked_at: null,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      return toStoredKey(row);
+    },
+
+    async all(): Promise<StoredKey[]> {
+      return (await query.selectFrom('api_keys').selectAll().orderBy('id').execute()).map(toStoredKey);
+    },
+
+    async list(workspaceId: string): Promise<StoredKey[]> {
+      const rows = await query.selectFrom('api_keys').selectAll().where('workspace_id', '=', workspaceId).orderBy('id').execute();
+      return rows.map(toStoredKey);
+    },
+
+    /**
+     * Two admins who revoke each other at the same moment must not both succeed: the admin keys are locked first.
+     * `last_admin`: nothing was written; `null`: no such key in this workspace.
+     */
+    async revoke(workspaceId: string, keyId: string, now: Date): Promise<StoredKey | 'last_admin' | null> {
+      return await query.transaction().execute(async (transaction) => {
+        const admins = await transaction
+          .selectFrom('api_keys')
+          .select(['id', 'expires_at'])
+          .where('workspace_id', '=', workspaceId)
+          .where('role', '=', 'admin')
+          .where('revoked_at', 'is', null)
+          .forUpdate()
+          .execute();
+        const active = admins.filter(({ expires_at }) => expires_at === null || expires_at > now);
+        if (active.length === 1 && active[0]?.id === keyId) return 'last_admin';
+        const row = await transaction
+          .updateTable('api_keys')
+          .set({ revoked_at: sql<Date>`coalesce(revoked_at, ${now.toISOString()}::timestamptz)` })
+          .where('id', '=', keyId)
+          .where('workspace_id', '=', workspaceId)
+          .returningAll()
+          .executeTakeFirst();
+        return row === undefined ? null : toStoredKey(row);
+      });
+    },
+  };
+}
+
+const toStoredKey = (row: Selectable<ApiKeysTable>): StoredKey => ({
+  id: row.id,
+  workspaceId: row.workspace_id,
+  digest: row.digest,
+  name: row.name,
+  role: row.role as Role,
+  createdAt: row.created_at.toISOString(),
+  expiresAt: row.expires_at?.toISOString() ?? null,
+  revokedAt: row.revoked_at?.toISOString() ?? null,
+});

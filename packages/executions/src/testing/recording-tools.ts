@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ToolPort } from '../port.ts';
+
+/**
+ * The tool side for tests, by the tool's name: `read` changes nothing, `write` has effects, `hang` waits until it is
+ * aborted and does not know then, `fail` answers an error.
+ */
+export function createRecordingTools(): ToolPort & { readonly calls: string[] } {
+  const calls: string[] = [];
+  return {
+    calls,
+    async callTool(_grant, { tool }, signal) {
+      calls.push(tool);
+      if (tool === 'hang') {
+        await sleep(60_000, undefined, { signal }).catch(() => undefined);
+        return { reply: { ok: false, error: { code: 'CALL_ABORTED', message: 'aborted' } }, effects: 'unknown' };
+      }
+      if (tool === 'fail') return { reply: { ok: false, error: { code: 'TOOL_FAILED', message: 'no' } }, effects: 'none' };
+      return { reply: { ok: true, value: tool }, effects: tool === 'write' ? 'some' : 'none' };
+    },
+    discover: async () => ({ ok: true, value: [] }),
+    snapshotDir: async () => '/nonexistent',
+  };
+}
