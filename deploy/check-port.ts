@@ -3,7 +3,10 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
 const [host = '127.0.0.1', portText = ''] = process.argv.slice(2);
-const sentence = /^\d{1,5}$/.test(portText) && Number(portText) <= 65_535 ? await tryToListen(host, Number(portText)) : notAPort(portText);
+const sentence =
+  /^\d{1,5}$/.test(portText) && Number(portText) >= 1 && Number(portText) <= 65_535
+    ? await tryToListen(host, Number(portText))
+    : notAPort(portText);
 if (sentence !== null) {
   process.stdout.write(`${sentence}\n`);
   process.exitCode = 1;

@@ -59,7 +59,7 @@ in_checkout() {
 run_suites() {
   local report=$TEST_DIR/vitest.json counts passed failed skipped
   [[ -n ${EXECUTOR_TEST_FIXTURES:-} ]] || say '! EXECUTOR_TEST_FIXTURES is not set: suites that need real MCP servers are skipped.'
-  in_checkout "$NODE" "$ROOT/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile.json="$report" </dev/null || true
+  in_checkout "$NODE" "$ROOT/node_modules/.bin/vitest" run --configLoader native --reporter=default --reporter=json --outputFile.json="$report" </dev/null || true
   counts=$("$NODE" "$ROOT/deploy/count-tests.ts" "$report" "$ROOT") || true
   sed '$d' <<<"$counts"
   read -r passed failed skipped <<<"$(tail -n 1 <<<"$counts")"

@@ -12,6 +12,7 @@ settle() {
   resolve_data_dir
   HOST=${EXECUTOR_HOST:-127.0.0.1}
   PORT=${EXECUTOR_PORT:-9091}
+  if [[ -n ${EXECUTOR_PYTHON_PACKAGES_DIR:-} ]]; then EXECUTOR_PYTHON_PACKAGES_DIR=$(realpath -m -- "$EXECUTOR_PYTHON_PACKAGES_DIR"); fi
   URL=http://$(url_host "$HOST"):$PORT
 }
 

@@ -12,7 +12,7 @@ up() {
   prepare_dependencies
   prepare_data_dir
   plan_environment
-  plan_view "$ROOT" "$DATA_DIR" "$(servers_file_view)"
+  plan_view "$ROOT" "$DATA_DIR" "$(servers_file_view)" "${EXECUTOR_PYTHON_PACKAGES_DIR:-}"
   prove_data_dir_writable
   take_turn
   # Another `up` may have started it while this one waited for its turn.
