@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Service, startService } from '../test/support/start-service.ts';
 import { measureCatalog } from './catalog/measure-catalog.ts';
 import { measureFloor } from './floor/floor.ts';
 import { openDescriptors, tree, treeMemoryMb } from './memory.ts';
@@ -8,7 +9,6 @@ import { measureNeighbours } from './neighbours.ts';
 import { measureBareNode, measurePeer } from './peer.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
-import { type Service, startService } from './service.ts';
 import { round } from './statistics.ts';
 
 // usage: npm run bench [-- --soak SECONDS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.

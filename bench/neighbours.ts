@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
+import type { Service } from '../test/support/start-service.ts';
 import { drive, SIMPLE_TYPESCRIPT } from './scenarios.ts';
-import type { Service } from './service.ts';
 import { type Series, summarise } from './statistics.ts';
 
 /** Programs that hurt their neighbours, each for some seconds. How they end is the conformance suite's matter. */

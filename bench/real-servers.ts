@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import type { Service } from './service.ts';
+import type { Service } from '../test/support/start-service.ts';
 import { type Series, summarise } from './statistics.ts';
 
 const PATH_OF_FILE = 'hello.txt';

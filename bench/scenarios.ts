@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Service } from './service.ts';
+import type { Service } from '../test/support/start-service.ts';
 import { type Series, summarise } from './statistics.ts';
 
 export interface Scenario {

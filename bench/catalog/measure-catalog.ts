@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { createWrapperStore } from '@code-executor/wrappers';
-import { type Service, startService } from '../service.ts';
+import { type Service, startService } from '../../test/support/start-service.ts';
 import { type Series, summarise } from '../statistics.ts';
 import { manyTools, QUERIES } from './many-tools.ts';
 

@@ -24,7 +24,7 @@ export async function startService(dataDir: string, environment: Record<string, 
   const port = await freePort();
   const logFile = join(dataDir, 'service.log');
   const log = openSync(logFile, 'a');
-  const main = fileURLToPath(new URL('../services/standalone/src/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../services/standalone/src/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env['PATH'] ?? '', HOME: dataDir, EXECUTOR_DATA_DIR: dataDir, EXECUTOR_PORT: String(port), ...environment },
     stdio: ['ignore', log, log],

@@ -1,0 +1,123 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
+import {
+  createExecutions,
+  createInProcessQueue,
+  createKeys,
+  createPreparer,
+  createTypechecker,
+  executionMigrations,
+} from '@code-executor/executions';
+import { buildGateway } from '@code-executor/gateway';
+import { type Closable, closeAll, type Logger, openDatabase } from '@code-executor/platform';
+import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram, type SandboxLimits } from '@code-executor/sandbox';
+import { createToolDomain } from '@code-executor/tools';
+import { createWrapperStore } from '@code-executor/wrappers';
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { StandaloneConfig } from './config.ts';
+
+/**
+ * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
+ * part cannot be opened, those opened before are closed and the error is thrown.
+ */
+export async function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
+  const opened: Closable[] = [];
+  const open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>): Part => {
+    opened.push({ name, close: () => close(part) });
+    return part;
+  };
+  try {
+    await compose(config, log, open);
+    return opened;
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+type Open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>) => Part;
+
+async function compose(config: StandaloneConfig, log: Logger, open: Open): Promise<void> {
+  const startedAt = Date.now();
+  const dataDir = config.EXECUTOR_DATA_DIR;
+  const snapshotsDir = join(dataDir, 'snapshots');
+  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  const limits = sandboxLimits(config);
+
+  const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
+  await db.migrate('executions', executionMigrations);
+  const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
+  const tools = await createToolDomain({ db, log, dataDir, serversFile: config.serversFile, wrapperStore });
+  open('tools', tools, (part) => part.close());
+  tools.start();
+
+  const adapter = await openSandboxAdapter({
+    adapter: config.EXECUTOR_SANDBOX,
+    dataDir,
+    snapshotsDir,
+    pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+    log,
+  });
+  open('sandboxes', adapter, (part) => part.close());
+  const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
+  const snapshotDir = await tools.snapshotDir(DEFAULT_WORKSPACE_ID);
+  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir, log }), (part) => part.close());
+  tools.onCatalogChange(() => {
+    tools.snapshotDir(DEFAULT_WORKSPACE_ID).then(
+      (dir) => pool.retarget(dir),
+      (error: unknown) => log.error({ err: error }, 'the pool keeps its old wrappers'),
+    );
+  });
+
+  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
+  const preparer = open('preparer', createPreparer({}), (part) => part.close());
+  const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
+  const executions = createExecutions({
+    db,
+    log,
+    queue: createInProcessQueue({ maximumDepth: config.EXECUTOR_QUEUE_LIMIT }),
+    concurrency: config.EXECUTOR_CONCURRENCY,
+    tools,
+    effectsOf: tools.effectsOf,
+    preparer,
+    typechecker,
+    pool,
+    runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    sandboxLimits: limits,
+    retentionDays: config.EXECUTOR_RETENTION_DAYS,
+  });
+  open('executions', executions, (part) => part.close());
+  const keys = await createKeys({ db, log });
+  await keys.ensureAdminKey(join(dataDir, 'admin.key'));
+  await executions.start();
+
+  const gateway = await buildGateway({
+    executions,
+    keys,
+    tools,
+    config: {
+      host: config.EXECUTOR_HOST,
+      allowedHosts: [...config.allowedHosts],
+      rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
+    },
+    log,
+    poolStats: () => pool.stats(),
+    version: packageJson.version,
+    startedAt,
+  });
+  open('gateway', gateway, (part) => part.close());
+  const address = await gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
+  log.info({ address, adapter: adapter.name, dataDir }, `listening on ${address}`);
+}
+
+const sandboxLimits = (config: StandaloneConfig): SandboxLimits => ({
+  memoryMb: config.EXECUTOR_MEMORY_MB,
+  processes: config.EXECUTOR_PROCESSES,
+  openFiles: config.EXECUTOR_OPEN_FILES,
+  fileSizeMb: config.EXECUTOR_FILE_SIZE_MB,
+  workspaceMb: config.EXECUTOR_WORKSPACE_MB,
+  tmpMb: config.EXECUTOR_TMP_MB,
+  shmMb: config.EXECUTOR_SHM_MB,
+  inodes: config.EXECUTOR_INODES,
+});
