@@ -7,3 +7,4 @@ export { createInProcessQueue } from './queue/in-process-queue.ts';
 export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { executionMigrations } from './store/migrations.ts';
+export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';
