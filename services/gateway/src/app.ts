@@ -16,6 +16,7 @@ import { registerMetrics } from './plugins/metrics.ts';
 import { registerOpenapi } from './plugins/openapi.ts';
 import { registerRateLimit } from './plugins/rate-limit.ts';
 import { registerRequestLog } from './plugins/request-log.ts';
+import { registerSlowReaders } from './plugins/slow-readers.ts';
 import { registerUnknownRoutes } from './plugins/unknown-routes.ts';
 import { registerExecuteRoutes } from './routes/execute/execute.ts';
 import { registerExecutionRoutes } from './routes/executions/executions.ts';
@@ -59,6 +60,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerErrors(app);
   registerRequestLog(app);
   const closing = registerClosing(app, config.shutdownGraceMs);
+  registerSlowReaders(app, config.stalledReaderTimeoutMs);
   registerHostCheck(app, config);
   registerUnknownRoutes(app);
   registerAuthentication(app, options.keys);

@@ -28,7 +28,7 @@ export const gatewayConfigSchema = z.strictObject({
   headersTimeoutMs: z.int().min(100).default(10_000),
   /** From the first byte to the end of the body: 8 MB in this time is 140 KB/s. */
   requestTimeoutMs: z.int().min(100).default(60_000),
-  /** A client that takes nothing of an answer for so long is cut off. */
+  /** A client that takes nothing of an answer for so long is cut off; several heartbeats, or it would cut event streams. */
   stalledReaderTimeoutMs: z.int().min(100).default(60_000),
   /** An idle connection is kept so long: above the 60 s of common load balancers. */
   keepAliveTimeoutMs: z.int().min(100).default(72_000),

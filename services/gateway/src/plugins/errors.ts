@@ -20,7 +20,7 @@ export function registerErrors(app: FastifyInstance): void {
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = asAppError(thrown, request);
   if (error.code === 'INTERNAL') {
-    request.log.error({ requestId: request.id, err: thrown }, 'request failed by a fault of ours');
+    request.log.error({ err: thrown }, 'request failed by a fault of ours');
   }
   request.errorCode = error.code;
   const retryAfter = retryAfterOf(error);

@@ -12,7 +12,6 @@ export function registerRequestLog(app: FastifyInstance): void {
   });
   app.addHook('onResponse', (request, reply, done) => {
     const line = {
-      requestId: request.id,
       method: request.method,
       path: (request.url.split('?', 1)[0] ?? '').slice(0, 300),
       route: request.is404 ? null : (request.routeOptions.url ?? null),
@@ -23,7 +22,7 @@ export function registerRequestLog(app: FastifyInstance): void {
       executionId: request.executionId,
       errorCode: request.errorCode,
       bytesIn: Number(request.headers['content-length'] ?? 0),
-      hungUp: !reply.raw.writableFinished,
+      hungUp: !reply.raw.writableEnded,
       ip: request.ip,
       userAgent: request.headers['user-agent']?.slice(0, 200) ?? null,
     };

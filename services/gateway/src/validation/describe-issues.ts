@@ -22,13 +22,15 @@ export function describeIssues(schema: z.ZodType, issues: readonly z.core.$ZodIs
 }
 
 function unknownFields(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys, part: string): FieldProblem[] {
-  const known = Object.keys(shapeOf(schemaAt(schema, issue.path)) ?? {});
+  const object = schemaAt(schema, issue.path);
+  const known = Object.keys(shapeOf(object) ?? {});
+  const advice = object?.description === undefined ? '' : ` ${object.description}`;
   const place = issue.path.length === 0 ? `the ${part}` : quoted(pathText(issue.path));
   return issue.keys.map((key) => {
     const meant = nearest(key, known);
     const hint = meant === null ? '' : ` Did you mean ${quoted(meant)}?`;
     const list = known.length === 0 ? 'It takes no fields.' : `Known fields: ${known.join(', ')}.`;
-    return { path: pathText([...issue.path, key]), message: `Unknown field ${quoted(key)} in ${place}.${hint} ${list}` };
+    return { path: pathText([...issue.path, key]), message: `Unknown field ${quoted(key)} in ${place}.${hint} ${list}${advice}` };
   });
 }
 
@@ -106,6 +108,7 @@ function expectedText(schema: Described): string | null {
 }
 
 function stringText(schema: Described): string {
+  if (schema.format === 'uri') return 'a URL such as "https://example.org/mcp"';
   if (schema.format === 'date-time') return 'a date and time such as "2030-01-31T12:00:00Z"';
   const length =
     schema.minLength !== undefined && schema.maxLength !== undefined

@@ -1,4 +1,4 @@
-import { executeRequestSchema, executionSchema, type Principal } from '@code-executor/contracts';
+import { executeRequestSchema, executionSchema, type Principal, RUNTIMES } from '@code-executor/contracts';
 import type { ExecutionRecord } from '@code-executor/executions';
 import { AppError, isAppError } from '@code-executor/platform';
 import type { FastifyReply } from 'fastify';
@@ -14,6 +14,9 @@ const acceptedSchema = z
   .object({ executionId: z.string(), status: z.string() })
   .describe('`wait` was false: the execution is queued; Location names it.');
 
+/** What a language may be is judged apart, for it has a code of its own; here it is only shown. */
+const requestSchema = executeRequestSchema.extend({ language: executeRequestSchema.shape.language.meta({ enum: [...RUNTIMES] }) });
+
 /** `POST /execute`: the main job. */
 export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
   const { executions, config } = deps;
@@ -25,7 +28,7 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
         summary: 'Run a program',
         description:
           'Answers with how it ended; a program that fails is data (HTTP 200, `error`). `Idempotency-Key`: the same key and body give the same execution. Hanging up does not stop it. A NUL is refused in `code`, and allowed in `args` and the content of `files`.',
-        body: executeRequestSchema,
+        body: requestSchema,
         response: {
           200: executionSchema.describe('The execution has ended, or is paused for an approval.'),
           202: acceptedSchema,

@@ -113,7 +113,9 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
       schema: {
         summary: 'Call one tool without code',
         params: toolParams,
-        body: z.strictObject({ args: z.record(z.string(), z.unknown()).default({}).describe("the tool's own arguments") }),
+        body: z
+          .strictObject({ args: z.record(z.string(), z.unknown()).default({}) })
+          .describe('The arguments of the tool go under "args".'),
         response: {
           200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number() }),
           ...errorResponses([...WITH_BODY, ...CALL_ERRORS]),
