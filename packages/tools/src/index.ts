@@ -1,3 +1,4 @@
+export { toolMigrations } from './migrations.ts';
 export type {
   IntegrationRecord,
   IntegrationState,
@@ -9,3 +10,4 @@ export type {
   ToolInfo,
   ToolSummary,
 } from './port.ts';
+export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';

@@ -1,0 +1,229 @@
+import { hash } from 'node:crypto';
+import { newId, type ToolCallReply } from '@code-executor/contracts';
+import type { ToolCallOutcome } from '@code-executor/executions';
+import { AppError, isAppError } from '@code-executor/platform';
+import { McpError, ErrorCode as McpErrorCode } from '@modelcontextprotocol/sdk/types.js';
+import type { ArgumentValidator } from './calls/argument-validator.ts';
+import type { CallRecorder } from './calls/call-recorder.ts';
+import { canonicalJson } from './calls/canonical-json.ts';
+import type { CatalogTool } from './catalog/catalog.ts';
+import { storableText } from './catalog/catalog-store.ts';
+import type { Seal } from './integrations/seal.ts';
+import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
+import type { PolicyDecision } from './policies/policies.ts';
+import type { McpServer, ServerLog } from './sources/mcp/mcp-server.ts';
+import { messageWithCause, type RawToolResult } from './sources/mcp/mcp-session.ts';
+import { failure, replyOf } from './sources/mcp/reply-value.ts';
+import type { Scrub } from './sources/mcp/secrets.ts';
+import { printable } from './sources/mcp/stderr-log.ts';
+import { OVERSIZED_REPLY_CODE } from './sources/mcp/stdio-transport.ts';
+
+export interface ToolCall {
+  readonly workspaceId: string;
+  readonly principalId: string;
+  /** Null for a call without code. */
+  readonly execution: { readonly id: string; readonly callNumber: number } | null;
+  /** `server.tool`, each as the upstream or as code spells it. */
+  readonly address: string;
+  readonly args: unknown;
+}
+
+/** A tool as it is to be called, at one moment of catalog and policies. */
+export interface ResolvedTool {
+  readonly entry: CatalogTool;
+  readonly server: McpServer;
+  readonly decision: PolicyDecision;
+  readonly readOnly: readonly PolicyPattern[];
+  /** For what goes to the program, and for what goes to people. */
+  readonly scrub: { readonly reply: Scrub; readonly message: Scrub };
+}
+
+export interface CallToolDependencies {
+  /** @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND with near matches, UPSTREAM_UNAVAILABLE. Waits for a server that is starting for the first time. */
+  resolve(address: string, signal: AbortSignal): Promise<ResolvedTool>;
+  readonly validator: ArgumentValidator;
+  readonly recorder: CallRecorder;
+  readonly seal: Seal;
+  readonly log: ServerLog;
+}
+
+export const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * The one way every tool call goes: resolve, policy, arguments, the server up, the record, dispatch, the record's end.
+ * Never rejects. Nothing is dispatched before its record is committed.
+ */
+export async function callTool(call: ToolCall, deps: CallToolDependencies, signal: AbortSignal): Promise<ToolCallOutcome> {
+  try {
+    signal.throwIfAborted();
+    const tool = await deps.resolve(call.address, signal);
+    const canonical = canonicalArguments(call.args, call.address);
+    if (!mayRun(tool)) return refuse(call, tool, canonical, deps);
+    checkArguments(tool, call.args, deps);
+    const session = await tool.server.session(signal);
+    // A server that came up just now may have brought another definition.
+    const current = await deps.resolve(call.address, signal);
+    if (current.entry !== tool.entry) {
+      if (!mayRun(current)) return refuse(call, current, canonical, deps);
+      checkArguments(current, call.args, deps);
+    }
+    const record = recordOf(call, current, canonical, deps.seal);
+    if ((await deps.recorder.started(record)) === 'repeated') {
+      throw new AppError(
+        'CALL_REPEATED',
+        `Call ${call.execution?.callNumber} of ${call.execution?.id} was made before and is not made again`,
+      );
+    }
+    return await dispatch(session, { current, record, args: call.args as Record<string, unknown> }, deps, signal);
+  } catch (error) {
+    return { reply: replyOfFault(error, call.address, signal, deps), effects: 'none' };
+  }
+}
+
+type Dispatchable = Awaited<ReturnType<McpServer['session']>>;
+
+async function dispatch(
+  session: Dispatchable,
+  {
+    current,
+    record,
+    args,
+  }: { readonly current: ResolvedTool; readonly record: ReturnType<typeof recordOf>; readonly args: Record<string, unknown> },
+  deps: CallToolDependencies,
+  signal: AbortSignal,
+): Promise<ToolCallOutcome> {
+  const { tool } = current.entry;
+  const address = `${tool.server}.${tool.name}`;
+  const began = performance.now();
+  let reply: ToolCallReply;
+  let bytes = 0;
+  let isAnswered = true;
+  try {
+    const call = { name: tool.name, args, idempotencyKey: record.idempotency_key, timeoutMs: current.server.entry.callTimeoutMs };
+    const result: RawToolResult = await session.call(call, signal);
+    ({ reply, bytes } = replyOf(address, result, current.scrub.reply));
+  } catch (error) {
+    ({ reply, isAnswered } = replyWithoutResult(error, address, current, signal));
+  }
+  deps.recorder.finished({
+    call_id: record.id,
+    outcome: reply.ok ? 'ok' : reply.error.code,
+    duration_ms: performance.now() - began,
+    reply_bytes: bytes,
+    finished_at: new Date(),
+  });
+  const isReadOnly = current.readOnly.some((pattern) => matchesPattern(pattern, address));
+  return { reply, effects: isReadOnly ? 'none' : isAnswered ? 'some' : 'unknown' };
+}
+
+/** What a dispatched call without a result comes to, and whether the server has answered it at all. */
+function replyWithoutResult(
+  error: unknown,
+  address: string,
+  { server, scrub }: ResolvedTool,
+  signal: AbortSignal,
+): { readonly reply: ToolCallReply; readonly isAnswered: boolean } {
+  const said = printable(scrub.message(messageWithCause(error)), 1_000);
+  const lost = (code: string, message: string): { reply: ToolCallReply; isAnswered: boolean } => ({
+    reply: failure(code, message, { server: server.entry.slug, tool: address }),
+    isAnswered: false,
+  });
+  if (signal.aborted) return lost('CALL_ABORTED', `${address} was cancelled: the execution ended before it answered`);
+  if (error instanceof McpError) {
+    if (error.code === McpErrorCode.RequestTimeout) {
+      return lost('TOOL_TIMEOUT', `${address} did not answer within ${server.entry.callTimeoutMs / 1000} s; whether it acted is unknown`);
+    }
+    if (error.code === McpErrorCode.ConnectionClosed)
+      return lost('UPSTREAM_LOST', `${server.entry.slug} went away during the call of ${address}; whether it acted is unknown`);
+    if (error.code === OVERSIZED_REPLY_CODE) {
+      return {
+        reply: failure('REPLY_TOO_LARGE', `The reply of ${address} is larger than 8 MB. Ask the tool for less`, { tool: address }),
+        isAnswered: true,
+      };
+    }
+    return {
+      reply: failure('TOOL_FAILED', said.replace(/^MCP error -?\d+: /, ''), { tool: address, upstreamCode: error.code }),
+      isAnswered: true,
+    };
+  }
+  // Not the protocol's error: the connection's. An HTTP session has no other way to say that it is gone.
+  server.reconnect(said);
+  return lost('UPSTREAM_LOST', `${server.entry.slug} could not be reached for ${address}: ${said}; whether it acted is unknown`);
+}
+
+const mayRun = ({ decision }: ResolvedTool): boolean => decision.action === 'allow';
+
+function refuse(call: ToolCall, tool: ResolvedTool, canonical: string, deps: CallToolDependencies): ToolCallOutcome {
+  const { name, server } = tool.entry.tool;
+  const address = `${server}.${name}`;
+  const isBlocked = tool.decision.action === 'block';
+  const code = isBlocked ? 'TOOL_BLOCKED' : 'TOOL_NEEDS_APPROVAL';
+  const message = isBlocked
+    ? `${address} is blocked by the operator (${tool.decision.reason})`
+    : `${address} needs the operator's approval (${tool.decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
+  const record = recordOf(call, tool, canonical, deps.seal);
+  deps.recorder.started(record).then(
+    () => deps.recorder.finished({ call_id: record.id, outcome: code, duration_ms: 0, reply_bytes: 0, finished_at: new Date() }),
+    (error: unknown) => deps.log.warn({ err: error, tool: address }, 'A refused tool call could not be recorded'),
+  );
+  return { reply: failure(code, message, { tool: address, policy: tool.decision }), effects: 'none' };
+}
+
+function checkArguments({ entry }: ResolvedTool, args: unknown, { validator }: CallToolDependencies): void {
+  const address = `${entry.tool.server}.${entry.tool.name}`;
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+    throw new AppError('INVALID_ARGUMENTS', `${address} takes its arguments as one object, such as {"name": "value"}`);
+  }
+  const problems = validator.check(entry.tool, args as Record<string, unknown>);
+  if (problems.length > 0) {
+    throw new AppError('INVALID_ARGUMENTS', `${address}: ${problems.map((problem) => problem.message).join('; ')}`, {
+      details: { tool: address, problems },
+    });
+  }
+}
+
+function canonicalArguments(args: unknown, address: string): string {
+  try {
+    const canonical = canonicalJson(args);
+    const bytes = Buffer.byteLength(canonical);
+    if (bytes > ARGUMENTS_LIMIT_BYTES)
+      throw new AppError(
+        'ARGUMENTS_TOO_LARGE',
+        `The arguments of ${printable(address, 100)} have ${bytes} bytes; ${ARGUMENTS_LIMIT_BYTES} are allowed`,
+      );
+    return canonical;
+  } catch (error) {
+    if (error instanceof RangeError) throw new AppError('INVALID_ARGUMENTS', `The arguments of ${printable(address, 100)} nest too deep`);
+    throw error;
+  }
+}
+
+function recordOf(call: ToolCall, { entry, decision }: ResolvedTool, canonical: string, seal: Seal) {
+  const id = newId('tcl');
+  const { server, name } = entry.tool;
+  const occasion = call.execution === null ? [id] : [call.execution.id, call.execution.callNumber];
+  return {
+    id,
+    workspace_id: call.workspaceId,
+    principal_id: call.principalId,
+    execution_id: call.execution?.id ?? null,
+    call_number: call.execution?.callNumber ?? null,
+    server,
+    tool: storableText(name),
+    argument_digest: hash('sha256', canonical),
+    idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, server, name, canonical])),
+    decision: decision.action,
+    dispatched_at: new Date(),
+  };
+}
+
+/** Faults before dispatch. */
+function replyOfFault(error: unknown, address: string, signal: AbortSignal, { log }: CallToolDependencies): ToolCallReply {
+  if (signal.aborted) return failure('CALL_ABORTED', `${printable(address, 200)} was not made: the execution ended first`);
+  if (isAppError(error)) {
+    if (error.code === 'INTERNAL') log.warn({ err: error, tool: printable(address, 200) }, 'A tool call failed by a fault of ours');
+    return failure(error.code, error.message, error.details);
+  }
+  log.warn({ err: error, tool: printable(address, 200) }, 'A tool call failed by a fault of ours');
+  return failure('INTERNAL', 'A fault of ours; the log has it');
+}

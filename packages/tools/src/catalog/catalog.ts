@@ -1,0 +1,123 @@
+import { hash } from 'node:crypto';
+import type { ToolDefinition } from '@code-executor/contracts';
+import { canonicalJson } from '../calls/canonical-json.ts';
+import type { CatalogRow, CatalogStore } from './catalog-store.ts';
+
+export interface CatalogTool {
+  readonly tool: ToolDefinition;
+  readonly digest: string;
+  /** When the definition came to differ from the one first recorded, or last accepted; null: it does not. */
+  readonly driftedAt: Date | null;
+}
+
+export interface CatalogChange {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+/** The tools of one workspace. What it hands out is never changed: a new list is a new map, an unchanged tool the same object. */
+export interface Catalog {
+  version(): number;
+  servers(): ReadonlyMap<string, ReadonlyMap<string, CatalogTool>>;
+  tools(server: string): ReadonlyMap<string, CatalogTool>;
+  /** Takes a server's list as the present one. Tools that changed are marked as drifted unless `trusted`. Calls for one server must not overlap. */
+  replace(server: string, tools: readonly ToolDefinition[], trusted: boolean): Promise<CatalogChange>;
+  /** The operator has seen these: they are no longer drifted. */
+  accept(tools: readonly CatalogTool[]): Promise<void>;
+  /** Hides the server's tools; with `forget` its record goes as well. */
+  remove(server: string, options: { readonly forget: boolean }): Promise<void>;
+  onChange(listener: (server: string) => void): void;
+}
+
+export async function createCatalog(store: CatalogStore, now: () => number): Promise<Catalog> {
+  const recorded = await store.load();
+  const servers = new Map<string, ReadonlyMap<string, CatalogTool>>();
+  const listeners: ((server: string) => void)[] = [];
+  let version = 1;
+  for (const [server, rows] of recorded) publish(server, rows);
+
+  function publish(server: string, rows: ReadonlyMap<string, CatalogRow>): void {
+    const present = [...rows.values()].filter((row) => row.present).sort((a, b) => a.position - b.position);
+    servers.set(server, new Map(present.map((row) => [row.entry.tool.name, row.entry])));
+    version += 1;
+    for (const listener of listeners) listener(server);
+  }
+
+  const catalog: Catalog = {
+    version: () => version,
+    servers: () => servers,
+    tools: (server) => servers.get(server) ?? NONE,
+    async replace(server, tools, trusted) {
+      const before = recorded.get(server) ?? new Map<string, CatalogRow>();
+      const after = new Map<string, CatalogRow>();
+      const writes: CatalogRow[] = [];
+      const change = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
+      for (const [position, tool] of tools.entries()) {
+        const known = before.get(tool.name);
+        const digest = digestOf(tool);
+        if (known?.entry.digest === digest && known.present && known.position === position) {
+          after.set(tool.name, known);
+          continue;
+        }
+        const entry =
+          known?.entry.digest === digest
+            ? known.entry
+            : { tool, digest, driftedAt: known === undefined || trusted ? null : new Date(now()) };
+        const row = { entry, position, present: true };
+        if (known === undefined || !known.present) change.added.push(tool.name);
+        if (known !== undefined && known.entry.digest !== digest) change.changed.push(tool.name);
+        after.set(tool.name, row);
+        writes.push(row);
+      }
+      for (const [name, row] of before) {
+        if (after.has(name)) continue;
+        const gone = row.present ? { ...row, present: false } : row;
+        if (row.present) {
+          change.removed.push(name);
+          writes.push(gone);
+        }
+        after.set(name, gone);
+      }
+      await store.save(server, writes);
+      recorded.set(server, after);
+      if (writes.length > 0 || !servers.has(server)) publish(server, after);
+      return change;
+    },
+    async accept(tools) {
+      for (const [server, accepted] of Map.groupBy(tools, ({ tool }) => tool.server)) {
+        const rows = new Map(recorded.get(server));
+        const writes: CatalogRow[] = [];
+        for (const { tool } of accepted) {
+          const row = rows.get(tool.name);
+          if (row === undefined || row.entry.driftedAt === null) continue;
+          const cleared = { ...row, entry: { ...row.entry, driftedAt: null } };
+          rows.set(tool.name, cleared);
+          writes.push(cleared);
+        }
+        if (writes.length === 0) continue;
+        await store.save(server, writes);
+        recorded.set(server, rows);
+        publish(server, rows);
+      }
+    },
+    async remove(server, { forget }) {
+      if (forget) {
+        await store.forget(server);
+        recorded.delete(server);
+      }
+      if (!servers.delete(server)) return;
+      version += 1;
+      for (const listener of listeners) listener(server);
+    },
+    onChange: (listener) => void listeners.push(listener),
+  };
+  return catalog;
+}
+
+const NONE: ReadonlyMap<string, CatalogTool> = new Map();
+
+/** Of everything that a person judged when the tool was accepted. */
+function digestOf({ title, description, inputSchema, outputSchema, annotations }: ToolDefinition): string {
+  return hash('sha256', canonicalJson({ title, description, inputSchema, outputSchema, annotations }));
+}

@@ -1,0 +1,64 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
+export const toolMigrations: Record<string, Migration> = {
+  '001_tools': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      for (const statement of FIRST) await sql.raw(statement).execute(db);
+    },
+  },
+};
+
+const FIRST = [
+  `create table integrations (
+     workspace_id text not null,
+     slug text not null,
+     kind text not null,
+     definition text not null,
+     sealed_secrets text,
+     created_at timestamptz not null default now(),
+     primary key (workspace_id, slug)
+   )`,
+  `create table catalog_tools (
+     workspace_id text not null,
+     server text not null,
+     name text not null,
+     definition text not null,
+     digest text not null,
+     position integer not null,
+     present boolean not null,
+     drifted_at timestamptz,
+     recorded_at timestamptz not null default now(),
+     primary key (workspace_id, server, name)
+   )`,
+  `create table policies (
+     id text primary key,
+     workspace_id text not null,
+     pattern text not null,
+     action text not null check (action in ('allow', 'require_approval', 'block')),
+     created_at timestamptz not null default now(),
+     unique (workspace_id, pattern)
+   )`,
+  `create table tool_calls (
+     id text primary key,
+     workspace_id text not null,
+     principal_id text not null,
+     execution_id text,
+     call_number integer,
+     server text not null,
+     tool text not null,
+     argument_digest text not null,
+     idempotency_key text not null,
+     decision text not null,
+     dispatched_at timestamptz not null,
+     unique (execution_id, call_number)
+   )`,
+  `create table tool_call_outcomes (
+     call_id text primary key references tool_calls (id),
+     outcome text not null,
+     duration_ms double precision not null,
+     reply_bytes integer not null,
+     finished_at timestamptz not null
+   )`,
+];

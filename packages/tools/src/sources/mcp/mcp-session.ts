@@ -1,0 +1,228 @@
+import { messageOf } from '@code-executor/platform';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { EmptyResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
+import { boundedFetch } from './bounded-fetch.ts';
+import { bubblewrapArguments } from './bubblewrap-arguments.ts';
+import { createScrub, type Scrub } from './secrets.ts';
+import type { HttpTransportEntry, McpServerEntry, StdioTransportEntry } from './server-entry.ts';
+import { findCommand } from './server-path.ts';
+import { createStderrLog, printable } from './stderr-log.ts';
+import { createStdioTransport } from './stdio-transport.ts';
+
+/** What stdio servers are started with, besides their entries. */
+export interface ServerHost {
+  readonly bwrapPath: string;
+  readonly path: string;
+  readonly home: string;
+  readonly tempDir: string;
+  readonly lang: string;
+  readonly maskedPaths: readonly string[];
+}
+
+export interface SessionEvents {
+  onListChanged(): void;
+  /** Once, whichever side ended it; `reason` is without secrets. */
+  onClosed(reason: string): void;
+  /** A line for the log, without secrets. */
+  onLine(stream: 'stderr' | 'protocol', line: string, droppedLines: number): void;
+}
+
+/** A tool's answer as it came: nothing in it is checked but that it is an object. */
+export type RawToolResult = Readonly<Record<string, unknown>>;
+
+/** One initialised connection to an MCP server. Its errors are the SDK's own. */
+export interface McpSession {
+  listPage(
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly tools: readonly unknown[]; readonly nextCursor: string | undefined }>;
+  /** Aborting, or the timeout, cancels the call upstream. Progress starts the timeout anew, up to ten times its length. */
+  call(
+    call: {
+      readonly name: string;
+      readonly args: Readonly<Record<string, unknown>>;
+      readonly idempotencyKey: string;
+      readonly timeoutMs: number;
+    },
+    signal: AbortSignal,
+  ): Promise<RawToolResult>;
+  ping(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Where a protocol has a place for it, the call's idempotency key travels under this name. */
+export const IDEMPOTENCY_META_KEY = 'code-executor/idempotency-key';
+const LIST_PAGE_TIMEOUT_MS = 30_000;
+const PING_TIMEOUT_MS = 10_000;
+const CLIENT_INFO = { name: 'code-executor', version: '0.1.0' };
+// Entries are judged one by one later: the SDK's own schema would refuse a whole list for one bad tool.
+const pageSchema = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string().nullish() });
+const resultSchema = z.looseObject({});
+
+/** Connects and initialises. @throws whatever went wrong, with a message without secrets; nothing is left running then. */
+export async function openMcpSession(
+  entry: McpServerEntry,
+  host: ServerHost,
+  events: SessionEvents,
+  signal: AbortSignal,
+): Promise<McpSession> {
+  const scrub = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
+  try {
+    return entry.transport.kind === 'stdio'
+      ? await openStdio(entry.transport, host, events, scrub, signal)
+      : await openHttp(entry.transport, events, scrub, signal);
+  } catch (error) {
+    throw new Error(printable(scrub(messageWithCause(error)), 500));
+  }
+}
+
+async function openStdio(
+  entry: StdioTransportEntry,
+  host: ServerHost,
+  events: SessionEvents,
+  scrub: Scrub,
+  signal: AbortSignal,
+): Promise<McpSession> {
+  if (process.getuid?.() === 0) throw new Error('stdio servers are not started by root: start the service as its own user');
+  if ((await findCommand(host.bwrapPath, host.path, '/')) === null) {
+    throw new Error(
+      'bubblewrap (bwrap) is not installed, and a server is never started without its sandbox; `deploy.sh doctor` says how to install it',
+    );
+  }
+  const path = entry.env.PATH ?? host.path;
+  const cwd = entry.cwd ?? host.home;
+  const command = await findCommand(entry.command, path, cwd);
+  if (command === null) throw new Error(`command ${entry.command} was not found on the service's PATH`);
+
+  const stderr = createStderrLog({ scrub, now: Date.now, write: (line, dropped) => events.onLine('stderr', line, dropped) });
+  const rubbish = createStderrLog({ scrub, now: Date.now, write: (line, dropped) => events.onLine('protocol', line, dropped) });
+  const transport = createStdioTransport({
+    bwrapPath: host.bwrapPath,
+    sandboxArguments: await bubblewrapArguments(entry, {
+      env: { HOME: host.home, LANG: host.lang, TMPDIR: host.tempDir, ...entry.env, PATH: path },
+      cwd,
+      home: host.home,
+      maskedPaths: host.maskedPaths,
+    }),
+    command,
+    args: entry.args,
+    onStderr: stderr.push,
+    onRubbish: (line) => rubbish.push(Buffer.from(`not a JSON-RPC message on stdout: ${line.replaceAll('\n', ' ')}\n`)),
+  });
+  const ended = (): string => {
+    const ending = transport.ending();
+    const said = stderr.lastLine();
+    return ending === null ? '' : `the process ${ending}${said === '' || ending === 'was stopped' ? '' : `: ${said.slice(0, 300)}`}`;
+  };
+  try {
+    return await initialise(transport, { ...events, onClosed: () => events.onClosed(ended()) }, scrub, signal);
+  } catch (error) {
+    const ending = ended();
+    await transport.close();
+    throw ending === '' ? error : new Error(ending);
+  }
+}
+
+async function openHttp(entry: HttpTransportEntry, events: SessionEvents, scrub: Scrub, signal: AbortSignal): Promise<McpSession> {
+  const url = new URL(entry.url);
+  const options = { requestInit: { headers: entry.headers }, fetch: boundedFetch };
+  const sse = (): Transport => new SSEClientTransport(url, options) as Transport;
+  if (entry.mode === 'sse') return initialise(sse(), events, scrub, signal);
+  try {
+    return await initialise(new StreamableHTTPClientTransport(url, options) as Transport, events, scrub, signal);
+  } catch (error) {
+    // The rule of the specification: 4xx to the first POST means an older server.
+    if (!(error instanceof StreamableHTTPError && [400, 404, 405, 406, 415].includes(error.code ?? 0)) || signal.aborted) throw error;
+    try {
+      return await initialise(sse(), events, scrub, signal);
+    } catch (fallbackError) {
+      throw new Error(`${messageOf(error)}; as SSE: ${messageWithCause(fallbackError)}`);
+    }
+  }
+}
+
+async function initialise(transport: Transport, events: SessionEvents, scrub: Scrub, signal: AbortSignal): Promise<McpSession> {
+  const client = new Client(CLIENT_INFO, {
+    capabilities: {},
+    // Output schemas are foreign and are not enforced; the SDK's validator would compile every one of them.
+    jsonSchemaValidator: { getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }) },
+  });
+  let isOpen = false;
+  let lastError = '';
+  client.onclose = () => {
+    if (!isOpen) return;
+    isOpen = false;
+    events.onClosed(printable(scrub(lastError), 300));
+  };
+  client.onerror = (error) => {
+    lastError = messageWithCause(error);
+    events.onLine('protocol', printable(scrub(lastError), 500), 0);
+  };
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => events.onListChanged());
+  try {
+    await bounded(signal, (inner) => client.connect(transport, { signal: inner, timeout: 24 * 3_600_000 }));
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  isOpen = true;
+  return sessionOf(client);
+}
+
+function sessionOf(client: Client): McpSession {
+  return {
+    async listPage(cursor, signal) {
+      const params = cursor === undefined ? {} : { cursor };
+      const page = await bounded(signal, (inner) =>
+        client.request({ method: 'tools/list', params }, pageSchema, { signal: inner, timeout: LIST_PAGE_TIMEOUT_MS }),
+      );
+      return { tools: page.tools, nextCursor: page.nextCursor ?? undefined };
+    },
+    call: ({ name, args, idempotencyKey, timeoutMs }, signal) =>
+      bounded(signal, (inner) =>
+        client.request(
+          { method: 'tools/call', params: { name, arguments: { ...args }, _meta: { [IDEMPOTENCY_META_KEY]: idempotencyKey } } },
+          resultSchema,
+          {
+            signal: inner,
+            timeout: timeoutMs,
+            maxTotalTimeout: timeoutMs * 10,
+            resetTimeoutOnProgress: true,
+            onprogress: () => undefined,
+          },
+        ),
+      ),
+    async ping(signal) {
+      await bounded(signal, (inner) => client.request({ method: 'ping' }, EmptyResultSchema, { signal: inner, timeout: PING_TIMEOUT_MS }));
+    },
+    async close() {
+      await client.close();
+    },
+  };
+}
+
+/**
+ * Runs one request under a signal of its own. The SDK never takes its listener off the signal it is given, and cancels
+ * upstream even what was answered long ago.
+ */
+async function bounded<Result>(signal: AbortSignal, request: (inner: AbortSignal) => Promise<Result>): Promise<Result> {
+  signal.throwIfAborted();
+  const own = new AbortController();
+  const abort = (): void => own.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await request(own.signal);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** `fetch failed` says nothing; its cause does. */
+export function messageWithCause(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
+  return cause === '' || messageOf(error).includes(cause) ? messageOf(error) : `${messageOf(error)}: ${cause}`;
+}

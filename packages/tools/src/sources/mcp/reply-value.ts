@@ -1,0 +1,110 @@
+import type { ToolCallReply } from '@code-executor/contracts';
+import { nestsWithin } from './list-tools.ts';
+import type { RawToolResult } from './mcp-session.ts';
+import type { Scrub } from './secrets.ts';
+import { printable } from './stderr-log.ts';
+
+export const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
+/** Deeper than any real answer, and well within what a recursive reader of JSON survives. */
+const DEEPEST_NESTING = 200;
+const MESSAGE_LIMIT_CHARACTERS = 4_000;
+
+/**
+ * What code sees of a tool's answer: structured content, else the JSON in a single text block, else the text, else
+ * the content blocks. `isError` becomes TOOL_FAILED with the text as its message.
+ */
+export function replyOf(address: string, result: RawToolResult, scrub: Scrub): { readonly reply: ToolCallReply; readonly bytes: number } {
+  if (!nestsWithin(result, DEEPEST_NESTING)) {
+    return { reply: failure('REPLY_TOO_LARGE', `The reply of ${address} nests deeper than ${DEEPEST_NESTING} levels`), bytes: 0 };
+  }
+  const value = scrubbed(valueOf(result), scrub);
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  if (bytes > REPLY_LIMIT_BYTES) {
+    return {
+      reply: failure(
+        'REPLY_TOO_LARGE',
+        `The reply of ${address} has ${bytes} bytes; ${REPLY_LIMIT_BYTES} are allowed. Ask the tool for less`,
+      ),
+      bytes,
+    };
+  }
+  if (result.isError !== true) return { reply: { ok: true, value }, bytes };
+  const text = scrub(textOf(result)) || (typeof value === 'string' ? value : JSON.stringify(value));
+  const message = text.length > MESSAGE_LIMIT_CHARACTERS ? `${text.slice(0, MESSAGE_LIMIT_CHARACTERS)}…` : text;
+  return {
+    reply: {
+      ok: false,
+      error: { code: 'TOOL_FAILED', message: message || `${address} failed without a message`, details: { tool: address, value } },
+    },
+    bytes,
+  };
+}
+
+export const failure = (code: string, message: string, details?: unknown): ToolCallReply => ({
+  ok: false,
+  error: {
+    code,
+    message: message.length > MESSAGE_LIMIT_CHARACTERS ? printable(message, MESSAGE_LIMIT_CHARACTERS) : message,
+    ...(details === undefined ? {} : { details }),
+  },
+});
+
+function valueOf(result: RawToolResult): unknown {
+  if (typeof result.structuredContent === 'object' && result.structuredContent !== null) return result.structuredContent;
+  const content = Array.isArray(result.content) ? (result.content as unknown[]) : [];
+  // Servers of the protocol's first version answered with `toolResult`.
+  if (content.length === 0) return 'toolResult' in result ? result.toolResult : null;
+  const texts = content.map(textOfBlock);
+  const [only] = texts;
+  if (texts.length === 1 && typeof only === 'string') return jsonOrText(only);
+  return texts.every((text) => typeof text === 'string') ? texts.join('\n') : content;
+}
+
+function textOf(result: RawToolResult): string {
+  return Array.isArray(result.content)
+    ? result.content
+        .map(textOfBlock)
+        .filter((text) => text !== null)
+        .join('\n')
+    : '';
+}
+
+function textOfBlock(block: unknown): string | null {
+  return typeof block === 'object' &&
+    block !== null &&
+    'type' in block &&
+    block.type === 'text' &&
+    'text' in block &&
+    typeof block.text === 'string'
+    ? block.text
+    : null;
+}
+
+function jsonOrText(text: string): unknown {
+  // A bare word, number or quoted string is text that happens to parse: only objects and arrays are meant as JSON.
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    const value: unknown = JSON.parse(text);
+    return nestsWithin(value, DEEPEST_NESTING) ? value : text;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return text;
+    throw error;
+  }
+}
+
+function scrubbed(value: unknown, scrub: Scrub): unknown {
+  if (typeof value === 'string') return scrub(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (const [index, child] of value.entries()) value[index] = scrubbed(child, scrub);
+    return value;
+  }
+  const record = value as Record<string, unknown>;
+  for (const key of Object.keys(record)) {
+    const child = record[key];
+    const clean = scrubbed(child, scrub);
+    // `defineProperty`: an own key `__proto__` must stay an own key.
+    if (clean !== child) Object.defineProperty(record, key, { value: clean, enumerable: true, writable: true, configurable: true });
+  }
+  return record;
+}

@@ -1,0 +1,171 @@
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
+import type { ToolPort } from '@code-executor/executions';
+import type { Database, Logger } from '@code-executor/platform';
+import type { WrapperStore } from '@code-executor/wrappers';
+import { createAdministration } from './administration.ts';
+import { callTool } from './call-tool.ts';
+import { createArgumentValidator } from './calls/argument-validator.ts';
+import { createCallRecorder } from './calls/call-recorder.ts';
+import { createCatalog } from './catalog/catalog.ts';
+import { createCatalogStore } from './catalog/catalog-store.ts';
+import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
+import { createToolResolver } from './catalog/tool-resolver.ts';
+import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
+import { discover } from './discovery.ts';
+import { createIntegrationStore } from './integrations/integration-store.ts';
+import { parseStoredIntegration } from './integrations/parse-integration.ts';
+import { openSeal } from './integrations/seal.ts';
+import { toolMigrations } from './migrations.ts';
+import { createPolicies } from './policies/policies.ts';
+import type { ToolAdministration } from './port.ts';
+import { createToolSearch } from './search/tool-search.ts';
+import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
+import { createMcpServers } from './sources/mcp/mcp-servers.ts';
+import { serverPath } from './sources/mcp/server-path.ts';
+import { readServersFile } from './sources/mcp/servers-file.ts';
+import type { ToolTables } from './tables.ts';
+
+export interface ToolDomainOptions {
+  readonly db: Database;
+  readonly log: Logger;
+  /** Everything in it is hidden from stdio servers. `seal.key` is made in it. */
+  readonly dataDir: string;
+  /** Default: `mcp-servers.json` in the data directory. */
+  readonly serversFile?: string | undefined;
+  readonly wrapperStore: Pick<WrapperStore, 'snapshot'>;
+  /** A path, or a name to be found on the PATH. */
+  readonly bwrapPath?: string | undefined;
+  /** Files and folders that stdio servers must not see, besides the data directory and the servers file. */
+  readonly maskedPaths?: readonly string[] | undefined;
+  /** What `${NAME}` in the servers file refers to, and where PATH, HOME and LANG of the servers come from. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly now?: (() => number) | undefined;
+  readonly times?: Partial<McpServerDependencies['times']> | undefined;
+}
+
+export interface ToolDomain extends ToolPort, ToolAdministration {
+  /** Starts every server that is not lazy, all at once, and does not wait for them. */
+  start(): void;
+  /** Resolves when every started server is ready or broken, and the wrappers hold their tools. @throws the signal's reason. */
+  ready(signal: AbortSignal): Promise<void>;
+  onCatalogChange(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+/**
+ * The tool domain of the default workspace: its servers, catalog, policies, search and calls. Runs its migrations and
+ * loads what is remembered; no server is started yet.
+ * @throws AppError INTEGRATION_INVALID where the servers file as a whole cannot be read.
+ */
+export async function createToolDomain(options: ToolDomainOptions): Promise<ToolDomain> {
+  const { db, log, dataDir, environment = process.env, now = Date.now } = options;
+  const workspaceId = DEFAULT_WORKSPACE_ID;
+  const serversFile = options.serversFile ?? join(dataDir, 'mcp-servers.json');
+  await db.migrate('tools', toolMigrations);
+  const tables = db.query<ToolTables>();
+  const seal = await openSeal(join(dataDir, 'seal.key'));
+  const catalog = await createCatalog(createCatalogStore(tables, workspaceId), now);
+  const policies = await createPolicies(tables, workspaceId, now);
+  const integrations = createIntegrationStore(tables, workspaceId, seal);
+  const recorder = createCallRecorder(tables, log);
+  const listeners: (() => void)[] = [];
+
+  const servers = createMcpServers({
+    catalog,
+    host: {
+      bwrapPath: options.bwrapPath ?? 'bwrap',
+      path: await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin'),
+      home: environment.HOME ?? homedir(),
+      tempDir: tmpdir(),
+      lang: environment.LANG ?? 'C.UTF-8',
+      maskedPaths: [dataDir, serversFile, ...(options.maskedPaths ?? [])],
+    },
+    times: { ...SUPERVISION_TIMES, ...options.times },
+    log,
+    onState: () => undefined,
+  });
+  for (const parsed of await readServersFile(serversFile, environment)) servers.add(parsed);
+  for (const integration of await integrations.load()) {
+    if (servers.all().has(integration.slug))
+      log.warn({ server: integration.slug }, 'The servers file defines an integration that was added through the API; the file counts');
+    else servers.add(parseStoredIntegration(integration));
+  }
+
+  let visible: VisibleTools | null = null;
+  const currentlyVisible = (): VisibleTools => {
+    visible ??= visibleTools(catalog, policies, new Map([...servers.all()].map(([slug, managed]) => [slug, managed.trust])));
+    return visible;
+  };
+  const search = createToolSearch(currentlyVisible);
+  const snapshots = await createSnapshotKeeper(options.wrapperStore, () => currentlyVisible().definitions(), log);
+  const visibilityChanged = (): void => {
+    visible = null;
+    snapshots.changed();
+    search.changed();
+    for (const listener of listeners) listener();
+  };
+  catalog.onChange(visibilityChanged);
+  search.changed();
+  const settled = async (): Promise<void> => {
+    await Promise.all([snapshots.settled(), search.settled()]);
+  };
+
+  const resolver = createToolResolver({ catalog, policies, servers, visible: currentlyVisible });
+  const validator = createArgumentValidator((tool, reason) =>
+    log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
+  );
+  const callDependencies = { resolve: resolver.resolve, validator, recorder, seal, log };
+  const administration = createAdministration({
+    catalog,
+    policies,
+    servers,
+    integrations,
+    search,
+    resolver,
+    visible: currentlyVisible,
+    visibilityChanged,
+    settled,
+    invoke: (call, signal) => callTool(call, callDependencies, signal),
+  });
+
+  return {
+    ...administration,
+    callTool: (grant, { callNumber, tool, args }, signal) =>
+      callTool(
+        {
+          workspaceId: grant.workspaceId,
+          principalId: grant.principalId,
+          execution: { id: grant.executionId, callNumber },
+          address: tool,
+          args,
+        },
+        callDependencies,
+        signal,
+      ),
+    discover: async (grant, operation, params) =>
+      discover(operation, params, { id: grant.principalId, workspaceId: grant.workspaceId, role: 'agent' }, administration, log),
+    snapshotDir: async () => snapshots.dir(),
+    start() {
+      for (const { server } of servers.all().values()) if (server !== null && !server.entry.lazy) server.start();
+    },
+    async ready(signal) {
+      const up = Promise.all([...servers.all().values()].map((managed) => managed.server?.settled()));
+      await Promise.race([up.then(settled), rejectedBy(signal)]);
+    },
+    onCatalogChange: (listener) => void listeners.push(listener),
+    async close() {
+      await servers.close();
+      await settled();
+      await recorder.close();
+    },
+  };
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
