@@ -14,7 +14,9 @@ run_checks() {
   trap 'rm -rf -- "$TEST_DIR"' EXIT
   # Whatever a test starts and forgets carries this variable.
   local mark=CODE_EXECUTOR_TEST_RUN=$$-$RANDOM
-  SERVICE_ENV+=("TMPDIR=$TEST_DIR" "$mark" "EXECUTOR_TEST_FIXTURES=${EXECUTOR_TEST_FIXTURES:-}")
+  SERVICE_ENV+=("TMPDIR=$TEST_DIR" "$mark")
+  if [[ -n ${EXECUTOR_TEST_FIXTURES:-} ]]; then SERVICE_ENV+=("EXECUTOR_TEST_FIXTURES=$EXECUTOR_TEST_FIXTURES"); fi
+  [[ -t 1 ]] || SERVICE_ENV+=(NO_COLOR=1)
 
   check 'format and lint (biome)' tool biome check .
   check 'types (tsc)' tool tsc --noEmit
