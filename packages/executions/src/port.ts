@@ -46,6 +46,9 @@ export interface ExecutionRecord extends Omit<Execution, 'result'> {
   readonly endedAt: string | null;
 }
 
+/** One line of the history; output and result are read one execution at a time. */
+export type ExecutionSummary = Omit<ExecutionRecord, 'output' | 'resultJson'>;
+
 /** What the gateway asks of executions. Every method judges the principal: an agent sees its own, an operator the workspace's. */
 export interface Executions {
   /** The row commits before this resolves. `replayed`: the Idempotency-Key was known, nothing new was queued. */
@@ -60,7 +63,7 @@ export interface Executions {
   list(
     principal: Principal,
     page: { readonly limit: number; readonly cursor?: string | undefined; readonly status?: ExecutionStatus | undefined },
-  ): Promise<{ readonly items: ExecutionRecord[]; readonly total: number; readonly nextCursor: string | null }>;
+  ): Promise<{ readonly items: ExecutionSummary[]; readonly total: number; readonly nextCursor: string | null }>;
   cancel(principal: Principal, executionId: string): Promise<ExecutionRecord>;
   /** Events with an id above `afterId`, live until the execution ends. Throws INVALID_EVENT_ID or EVENTS_GONE before the first. */
   events(principal: Principal, executionId: string, afterId: number, signal: AbortSignal): Promise<AsyncIterable<ExecutionEvent>>;

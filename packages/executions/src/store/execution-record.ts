@@ -1,11 +1,11 @@
 import type { Effects, ExecutionError, ExecutionStatus, ToolCallSummary } from '@code-executor/contracts';
 import type { Selectable } from 'kysely';
-import type { ExecutionRecord } from '../port.ts';
+import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
 import type { ExecutionsTable } from './tables.ts';
 import { fromTextColumn } from './text-column.ts';
 
-/** Everything an ExecutionRecord is made of; the program itself stays in the database. */
-export const RECORD_COLUMNS = [
+/** What an ExecutionSummary is made of. */
+export const SUMMARY_COLUMNS = [
   'id',
   'workspace_id',
   'principal_id',
@@ -13,8 +13,6 @@ export const RECORD_COLUMNS = [
   'language',
   'created_at',
   'ended_at',
-  'output',
-  'result_json',
   'error_json',
   'execution_ms',
   'truncated',
@@ -28,14 +26,22 @@ export const RECORD_COLUMNS = [
   'output_tokens',
 ] as const;
 
+/** Everything an ExecutionRecord is made of; the program itself stays in the database. */
+export const RECORD_COLUMNS = [...SUMMARY_COLUMNS, 'output', 'result_json'] as const;
+
+export type SummaryRow = Pick<Selectable<ExecutionsTable>, (typeof SUMMARY_COLUMNS)[number]>;
 export type RecordRow = Pick<Selectable<ExecutionsTable>, (typeof RECORD_COLUMNS)[number]>;
 
-export function toExecutionRecord(row: RecordRow): ExecutionRecord {
+export const toExecutionRecord = (row: RecordRow): ExecutionRecord => ({
+  ...toExecutionSummary(row),
+  output: fromTextColumn(row.output),
+  resultJson: row.result_json === null ? null : fromTextColumn(row.result_json),
+});
+
+export function toExecutionSummary(row: SummaryRow): ExecutionSummary {
   return {
     executionId: row.id,
     status: row.status as ExecutionStatus,
-    output: fromTextColumn(row.output),
-    resultJson: row.result_json === null ? null : fromTextColumn(row.result_json),
     error: row.error_json === null ? null : (JSON.parse(fromTextColumn(row.error_json)) as ExecutionError),
     executionTime: row.execution_ms,
     truncated: row.truncated,

@@ -1,8 +1,8 @@
 import { type ExecutionStatus, newId } from '@code-executor/contracts';
 import { CompiledQuery, type Kysely, sql } from 'kysely';
 import type { AcceptedExecution, ClaimedExecution } from '../execution.ts';
-import type { ExecutionRecord } from '../port.ts';
-import { RECORD_COLUMNS, type RecordRow, toExecutionRecord } from './execution-record.ts';
+import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
+import { RECORD_COLUMNS, SUMMARY_COLUMNS, toExecutionRecord, toExecutionSummary } from './execution-record.ts';
 import { type EndedExecution, FINISH_COLUMNS, finishParameters } from './finish-statement.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
 import type { ExecutionTables } from './tables.ts';
@@ -44,8 +44,6 @@ export interface UnfinishedExecution {
 
 export type ExecutionStore = ReturnType<typeof createExecutionStore>;
 
-/** A page of the history ends early rather than carry more than this. */
-const PAGE_BYTES = 8 * 1024 * 1024;
 const ID_TIME_LENGTH = 'exe_'.length + 10;
 
 /** All SQL of executions. The two statements of every request are group-committed and built once per number of rows. */
@@ -175,25 +173,22 @@ export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
     },
 
     /** Newest first. `cursor` is the id of the last one seen. */
-    async list(visible: Visibility, page: Page): Promise<{ items: ExecutionRecord[]; total: number; nextCursor: string | null }> {
-      const visibleRows = sql`workspace_id = ${visible.workspaceId}
-        ${visible.principalId === undefined ? sql`` : sql`and principal_id = ${visible.principalId}`}
-        ${page.status === undefined ? sql`` : sql`and status = ${page.status}`}`;
-      const { rows } = await sql<RecordRow & { bytes_before: number | string }>`
-        select ${sql.join(RECORD_COLUMNS.map((column) => sql.ref(column)))}, bytes_before from (
-          select *, coalesce(sum(kept_bytes) over (order by id desc rows between unbounded preceding and 1 preceding), 0) as bytes_before
-          from executions
-          where ${visibleRows} ${page.cursor === undefined ? sql`` : sql`and id < ${page.cursor}`}
-          order by id desc limit ${page.limit + 1}
-        ) as page order by id desc`.execute(query);
-      const { rows: counted } = await sql<{ total: number | string }>`
-        select count(*) as total from executions where ${visibleRows}`.execute(query);
-      const shown = rows.slice(0, page.limit).filter((row, index) => index === 0 || Number(row.bytes_before) < PAGE_BYTES);
-      const last = shown.at(-1);
+    async list(visible: Visibility, page: Page): Promise<{ items: ExecutionSummary[]; total: number; nextCursor: string | null }> {
+      let matching = query.selectFrom('executions').where('workspace_id', '=', visible.workspaceId);
+      if (visible.principalId !== undefined) matching = matching.where('principal_id', '=', visible.principalId);
+      if (page.status !== undefined) matching = matching.where('status', '=', page.status);
+      const { total } = await matching.select(({ fn }) => fn.countAll().as('total')).executeTakeFirstOrThrow();
+      let after = matching
+        .select(SUMMARY_COLUMNS)
+        .orderBy('id', 'desc')
+        .limit(page.limit + 1);
+      if (page.cursor !== undefined) after = after.where('id', '<', page.cursor);
+      const rows = await after.execute();
+      const shown = rows.slice(0, page.limit);
       return {
-        items: shown.map(toExecutionRecord),
-        total: Number(counted[0]?.total ?? 0),
-        nextCursor: last !== undefined && shown.length < rows.length ? last.id : null,
+        items: shown.map(toExecutionSummary),
+        total: Number(total),
+        nextCursor: shown.length < rows.length ? (shown.at(-1)?.id ?? null) : null,
       };
     },
 

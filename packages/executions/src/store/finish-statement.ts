@@ -34,7 +34,6 @@ export const FINISH_COLUMNS: TypedColumns = [
   ['warm', 'bool'],
   ['output_bytes', 'int8'],
   ['output_tokens', 'int4'],
-  ['kept_bytes', 'int4'],
   ['events_json', 'text'],
 ];
 
@@ -58,7 +57,6 @@ export function finishParameters(ended: EndedExecution): unknown[] {
     outcome.warm ?? false,
     outcome.outputBytes,
     ended.outputTokens,
-    outcome.output.length + (outcome.resultJson?.length ?? 0),
     ended.eventsJson,
   ];
 }

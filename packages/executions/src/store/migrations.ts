@@ -36,7 +36,6 @@ export const executionMigrations: Record<string, Migration> = {
           warm boolean not null default false,
           output_bytes bigint not null default 0,
           output_tokens integer not null default 0,
-          kept_bytes integer not null default 0,
           events_json text
         )`.execute(db);
       // Compressing a 10 MB result would hold up the embedded database, and every request with it.

@@ -37,8 +37,6 @@ export interface ExecutionsTable {
   warm: boolean;
   output_bytes: Count;
   output_tokens: number;
-  /** Bytes of output and result as kept: what reading the row costs. */
-  kept_bytes: number;
   /** See events/stored-events.ts; null: lost with the process that ran it. */
   events_json: string | null;
 }

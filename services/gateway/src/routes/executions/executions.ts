@@ -1,5 +1,5 @@
 import { EXECUTION_STATUSES, executionSchema, idPattern } from '@code-executor/contracts';
-import type { ExecutionRecord } from '@code-executor/executions';
+import type { ExecutionSummary } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -120,6 +120,6 @@ export function executionIdOf(request: FastifyRequest, id: string): string {
   return id;
 }
 
-function summaryOf({ executionId, status, language, createdAt, endedAt, executionTime, effects, error, toolCalls }: ExecutionRecord) {
+function summaryOf({ executionId, status, language, createdAt, endedAt, executionTime, effects, error, toolCalls }: ExecutionSummary) {
   return { executionId, status, language, createdAt, endedAt, executionTime, effects, error, toolCalls: toolCalls.length };
 }
