@@ -181,7 +181,7 @@ describe('submitting', () => {
   });
 
   test('into a full queue is refused with the time to come back, and nothing is written', async () => {
-    const target = createTestExecutions(db, { concurrency: 1, capacity: 1 });
+    const target = createTestExecutions(db, { concurrency: 1, maximumDepth: 1 });
     await target.executions.start();
     const first = await submit('sleep 20', {}, alice, undefined, target);
     const second = await submit('echo second', {}, alice, 'full-queue', target);

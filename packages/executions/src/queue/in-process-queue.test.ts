@@ -60,7 +60,7 @@ test('a place that starts at once holds its worker until it is used or given bac
 });
 
 test('room that was reserved and not used can be taken by another', () => {
-  const queue = createInProcessQueue({ capacity: 1 });
+  const queue = createInProcessQueue({ maximumDepth: 1 });
   const place = queue.reserve('a');
   expect(() => queue.reserve('b')).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
   place.release();

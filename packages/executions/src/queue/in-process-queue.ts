@@ -2,15 +2,15 @@ import { AppError } from '@code-executor/platform';
 import type { ExecutionQueue, QueuePlace } from './execution-queue.ts';
 
 /** At 100 executions a second this is ten seconds of waiting; longer than that a client is better told to come back. */
-const CAPACITY_DEFAULT = 1_000;
+const MAXIMUM_DEPTH_DEFAULT = 1_000;
 const RETRY_AFTER_MAXIMUM_SECONDS = 60;
 
 /**
  * The queue of the embedded form: first in, first out within a workspace, and one after the other between them, so
  * that a workspace with a thousand waiting executions delays another's first by one.
  */
-export function createInProcessQueue(options: { readonly capacity?: number } = {}): ExecutionQueue {
-  const { capacity = CAPACITY_DEFAULT } = options;
+export function createInProcessQueue(options: { readonly maximumDepth?: number } = {}): ExecutionQueue {
+  const { maximumDepth = MAXIMUM_DEPTH_DEFAULT } = options;
   /** Workspaces with something waiting; the map's own order is whose turn is next. */
   const waiting = new Map<string, Set<string>>();
   const workspaceOf = new Map<string, string>();
@@ -25,7 +25,7 @@ export function createInProcessQueue(options: { readonly capacity?: number } = {
 
   return {
     reserve(workspaceId) {
-      if (workspaceOf.size + reserved >= capacity) throw queueFull();
+      if (workspaceOf.size + reserved >= maximumDepth) throw queueFull();
       const startsAtOnce = !closed && workspaceOf.size === 0 && reserved === 0 && running + held < concurrency;
       return startsAtOnce ? holdWorker() : holdRoom(workspaceId);
     },
@@ -135,9 +135,9 @@ export function createInProcessQueue(options: { readonly capacity?: number } = {
   }
 
   function queueFull(): AppError {
-    const seconds = Math.ceil((capacity * averageRunMs) / Math.max(1, concurrency) / 1000);
+    const seconds = Math.ceil((maximumDepth * averageRunMs) / Math.max(1, concurrency) / 1000);
     const retryAfterSeconds = Math.min(RETRY_AFTER_MAXIMUM_SECONDS, Math.max(1, seconds));
-    return new AppError('QUEUE_FULL', `${capacity} executions are waiting already. Try again in ${retryAfterSeconds} s.`, {
+    return new AppError('QUEUE_FULL', `${maximumDepth} executions are waiting already. Try again in ${retryAfterSeconds} s.`, {
       details: { retryAfterSeconds },
     });
   }

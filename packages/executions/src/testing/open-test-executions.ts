@@ -34,14 +34,14 @@ export interface TestExecutions {
 
 export function createTestExecutions(
   db: Database,
-  options: { concurrency?: number; capacity?: number; effectsOf?: EffectsOf; now?: () => number; runtime?: Partial<ShellRuntime> } = {},
+  options: { concurrency?: number; maximumDepth?: number; effectsOf?: EffectsOf; now?: () => number; runtime?: Partial<ShellRuntime> } = {},
 ): TestExecutions {
   const tools = createRecordingTools();
   const runtime = { ...createShellRuntime(), ...options.runtime };
   const executions = createExecutions({
     db,
     log: testLog,
-    queue: createInProcessQueue({ capacity: options.capacity ?? 1_000 }),
+    queue: createInProcessQueue({ maximumDepth: options.maximumDepth ?? 1_000 }),
     tools,
     preparer: runtime.preparer,
     pool: runtime.pool,
