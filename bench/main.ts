@@ -34,7 +34,7 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 console.table(rows);
-const results = process.env['BENCH_RESULTS'] ?? new URL('./results', import.meta.url).pathname;
+const results = process.env.BENCH_RESULTS ?? new URL('./results', import.meta.url).pathname;
 mkdirSync(results, { recursive: true });
 writeFileSync(join(results, 'bench.json'), `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`);
 
@@ -116,7 +116,7 @@ async function measureCatalogs(): Promise<void> {
 }
 
 async function measureFixtures(): Promise<void> {
-  const fixtures = process.env['EXECUTOR_TEST_FIXTURES'];
+  const fixtures = process.env.EXECUTOR_TEST_FIXTURES;
   if (fixtures === undefined) {
     row('tool calls and tokens', 'left out: EXECUTOR_TEST_FIXTURES names no directory with mcp-servers.json');
     return;
@@ -126,7 +126,7 @@ async function measureFixtures(): Promise<void> {
     mcpServers: Record<string, { command: string; args: string[]; trust?: boolean }>;
   };
   const expected = Object.keys(servers.mcpServers).length;
-  const filesystem = servers.mcpServers['filesystem'];
+  const filesystem = servers.mcpServers.filesystem;
   if (filesystem === undefined) throw new Error(`${file} has no server called filesystem`);
   const service = await newService('fixtures', { EXECUTOR_MCP_SERVERS: file });
   try {
