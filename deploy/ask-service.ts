@@ -16,9 +16,11 @@ export async function askService(url: string, timeoutMs: number, request: Reques
   }
 }
 
-/** The sentence in an error answer, `{"error":{"code","message"}}`. */
+/** Why it is not ready: what an answer of /health/ready waits for, or the sentence of an error answer. */
 export function reasonOf(answer: ServiceAnswer | null): string {
   if (answer === null) return 'it does not answer';
+  const { waitingFor } = answer.body;
+  if (Array.isArray(waitingFor) && waitingFor.length > 0) return `waiting for ${waitingFor.map(String).join(', ')}`;
   const error = answer.body.error;
   return isRecord(error) && typeof error.message === 'string' ? error.message : `it answers ${answer.status}`;
 }

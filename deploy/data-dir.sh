@@ -3,7 +3,7 @@
 # (a symbolic link, say) is ever followed with root's rights.
 
 # What the service and deploy.sh put into a data directory; nothing else in it is ever given another owner.
-readonly DATA_DIR_NAMES=(admin.key build db database logs run snapshots wrappers mcp-servers.json)
+readonly DATA_DIR_NAMES=(admin.key seal.key build database logs run snapshots mcp-servers.json)
 
 # Sets DATA_DIR, and DATA_DIR_LINK where root's own ~/.code-executor shall point to it.
 resolve_data_dir() {

@@ -19,15 +19,12 @@ if (health === null) {
 }
 
 function printHealth(body: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(body)) {
-    if (name === 'servers' && isRecord(value)) printServers(value);
-    else if (name !== 'toolsByServer') print(`${name.padEnd(12)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  const { servers, toolsByServer, ...rest } = body;
+  for (const [name, value] of Object.entries(rest)) {
+    print(`${name.padEnd(12)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
   }
-}
-
-function printServers(servers: Record<string, unknown>): void {
-  for (const [slug, server] of Object.entries(servers)) {
-    const { state, tools, reason } = isRecord(server) ? server : { state: server, tools: '', reason: null };
-    print(`server       ${slug}: ${String(state)}, ${String(tools)} tools${typeof reason === 'string' ? ` (${reason})` : ''}`);
+  const tools = isRecord(toolsByServer) ? toolsByServer : {};
+  for (const [slug, state] of Object.entries(isRecord(servers) ? servers : {})) {
+    print(`server       ${slug}: ${String(state)}, ${String(tools[slug] ?? 0)} tools`);
   }
 }

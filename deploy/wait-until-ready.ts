@@ -27,9 +27,8 @@ async function waitUntilReady(): Promise<number> {
 
 /** On a terminal one line that turns; elsewhere a line whenever the reason changes. */
 function show(turn: number, reason: string, shown: string): string {
-  if (process.stdout.isTTY)
-    process.stdout.write(`\r\x1b[K${'|/-\\'[turn % 4]} Waiting until it is ready: ${reason.slice(0, 100)} (${seconds()} s)`);
-  else if (reason !== shown) process.stdout.write(`Waiting until it is ready: ${reason} …\n`);
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${'|/-\\'[turn % 4]} Not ready yet: ${reason.slice(0, 100)} (${seconds()} s)`);
+  else if (reason !== shown) process.stdout.write(`Not ready yet: ${reason} …\n`);
   return reason;
 }
 
