@@ -1,3 +1,4 @@
+export { type BubblewrapAdapterOptions, createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
 export { buildLauncher } from './launcher/build-launcher.ts';
 export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';

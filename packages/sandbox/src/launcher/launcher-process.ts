@@ -26,7 +26,10 @@ export interface LauncherProcess {
 }
 
 /** Starts the launcher and resolves when it can boot. `onReport` gets the fields of each later line. */
-export async function startLauncher(setup: LauncherSetup, onReport: (fields: readonly string[]) => void): Promise<LauncherProcess> {
+export async function startLauncher(
+  setup: LauncherSetup,
+  onReport: (fields: readonly string[], process: LauncherProcess) => void,
+): Promise<LauncherProcess> {
   const configuration = configure(setup);
   const child = spawn(setup.launcherPath, [], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'], env: {}, cwd: '/' });
   const control = child.stdio[CONTROL];
@@ -48,33 +51,32 @@ export async function startLauncher(setup: LauncherSetup, onReport: (fields: rea
     child.on('error', (error) => resolve(messageOf(error)));
     child.on('exit', (code, signal) => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`));
   });
+  const launcher: LauncherProcess = {
+    pid: child.pid ?? 0,
+    order: (...fields) => void control.write(`${fields.join('\t')}\n`),
+    gone,
+    stop,
+  };
   const started = new Promise<void>((resolve) => {
     onLines(control, (line) => {
       const fields = line.split('\t');
       if (fields[0] === 'ready') resolve();
       else if (fields[0] === 'unable') unable = `it was unable to ${fields[1]}`;
-      else onReport(fields);
+      else onReport(fields, launcher);
     });
   });
   control.write(configuration);
 
-  const timeout = AbortSignal.timeout(START_LIMIT_MS);
-  const failure = await Promise.race([
-    started.then(() => null),
-    gone,
-    new Promise<string>((resolve) => timeout.addEventListener('abort', () => resolve(`it was not ready in ${START_LIMIT_MS} ms`))),
-  ]);
-  if (failure !== null || child.pid === undefined) {
+  const timeout = Promise.withResolvers<string>();
+  const timer = setTimeout(() => timeout.resolve(`it was not ready in ${START_LIMIT_MS} ms`), START_LIMIT_MS);
+  const failure = await Promise.race([started.then(() => null), gone, timeout.promise]);
+  clearTimeout(timer);
+  if (failure !== null) {
     stop();
     throw new AppError('SANDBOX_UNAVAILABLE', `The sandbox launcher did not start: ${failure}`);
   }
   child.unref();
-  return {
-    pid: child.pid,
-    order: (...fields) => void control.write(`${fields.join('\t')}\n`),
-    gone,
-    stop,
-  };
+  return launcher;
 }
 
 const CONTROL = 3;

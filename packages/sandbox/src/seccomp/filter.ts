@@ -1,13 +1,18 @@
+import { AppError } from '@code-executor/platform';
 import { DENIED_CALLS, JUDGED_CALLS } from './denied-calls.ts';
 
-export type FilterArchitecture = 'x64' | 'arm64';
+type FilterArchitecture = 'x64' | 'arm64';
 
 /**
  * The sandbox's one seccomp filter as raw `struct sock_filter[]` (8 bytes an instruction, little endian): what
  * `prctl(PR_SET_SECCOMP)` takes and what `bwrap --seccomp` reads. Everything not named in `denied-calls.ts` is allowed;
  * calls whose verdict does not hang on arguments cost nothing, since the kernel caches it per call.
+ * Throws AppError SANDBOX_UNAVAILABLE for any other architecture than x64 and arm64.
  */
-export function seccompFilter(architecture: FilterArchitecture): Buffer {
+export function seccompFilter(architecture: string = process.arch): Buffer {
+  if (architecture !== 'x64' && architecture !== 'arm64') {
+    throw new AppError('SANDBOX_UNAVAILABLE', `There is no seccomp filter for the architecture ${architecture}`);
+  }
   const column = architecture === 'x64' ? 0 : 1;
   const judged = (name: keyof typeof JUDGED_CALLS, verdict: Instruction[]): Instruction[] =>
     whenCallIs(JUDGED_CALLS[name][column], verdict);

@@ -1,26 +1,40 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { FrameCaps, FrameChannel } from '../channel/frame-channel.ts';
 import { createFrameSocket } from '../channel/frame-socket.ts';
 import type { Sandbox, SandboxEnd, SandboxSpec } from '../port.ts';
-import type { LauncherProcess } from './launcher-process.ts';
 
-/** One sandbox as the launcher reports on it, from the order to boot it to its end. */
-export interface LaunchedSandbox {
-  /** Resolves with the sandbox when its READY frame has come, rejects with the reason when it never will. */
+/** What an adapter can do to one sandbox. None is called after it has ended. */
+export interface SandboxControls {
+  kill(): void;
+  freeze(): void;
+  thaw(): void;
+  /** Gives the processor to the service and to short programs first. */
+  yield(): void;
+}
+
+/** One sandbox from the order to boot it to its end, as its adapter learns of it. */
+export interface BootingSandbox {
+  readonly id: string;
+  /** Pid of its init; 0 while it is not known. */
+  readonly initPid: number;
+  /** Resolves with the sandbox when READY has come, rejects with the reason when it never will. */
   readonly booted: Promise<Sandbox>;
   takeChannel(socket: Socket): void;
   made(initPid: number, outputFd: number): void;
+  /** Only when no process of it is left. */
   ended(end: SandboxEnd, reason: string | null): void;
+  /** Gives up: `booted` rejects with this when the sandbox has ended. */
+  fail(reason: string): void;
   kill(): void;
 }
 
-export function createLaunchedSandbox(
+export function createBootingSandbox(
   id: string,
   spec: SandboxSpec,
-  launcher: LauncherProcess,
-  caps: FrameCaps | undefined,
-): LaunchedSandbox {
+  controls: SandboxControls,
+  frameCaps: FrameCaps | undefined,
+): BootingSandbox {
   let channel: FrameChannel | null = null;
   let output: Socket | null = null;
   let initPid = 0;
@@ -34,62 +48,55 @@ export function createLaunchedSandbox(
   // Whoever boots may have given up waiting already.
   boot.promise.catch(() => undefined);
 
-  const order = (name: string): void => {
-    if (!over) launcher.order(name, id);
+  const unlessOver = (act: () => void) => (): void => {
+    if (!over) act();
   };
-  const kill = (): void => order('kill');
-  /** The boot fails when the sandbox has ended: only then is it known how the runtime ended and what it printed. */
+  const kill = unlessOver(controls.kill);
+  const freeze = unlessOver(controls.freeze);
+  const thaw = unlessOver(controls.thaw);
   const fail = (reason: string): void => {
     lostBecause = reason;
     kill();
   };
   const settle = (): void => {
     if (!ready || channel === null || output === null) return;
-    boot.resolve({
-      id,
-      spec,
-      channel,
-      output,
-      initPid,
-      ended: end.promise,
-      kill,
-      freeze: () => order('freeze'),
-      thaw: () => order('thaw'),
-    });
+    boot.resolve({ id, spec, channel, output, initPid, ended: end.promise, kill, freeze, thaw });
   };
 
   return {
+    id,
+    get initPid() {
+      return initPid;
+    },
     booted: boot.promise,
+    fail,
     kill,
     takeChannel(socket) {
       channel = createFrameSocket(socket, {
-        caps,
+        caps: frameCaps,
         onReady: () => {
           ready = true;
-          // The frame socket may find READY in its first bytes, before it is assigned above.
-          queueMicrotask(settle);
+          settle();
         },
         onLost: fail,
         onRun: () => {
-          // Programs that run for long give way to the service and to short ones; the others are left alone.
-          yieldTimer = setTimeout(() => order('yield'), YIELD_AFTER_MS).unref();
+          yieldTimer = setTimeout(unlessOver(controls.yield), YIELD_AFTER_MS).unref();
         },
       });
     },
-    made(pid, launcherFd) {
+    made(pid, fd) {
       initPid = pid;
+      outputFd = fd;
       try {
-        outputFd = openSync(`/proc/${launcher.pid}/fd/${launcherFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
-        output = readPipe(outputFd);
+        output = readPipe(fd);
       } catch (error) {
-        fail(`its output cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+        fail(`its output cannot be read: ${error instanceof Error ? error.message : String(error)}`);
         return;
       }
       settle();
     },
     ended(how, reason) {
       if (over) return;
-      launcher.order('free', id);
       over = true;
       clearTimeout(yieldTimer);
       if (!ready) {
@@ -103,14 +110,11 @@ export function createLaunchedSandbox(
   };
 }
 
+/** A program that still runs then is no longer short. */
 const YIELD_AFTER_MS = 100;
-
 const PRINTED_SHOWN = 500;
 
-/**
- * The read end of the sandbox's output: a pipe, not a socket, since programs may open /dev/stdout again. It is opened through
- * /proc because Node cannot receive descriptors.
- */
+/** The read end of the sandbox's output: a pipe, not a socket, since programs may open /dev/stdout again. */
 function readPipe(fd: number): Socket {
   try {
     const socket = new Socket({ fd, readable: true, writable: false });

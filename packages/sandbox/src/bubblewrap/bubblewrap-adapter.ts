@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, messageOf } from '@code-executor/platform';
+import { bootWithin } from '../boot/boot-within.ts';
+import type { FrameCaps } from '../channel/frame-channel.ts';
+import type { SandboxAdapter } from '../port.ts';
+import { layOutRoot, type RootSources } from '../rootfs/lay-out-root.ts';
+import { seccompFilter } from '../seccomp/filter.ts';
+import { createOutputPipes } from './output-pipes.ts';
+import { type WrappedSandbox, wrapSandbox } from './wrapped-sandbox.ts';
+
+export interface BubblewrapAdapterOptions extends RootSources {
+  /** Default: `bwrap` of the PATH. */
+  readonly bubblewrapPath?: string | undefined;
+  readonly frameCaps?: FrameCaps | undefined;
+  readonly bootLimitMs?: number | undefined;
+}
+
+/** Sandboxes made by bubblewrap, for hosts that have no C compiler to build the launcher with. */
+export function createBubblewrapAdapter(options: BubblewrapAdapterOptions): SandboxAdapter {
+  const alive = new Set<WrappedSandbox>();
+  const pipes = createOutputPipes(join(options.runDir, 'pipes'));
+  const seccompPath = join(options.runDir, 'seccomp.bpf');
+  let prepared: ReturnType<typeof prepare> | null = null;
+  let closed = false;
+
+  const prepareOnce = (): ReturnType<typeof prepare> => {
+    prepared ??= prepare(options, seccompPath).catch((error: unknown) => {
+      prepared = null;
+      throw error;
+    });
+    return prepared;
+  };
+
+  return {
+    name: 'bubblewrap',
+    degradations: DEGRADATIONS,
+    boot: (spec, signal) =>
+      bootWithin({ spec, signal, limitMs: options.bootLimitMs }, async (bounded) => {
+        const layout = await prepareOnce();
+        const pipe = await pipes.take();
+        if (closed || bounded.aborted) {
+          closeSync(pipe.readFd);
+          closeSync(pipe.writeFd);
+          pipe.release();
+          throw new AppError('SANDBOX_UNAVAILABLE', closed ? 'The sandbox adapter is closed' : messageOf(bounded.reason));
+        }
+        const sandbox = wrapSandbox({
+          id: randomUUID(),
+          spec,
+          layout,
+          pipe,
+          seccompPath,
+          bubblewrapPath: options.bubblewrapPath ?? 'bwrap',
+          frameCaps: options.frameCaps,
+        });
+        alive.add(sandbox);
+        void sandbox.gone.then(() => alive.delete(sandbox));
+        return sandbox;
+      }),
+    async close() {
+      closed = true;
+      await Promise.all(
+        [...alive].map((sandbox) => {
+          sandbox.kill();
+          return sandbox.gone;
+        }),
+      );
+      await pipes.close();
+    },
+  };
+}
+
+const DEGRADATIONS = [
+  'The private file systems have no limit on inodes and allow programs on them to be executed; bubblewrap has no option for either.',
+  'The command line of the sandbox, which names directories of this host, can be read inside.',
+  'Programs that run for long do not give way to the service.',
+  'Processes are frozen one after the other, not at once.',
+  'A runtime that ends with a code above 128 is reported as ended by a signal.',
+];
+
+async function prepare(options: RootSources, seccompPath: string) {
+  if (process.getuid?.() === 0)
+    throw new AppError('SANDBOX_UNAVAILABLE', 'Sandboxes are not made as root; run the service as its own user');
+  await mkdir(options.runDir, { recursive: true });
+  await writeFile(seccompPath, seccompFilter());
+  return layOutRoot(options);
+}
