@@ -1,5 +1,20 @@
 export { type BubblewrapAdapterOptions, createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
 export { buildLauncher } from './launcher/build-launcher.ts';
 export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
+export {
+  createMemoryWatch,
+  type MemoryWatch,
+  type MemoryWatchOptions,
+  type WatchedMemory,
+} from './memory-watch/create-memory-watch.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
+export { IDENTITY_POSITIONS, type PositionMap, toUserPosition } from './program/position-map.ts';
+export {
+  type Program,
+  type ProgramControls,
+  type ProgramHooks,
+  type ProgramOutcome,
+  type RunProgramOptions,
+  runProgram,
+} from './program/run-program.ts';

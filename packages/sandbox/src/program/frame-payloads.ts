@@ -1,0 +1,76 @@
+import { DISCOVERY_OPERATIONS, type DiscoveryOperation, type ExecutionError } from '@code-executor/contracts';
+import { parseHostileJson } from './checked-json.ts';
+import { type PositionMap, toUserPosition } from './position-map.ts';
+
+/** Deep enough for any arguments of a real tool, shallow enough for every recursion behind it. */
+const CALL_DEPTH = 128;
+const FLAT_DEPTH = 8;
+const TEXT_UNITS = 20_000;
+
+export interface CallFrame {
+  readonly id: number;
+  readonly tool: string;
+  /** Not checked to be an object. */
+  readonly args: unknown;
+}
+
+/** Null: no call, and nothing to answer it by. */
+export function readCall(payload: Buffer): CallFrame | null {
+  const fields = readFields(payload, CALL_DEPTH);
+  if (fields === null || !isCallId(fields.id) || typeof fields.tool !== 'string' || fields.tool.length > 512) return null;
+  return { id: fields.id, tool: fields.tool, args: fields.args };
+}
+
+export interface DiscoverFrame {
+  readonly id: number;
+  readonly operation: DiscoveryOperation | null;
+  readonly params: unknown;
+}
+
+export function readDiscover(payload: Buffer): DiscoverFrame | null {
+  const fields = readFields(payload, CALL_DEPTH);
+  if (fields === null || !isCallId(fields.id)) return null;
+  const operation = DISCOVERY_OPERATIONS.find((known) => known === fields.op) ?? null;
+  return { id: fields.id, operation, params: fields.params };
+}
+
+export function readStarted(payload: Buffer): { readonly promisesResult: boolean } | null {
+  const fields = readFields(payload, FLAT_DEPTH);
+  return fields === null || typeof fields.promisesResult !== 'boolean' ? null : { promisesResult: fields.promisesResult };
+}
+
+/** What a program may say of its own end; it has no word in how the service ended it. */
+const FAILURE_CODES = ['SYNTAX_ERROR', 'UNCAUGHT', 'EXITED', 'RESULT_TOO_LARGE', 'RESULT_NOT_SERIALIZABLE'];
+
+export function readFailure(payload: Buffer, positions: PositionMap): ExecutionError | null {
+  const fields = readFields(payload, FLAT_DEPTH);
+  if (fields === null || typeof fields.message !== 'string') return null;
+  const code = FAILURE_CODES.find((known) => known === fields.code) ?? 'UNCAUGHT';
+  const file = typeof fields.file === 'string' ? fields.file.slice(0, 512) : undefined;
+  const at = isPosition(fields.line) && isPosition(fields.column) ? { line: fields.line, column: fields.column } : undefined;
+  return {
+    code,
+    message: fields.message.slice(0, TEXT_UNITS),
+    ...(at === undefined ? {} : file === undefined ? toUserPosition(positions, at) : at),
+    ...(typeof fields.stack === 'string' ? { stack: mapStack(fields.stack.slice(0, TEXT_UNITS), positions) } : {}),
+    ...(file === undefined ? {} : { details: { file } }),
+  };
+}
+
+/** Frames read `main.ts:3:9`. */
+function mapStack(stack: string, positions: PositionMap): string {
+  return stack.replace(/(?<![\w./-])main\.ts:(\d{1,9}):(\d{1,9})/g, (_, line: string, column: string) => {
+    const at = toUserPosition(positions, { line: Number(line), column: Number(column) });
+    return `main.ts:${at.line}:${at.column}`;
+  });
+}
+
+function readFields(payload: Buffer, maxDepth: number): Record<string, unknown> | null {
+  const parsed = parseHostileJson(payload.toString('utf8'), maxDepth);
+  if (parsed === null || typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) return null;
+  // Own fields only, whatever `__proto__` says.
+  return Object.assign(Object.create(null) as Record<string, unknown>, parsed.value);
+}
+
+const isCallId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+const isPosition = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 1e9;

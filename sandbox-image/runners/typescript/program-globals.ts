@@ -1,0 +1,46 @@
+import { type ToolChannel, ToolError } from './tool-channel.ts';
+
+/** Where generated wrappers find the channel: `globalThis[Symbol.for('code-executor')]`. */
+const SEAM = Symbol.for('code-executor');
+
+/** Puts in place what a program sees without an import: `args`, `tools`, `ToolError`, and a `fetch` that explains itself. */
+export function installGlobals(args: unknown, channel: ToolChannel): void {
+  define(SEAM, Object.freeze({ call: channel.call, discover: channel.discover, ToolError }));
+  define('args', args);
+  define('ToolError', ToolError);
+  define('tools', toolTree(channel));
+  const nativeFetch = globalThis.fetch;
+  define('fetch', Object.assign(explainingFetch(nativeFetch), nativeFetch));
+}
+
+const define = (name: string | symbol, value: unknown): void => {
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+};
+
+/** `tools.server.tool(args)`, any name: whether it exists is the service's to say. */
+function toolTree(channel: ToolChannel): unknown {
+  return new Proxy(Object.freeze(Object.create(null)), {
+    get: (_, server) => {
+      if (typeof server === 'symbol' || server === 'then') return undefined;
+      return new Proxy(Object.freeze(Object.create(null)), {
+        // `then` and `toJSON` stay undefined: awaiting or returning the tree must not call a tool.
+        get: (__, tool) =>
+          typeof tool === 'symbol' || tool === 'then' || tool === 'toJSON'
+            ? undefined
+            : (args?: unknown) => channel.call(`${server}.${tool}`, args),
+      });
+    },
+  });
+}
+
+/** Without an interface a connection fails late and obscurely; only the sandbox's own loopback can answer. */
+function explainingFetch(nativeFetch: typeof fetch): typeof fetch {
+  return async function fetch(input, init) {
+    const url = typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
+    const parsed = URL.canParse(url) ? new URL(url) : null;
+    if (parsed === null || !/^https?:$/.test(parsed.protocol) || isLoopback(parsed.hostname)) return nativeFetch(input, init);
+    throw new TypeError(`There is no network in the sandbox: fetch of ${parsed.origin} is not possible. Call a tool instead.`);
+  };
+}
+
+const isLoopback = (host: string): boolean => /^(?:localhost|(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\]|0\.0\.0\.0)$/.test(host);

@@ -1,0 +1,214 @@
+/**
+ * The runner's end of the channel: frames of 4 bytes big-endian payload length, 1 byte type, payload (UTF-8 JSON).
+ * The same types as `packages/sandbox/src/channel/frame-channel.ts`; the runner imports nothing from the service.
+ */
+export const FRAME = { READY: 1, RUN: 2, CALL: 3, REPLY: 4, RESULT: 5, FAILURE: 6, DISCOVER: 7, STARTED: 8 } as const;
+
+/** Payload of RUN, as `packages/sandbox` sends it. */
+export interface Run {
+  readonly code: string;
+  readonly args: Record<string, unknown>;
+  readonly files: Record<string, string>;
+  readonly promisesResult: boolean;
+  readonly resultLimitBytes: number;
+}
+
+/** The connected socket as this runtime reaches it. */
+export interface Transport {
+  /** Returns when the kernel has taken all bytes. */
+  write(bytes: Uint8Array): void;
+  /** Starts delivering what arrives, without keeping the event loop alive. Called once. */
+  open(onBytes: (bytes: Uint8Array) => void, onClose: () => void): void;
+  /** Keeps the event loop alive, respectively no longer. */
+  hold(): void;
+  release(): void;
+}
+
+/** What `JSON.stringify` of a call may come to; the service refuses more. */
+const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
+
+const stringify = JSON.stringify;
+const parse = JSON.parse;
+const PromiseType = Promise;
+const ErrorType = Error;
+const ByteArray = Uint8Array;
+const EMPTY = new Uint8Array(0);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const bind = (method: unknown) => Function.prototype.call.bind(method as () => unknown) as (self: unknown, ...args: unknown[]) => unknown;
+const encodeText = bind(encoder.encode) as (self: TextEncoder, text: string) => Uint8Array;
+const decodeBytes = bind(decoder.decode) as (self: TextDecoder, bytes: Uint8Array) => string;
+const copyInto = bind(Uint8Array.prototype.set);
+const slice = bind(Uint8Array.prototype.subarray) as (self: Uint8Array, start: number, end?: number) => Uint8Array;
+const mapGet = bind(Map.prototype.get);
+const mapSet = bind(Map.prototype.set);
+const mapDelete = bind(Map.prototype.delete);
+
+/** What a failing tool call raises. `code` is stable, `details` is the tool's own. */
+export class ToolError extends Error {
+  readonly code: string;
+  readonly details: unknown;
+  constructor(code: string, message: string, details?: unknown) {
+    super(message);
+    this.name = 'ToolError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+interface Pending {
+  readonly origin: Error;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+export interface ToolChannel {
+  call(tool: string, args?: unknown): Promise<unknown>;
+  discover(operation: string, params?: unknown): Promise<unknown>;
+}
+
+export function createToolChannel(transport: Transport): ToolChannel {
+  const pending = new Map<number, Pending>();
+  let lastId = 0;
+  let waiting = 0;
+  let opened = false;
+  let closed = false;
+  let parts: Uint8Array[] = [];
+  let partCount = 0;
+  let unread = 0;
+  let wanted = 5;
+
+  function request(type: number, what: string, payload: (id: number) => unknown): Promise<unknown> {
+    // Made here, where the caller is still on the stack: an error made when the reply arrives could not say who called.
+    const origin = new ErrorType();
+    return new PromiseType((resolve, reject) => {
+      lastId += 1;
+      const id = lastId;
+      const bytes = encodeText(encoder, stringify(payload(id)));
+      if (bytes.length > ARGUMENTS_LIMIT_BYTES) {
+        reject(new ToolError('ARGUMENTS_TOO_LARGE', `The arguments of ${what} exceed ${ARGUMENTS_LIMIT_BYTES} bytes as JSON.`));
+        return;
+      }
+      if (!opened) {
+        opened = true;
+        transport.open(receive, close);
+      }
+      if (closed) {
+        reject(new ToolError('TOOL_CHANNEL_UNAVAILABLE', 'The tool channel of this execution is closed.'));
+        return;
+      }
+      mapSet(pending, id, { origin, resolve, reject });
+      waiting += 1;
+      if (waiting === 1) transport.hold();
+      transport.write(frame(type, bytes));
+    });
+  }
+
+  /** Joins only once a whole frame is there: a reply of 8 MB comes in more than a hundred pieces. */
+  function receive(bytes: Uint8Array): void {
+    // Copied, since the transport may reuse its buffer after this call.
+    parts[partCount] = joined(bytes, EMPTY);
+    partCount += 1;
+    unread += bytes.length;
+    while (unread >= wanted) {
+      let all = wholeOf(parts, partCount, unread);
+      if (wanted === 5) wanted = 5 + frameLength(all);
+      if (unread >= wanted) {
+        const type = all[4];
+        const payload = slice(all, 5, wanted);
+        all = slice(all, wanted);
+        wanted = 5;
+        if (type === FRAME.REPLY) settle(parse(decodeBytes(decoder, payload)));
+      }
+      parts = [all];
+      partCount = 1;
+      unread = all.length;
+    }
+  }
+
+  function settle(reply: { id: number; ok: boolean; value?: unknown; error?: { code: string; message: string; details?: unknown } }): void {
+    const call = mapGet(pending, reply.id) as Pending | undefined;
+    if (call === undefined) return;
+    mapDelete(pending, reply.id);
+    waiting -= 1;
+    if (waiting === 0) transport.release();
+    if (reply.ok) call.resolve(reply.value);
+    else
+      call.reject(raisedAt(call.origin, new ToolError(reply.error?.code ?? 'INTERNAL', reply.error?.message ?? '', reply.error?.details)));
+  }
+
+  function close(): void {
+    closed = true;
+    for (const call of pending.values()) {
+      call.reject(raisedAt(call.origin, new ToolError('CALL_ABORTED', 'The tool channel closed before the call was answered.')));
+    }
+    pending.clear();
+  }
+
+  return {
+    call: (tool, args) => request(FRAME.CALL, tool, (id) => ({ id, tool, args: args ?? {} })),
+    discover: (op, params) => request(FRAME.DISCOVER, op, (id) => ({ id, op, params: params ?? {} })),
+  };
+}
+
+export function frame(type: number, payload: Uint8Array): Uint8Array {
+  const length = payload.length;
+  const bytes = new ByteArray(5 + length);
+  bytes[0] = length >>> 24;
+  bytes[1] = length >>> 16;
+  bytes[2] = length >>> 8;
+  bytes[3] = length;
+  bytes[4] = type;
+  copyInto(bytes, payload, 5);
+  return bytes;
+}
+
+export const jsonFrame = (type: number, value: unknown): Uint8Array => frame(type, encodeText(encoder, stringify(value)));
+
+/** Blocks until the RUN frame is there. `read` fills the buffer from the offset and says how many bytes came; 0 is the end. */
+export function readRun(read: (buffer: Uint8Array, offset: number) => number): Run {
+  const header = new Uint8Array(5);
+  fill(read, header);
+  const payload = new Uint8Array(frameLength(header));
+  fill(read, payload);
+  if (header[4] !== FRAME.RUN) throw new Error(`Expected RUN, got a frame of type ${header[4]}.`);
+  return parse(decodeBytes(decoder, payload)) as Run;
+}
+
+function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint8Array): void {
+  for (let offset = 0; offset < buffer.length; ) {
+    const count = read(buffer, offset);
+    if (count === 0) throw new Error('The service closed the channel before it sent a program.');
+    offset += count;
+  }
+}
+
+const frameLength = (bytes: Uint8Array): number =>
+  (((bytes[0] as number) << 24) | ((bytes[1] as number) << 16) | ((bytes[2] as number) << 8) | (bytes[3] as number)) >>> 0;
+
+function wholeOf(parts: readonly Uint8Array[], count: number, length: number): Uint8Array {
+  if (count === 1) return parts[0] as Uint8Array;
+  const whole = new ByteArray(length);
+  for (let index = 0, offset = 0; index < count; index += 1) {
+    const part = parts[index] as Uint8Array;
+    copyInto(whole, part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const bytes = new ByteArray(head.length + tail.length);
+  copyInto(bytes, head, 0);
+  copyInto(bytes, tail, head.length);
+  return bytes;
+}
+
+function raisedAt(origin: Error, error: ToolError): ToolError {
+  const stack = origin.stack;
+  if (typeof stack === 'string') {
+    const frames = stack.indexOf('\n    at ');
+    error.stack = `ToolError: ${error.message}${frames === -1 ? '' : stack.slice(frames)}`;
+  }
+  return error;
+}
