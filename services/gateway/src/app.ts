@@ -1,12 +1,12 @@
 import { newId } from '@code-executor/contracts';
-import type { Executions, Keys } from '@code-executor/executions';
+import type { Keys } from '@code-executor/executions';
 import type { ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
-import type { GatewayApp, PoolStats, RouteDeps } from './gateway-app.ts';
+import type { GatewayApp, ObservedExecutions, PoolStats, RouteDeps } from './gateway-app.ts';
 import { registerAuthentication } from './plugins/authenticate.ts';
 import { registerClosing } from './plugins/closing.ts';
 import { answerClientError, answerError, registerErrors } from './plugins/errors.ts';
@@ -32,7 +32,7 @@ import { compileValidator } from './validation/validator-compiler.ts';
 const PARAM_LENGTH_LIMIT = 256;
 
 export interface GatewayOptions {
-  readonly executions: Executions;
+  readonly executions: ObservedExecutions;
   readonly keys: Keys;
   readonly tools: ToolAdministration;
   readonly config: GatewayConfigInput;
@@ -66,10 +66,11 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerAuthentication(app, options.keys);
   if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
   registerJsonBody(app);
-  const metrics = registerMetrics(app, options.metrics ?? new Registry(), options);
+  const registry = options.metrics ?? new Registry();
+  registerMetrics(app, registry, options);
   await registerOpenapi(app, options.version);
 
-  const deps: RouteDeps = { ...options, config, metrics, closing };
+  const deps: RouteDeps = { ...options, config, registry, closing };
   registerExecuteRoutes(app, deps);
   registerExecutionRoutes(app, deps);
   registerToolRoutes(app, deps);

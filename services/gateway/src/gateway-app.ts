@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
-import type { Executions, Keys } from '@code-executor/executions';
+import type { Executions, ExecutionsService, Keys } from '@code-executor/executions';
 import type { ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
 import type { Closing } from './plugins/closing.ts';
-import type { GatewayMetrics } from './plugins/metrics.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,9 +34,12 @@ export interface PoolStats {
   readonly warm: Readonly<Record<string, number>>;
 }
 
+/** What the gateway asks of executions, and the event their metrics are counted from. */
+export type ObservedExecutions = Executions & Pick<ExecutionsService, 'onExecutionEnded'>;
+
 /** What routes are made of. */
 export interface RouteDeps {
-  readonly executions: Executions;
+  readonly executions: ObservedExecutions;
   readonly keys: Keys;
   readonly tools: ToolAdministration;
   readonly config: GatewayConfig;
@@ -44,6 +47,6 @@ export interface RouteDeps {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  readonly metrics: GatewayMetrics;
+  readonly registry: Registry;
   readonly closing: Closing;
 }

@@ -1,3 +1,3 @@
 export { buildGateway, type GatewayOptions } from './app.ts';
 export { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
-export type { GatewayApp, PoolStats } from './gateway-app.ts';
+export type { GatewayApp, ObservedExecutions, PoolStats } from './gateway-app.ts';

@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { AppError, messageOf } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform';
+import { findSyntaxError } from './find-syntax-error.ts';
 import { DEPTH_LIMIT, type JsonFinding, KEY_LIMIT, scanJson } from './scan-json.ts';
 
 /**
@@ -46,19 +47,14 @@ function errorOf(finding: JsonFinding, text: string): AppError {
   }
 }
 
-function syntaxErrorOf(text: string, error: unknown): AppError {
+function syntaxErrorOf(text: string, cause: unknown): AppError {
   if (text.charCodeAt(0) === 0xfeff) {
     return new AppError('MALFORMED_JSON', 'The body starts with a byte order mark; send the JSON without it.');
   }
   if (text.trim() === '') return new AppError('MALFORMED_JSON', 'The body holds nothing but white space; send a JSON object.');
-  const position = Number(/at position (\d+)/.exec(messageOf(error))?.[1] ?? Number.NaN);
-  const truncated = Number.isNaN(position) ? /end of JSON input/.test(messageOf(error)) : position >= text.length;
-  if (truncated) return new AppError('MALFORMED_JSON', 'The body is no JSON: it ends too early.', { details: { position: text.length } });
-  if (Number.isNaN(position))
-    return new AppError('MALFORMED_JSON', `The body is no JSON: unexpected ${characterAt(text, 0)} at its start.`);
-  return new AppError('MALFORMED_JSON', `The body is no JSON: unexpected ${characterAt(text, position)} at ${placeOf(text, position)}.`, {
-    details: { position },
-  });
+  const position = findSyntaxError(text);
+  const what = position >= text.length ? 'it ends too early' : `unexpected ${characterAt(text, position)} at ${placeOf(text, position)}`;
+  return new AppError('MALFORMED_JSON', `The body is no JSON: ${what}.`, { cause, details: { position } });
 }
 
 function characterAt(text: string, position: number): string {

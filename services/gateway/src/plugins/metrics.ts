@@ -1,27 +1,16 @@
-import type { ExecutionStatus } from '@code-executor/contracts';
-import type { Executions } from '@code-executor/executions';
-import type { ToolAdministration } from '@code-executor/tools';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
-import type { PoolStats } from '../gateway-app.ts';
-
-/** What routes count themselves; the rest is read when it is asked for. */
-export interface GatewayMetrics {
-  readonly registry: Registry;
-  /** `code` is the code of the execution's error, or empty. */
-  countOutcome(language: string, status: ExecutionStatus, code: string): void;
-}
+import type { RouteDeps } from '../gateway-app.ts';
 
 /** From a warm answer (2 ms) to the longest execution (300 s). */
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
 const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
 
-export function registerMetrics(
-  app: FastifyInstance,
-  registry: Registry,
-  sources: { readonly executions: Executions; readonly tools: ToolAdministration; readonly poolStats: () => PoolStats },
-): GatewayMetrics {
+type MetricSources = Pick<RouteDeps, 'executions' | 'tools' | 'poolStats'>;
+
+/** HTTP durations and outcomes are counted as they happen, the rest is read when it is asked for. */
+export function registerMetrics(app: FastifyInstance, registry: Registry, sources: MetricSources): void {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const durations = new Histogram({
@@ -33,7 +22,7 @@ export function registerMetrics(
   });
   const outcomes = new Counter({
     name: 'code_executor_executions_total',
-    help: 'Executions submitted here that ended, by how',
+    help: 'Executions that ended, by how; code is that of their error, or empty',
     labelNames: ['language', 'status', 'code'] as const,
     registers,
   });
@@ -45,13 +34,16 @@ export function registerMetrics(
     durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
     done();
   });
-  return { registry, countOutcome: (language, status, code) => outcomes.inc({ language, status, code }) };
+  const unsubscribe = sources.executions.onExecutionEnded(({ language, status, errorCode }) =>
+    outcomes.inc({ language, status, code: errorCode ?? '' }),
+  );
+  app.addHook('onClose', (_app, done) => {
+    unsubscribe();
+    done();
+  });
 }
 
-function registerGauges(
-  registers: Registry[],
-  { executions, tools, poolStats }: { executions: Executions; tools: ToolAdministration; poolStats: () => PoolStats },
-): void {
+function registerGauges(registers: Registry[], { executions, tools, poolStats }: MetricSources): void {
   new Gauge({
     name: 'code_executor_executions',
     help: 'Executions that wait (queued) and run (running)',

@@ -1,6 +1,7 @@
 import { ENDED_STATUSES, type ExecuteRequest, type ExecutionEvent, newId, type Principal } from '@code-executor/contracts';
-import type { ExecutionRecord, Executions } from '@code-executor/executions';
+import type { ExecutionEnded, ExecutionRecord } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
+import type { ObservedExecutions } from '../gateway-app.ts';
 
 interface Kept {
   record: ExecutionRecord;
@@ -13,10 +14,11 @@ interface Kept {
  * Executions in memory, for tests of the gateway alone: nothing runs. Each ends at once with the result 42, unless `held`,
  * in which case the test says when and how.
  */
-export class MemoryExecutions implements Executions {
+export class MemoryExecutions implements ObservedExecutions {
   readonly submitted: ExecuteRequest[] = [];
   readonly #kept = new Map<string, Kept>();
   readonly #idempotent = new Map<string, string>();
+  readonly #listeners = new Set<(event: ExecutionEnded) => void>();
   held = false;
   /** Thrown by the next submit. */
   failure: Error | null = null;
@@ -41,6 +43,12 @@ export class MemoryExecutions implements Executions {
     const kept = this.#of(executionId);
     kept.record = { ...kept.record, status: 'succeeded', endedAt: new Date().toISOString(), ...fields };
     this.emit(executionId, { type: 'ended', data: { status: kept.record.status, error: kept.record.error } });
+    for (const listener of this.#listeners) listener(endedOf(kept));
+  }
+
+  onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   pause(executionId: string): void {
@@ -140,6 +148,28 @@ export class MemoryExecutions implements Executions {
     if (!kept) throw new Error(`no execution ${executionId}`);
     return kept;
   }
+}
+
+function endedOf({ record, owner }: Kept): ExecutionEnded {
+  const { executionId, language, status, error, effects, metrics } = record;
+  return {
+    executionId,
+    requestId: 'req_test',
+    workspaceId: 'wsp_default',
+    principalId: owner,
+    language,
+    status,
+    errorCode: error?.code ?? null,
+    effects,
+    queueMs: metrics.queueMs,
+    executionMs: 0,
+    totalMs: metrics.totalMs,
+    warm: metrics.warm,
+    outputBytes: 0,
+    outputTokens: 0,
+    resultBytes: 0,
+    toolCalls: 0,
+  };
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

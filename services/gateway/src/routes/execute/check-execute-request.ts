@@ -13,7 +13,10 @@ const ALIASES: Readonly<Record<string, Runtime>> = {
   python3: 'python',
 };
 
-/** What the shape of an execute request cannot say: limits and choices with an error code of their own. */
+/**
+ * What the shape of an execute request cannot say and is cheap to judge here: limits and choices with an error code of their
+ * own. Executions judge the rest (files, sessions) before they write anything.
+ */
 export function checkExecuteRequest(request: ExecuteRequest, runtimes: readonly Runtime[]): void {
   checkLanguage(request.language, runtimes);
   const bytes = Buffer.byteLength(request.code);
@@ -24,12 +27,7 @@ export function checkExecuteRequest(request: ExecuteRequest, runtimes: readonly 
       { details: { bytes, limit: CODE_LIMIT_BYTES } },
     );
   }
-  refuseNul('code', request.code);
-  if (request.sessionId !== undefined) refuseNul('sessionId', request.sessionId);
-  for (const name of Object.keys(request.files ?? {})) refuseNul('a name in files', name);
-  if (request.typecheck === true && request.language === 'python') {
-    throw new AppError('INVALID_REQUEST', 'Field "typecheck" is for TypeScript only; leave it out for python.');
-  }
+  refuseNul(request.code);
 }
 
 function checkLanguage(language: string, runtimes: readonly Runtime[]): void {
@@ -44,9 +42,8 @@ function checkLanguage(language: string, runtimes: readonly Runtime[]): void {
   );
 }
 
-/** No source file holds a NUL, and C strings on the way would end there. In `args` and the content of files it is data, and allowed. */
-function refuseNul(field: string, text: string): void {
-  const position = text.indexOf('\0');
-  if (position >= 0)
-    throw new AppError('INVALID_REQUEST', `There is a NUL in ${field} at character ${position} (counted from 0); remove it.`);
+/** No source file holds a NUL, and C strings on the way would end there. In `args` it is data, and allowed. */
+function refuseNul(code: string): void {
+  const position = code.indexOf('\0');
+  if (position >= 0) throw new AppError('INVALID_REQUEST', `There is a NUL in code at character ${position} (counted from 0); remove it.`);
 }

@@ -8,7 +8,6 @@ import { principalOf } from '../../plugins/authenticate.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { sendRaw, serializeExecution } from '../executions/serialize-execution.ts';
 import { checkExecuteRequest } from './check-execute-request.ts';
-import { countOutcome, observeOutcome } from './count-outcome.ts';
 
 const acceptedSchema = z
   .object({ executionId: z.string(), status: z.string() })
@@ -27,7 +26,7 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
       schema: {
         summary: 'Run a program',
         description:
-          'Answers with how it ended; a program that fails is data (HTTP 200, `error`). `Idempotency-Key`: the same key and body give the same execution. Hanging up does not stop it. A NUL is refused in `code`, and allowed in `args` and the content of `files`.',
+          'Answers with how it ended; a program that fails is data (HTTP 200, `error`). `Idempotency-Key`: the same key and body give the same execution. Hanging up does not stop it. A NUL is refused in `code` and `files`, and allowed in `args`.',
         body: requestSchema,
         response: {
           200: executionSchema.describe('The execution has ended, or is paused for an approval.'),
@@ -51,19 +50,12 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
       const { executionId, replayed } = await executions.submit(principal, body, { idempotencyKey, requestId: request.id });
       request.executionId = executionId;
       if (replayed) reply.header('idempotency-replayed', 'true');
-      const observe = () => replayed || observeOutcome(principal, executionId, deps, request.log);
 
       if (body.wait === false) {
-        observe();
         const status = replayed ? (await executions.get(principal, executionId)).status : 'queued';
         return reply.code(202).header('location', `/executions/${executionId}`).send({ executionId, status });
       }
-      const record = await waitFor(principal, executionId, reply, deps).catch((error) => {
-        observe();
-        throw error;
-      });
-      if (!replayed) countOutcome(record, deps.metrics);
-      return sendRaw(reply, serializeExecution(record));
+      return sendRaw(reply, serializeExecution(await waitFor(principal, executionId, reply, deps)));
     },
   );
 }

@@ -68,7 +68,7 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
         summary: 'Revoke a key',
         description: 'At once for new requests, at the next heartbeat for open event streams.',
         params: z.strictObject({ id: z.string() }),
-        response: { 200: keySchema, ...errorResponses(['KEY_NOT_FOUND']) },
+        response: { 200: keySchema, ...errorResponses(['KEY_NOT_FOUND', 'LAST_ADMIN_KEY']) },
       },
     },
     async (request) => {

@@ -3,7 +3,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
 
 /** Prometheus. Names of tools' servers and the load are the operator's business: it needs a key of that role. */
-export function registerMetricsRoute(app: GatewayApp, { metrics }: RouteDeps): void {
+export function registerMetricsRoute(app: GatewayApp, { registry }: RouteDeps): void {
   app.get(
     '/metrics',
     {
@@ -16,6 +16,6 @@ export function registerMetricsRoute(app: GatewayApp, { metrics }: RouteDeps): v
         },
       },
     },
-    async (_request, reply) => reply.header('content-type', metrics.registry.contentType).send(await metrics.registry.metrics()),
+    async (_request, reply) => reply.header('content-type', registry.contentType).send(await registry.metrics()),
   );
 }
