@@ -53,14 +53,20 @@ function judge(path: string): string | null {
     const isDirectory = statSync(path).isDirectory();
     if (!may(path, isDirectory ? constants.R_OK | constants.X_OK : constants.R_OK))
       return `'${user}' cannot read ${path}. Mend: ${sudo}chown -R ${user}: ${quote(path)}`;
-    // Programs are only read; a directory or a data file given to a server is most likely its place to write.
-    if ((isDirectory || /\.(db|sqlite3?|jsonl?)$/.test(path)) && !path.includes('/node_modules/') && !may(path, constants.W_OK)) {
+    // Directories of the system are nobody's to give away. Programs are only read; a directory or a data file given to a server is most likely its place to write.
+    if (
+      (isDirectory || /\.(db|sqlite3?|jsonl?)$/.test(path)) &&
+      !path.includes('/node_modules/') &&
+      dirname(path) !== '/' &&
+      !may(path, constants.W_OK)
+    ) {
       return `'${user}' cannot write ${path}. If that server shall write there: ${sudo}chown -R ${user}: ${quote(isDirectory ? path : dirname(path))}`;
     }
     return null;
   }
   const closed = closedAbove(path);
-  if (closed !== null) return `'${user}' cannot enter ${closed}, so it does not see ${path}. Mend: ${sudo}chmod o+x ${quote(closed)}`;
+  if (closed !== null)
+    return `'${user}' cannot enter ${closed}, so it does not see ${path}. Put that below /srv or /opt, or: ${sudo}chmod o+x ${quote(closed)}`;
   const folder = dirname(path);
   if (existsSync(folder) && !may(folder, constants.W_OK))
     return `'${user}' cannot make ${path}. Mend: ${sudo}chown -R ${user}: ${quote(folder)}`;
