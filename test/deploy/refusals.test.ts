@@ -106,13 +106,16 @@ test('doctor says what is wrong with a servers file, without showing it', async 
 }, 60_000);
 
 test.skipIf(isRoot)(
-  'doctor names the command for a path that a server of the file cannot write',
+  'doctor names the command for a path that a server cannot write',
   async () => {
     await mkdir(deployment.dataDir, { mode: 0o700 });
-    const file = join(deployment.dataDir, 'mcp-servers.json');
-    await writeFile(file, JSON.stringify({ mcpServers: { files: { command: 'node', args: ['/etc'] } } }));
+    const notes = join(deployment.dataDir, '../notes');
+    await mkdir(notes, { mode: 0o500 });
+    const servers = { files: { command: 'node', args: [notes, '/etc'] } };
+    await writeFile(join(deployment.dataDir, 'mcp-servers.json'), JSON.stringify({ mcpServers: servers }));
     const end = await deployment.run(['doctor']);
-    expect(end.text).toMatch(/MCP server 'files': .* cannot write \/etc\. If that server shall write there: sudo chown -R .*: \/etc/);
+    expect(end.text).toMatch(/MCP server 'files': .* cannot write .*notes\. If that server shall write there: sudo chown -R .*notes/);
+    expect(end.text).not.toContain('/etc');
   },
   60_000,
 );
