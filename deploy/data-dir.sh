@@ -56,7 +56,7 @@ own_data_dir() {
   local entry
   while IFS= read -r -d '' entry; do
     [[ " ${DATA_DIR_NAMES[*]} " == *" ${entry##*/} "* ]] || die "$EXIT_DATA_DIR" \
-      "$DATA_DIR holds other things than this service's (${entry##*/}) and belongs to $(stat -c %U -- "$DATA_DIR"): name a new or empty directory in EXECUTOR_DATA_DIR, or give it to the service with '$(owner_command "$DATA_DIR")'."
+      "$DATA_DIR holds other things than this service's (${entry##*/}) and belongs to $(stat -c %U -- "$DATA_DIR"): name a new or empty directory in EXECUTOR_DATA_DIR."
   done < <(find "$DATA_DIR" -mindepth 1 -maxdepth 1 -print0)
   chown -R -h -- "$SERVICE_UID:$SERVICE_GID" "$DATA_DIR"
   chmod 0700 -- "$DATA_DIR"

@@ -102,12 +102,16 @@ plan_settings() {
 # Starts it in a session of its own; sets SERVICE_PID. Every word before `node` replaces itself, so the pid is the service's.
 start_service() {
   rotate_log
+  LOG_START=$(stat -c %s -- "$DATA_DIR/logs/service.log")
   view_command
   # shellcheck disable=SC2016 # expanded by the inner shell
   setsid "${VIEW_COMMAND[@]}" "${SETTINGS[@]}" bash -c 'cd -- "$1" && exec "$2" services/standalone/src/main.ts >>"$3" 2>&1' - \
     "$ROOT" "$NODE" "$DATA_DIR/logs/service.log" </dev/null >/dev/null 2>&1 9>&- &
   SERVICE_PID=$!
 }
+
+# The end of what the service has logged since this start.
+show_log_tail() { tail -c "+$((LOG_START + 1))" -- "$DATA_DIR/logs/service.log" 2>/dev/null | show_tail /dev/stdin 15; }
 
 rotate_log() {
   # shellcheck disable=SC2016 # expanded by the inner shell

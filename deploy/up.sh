@@ -84,14 +84,14 @@ wait_until_ready() {
   ((code != 0)) || return 0
   if ((code == 3)); then
     wait "$SERVICE_PID" || exit_code=$?
-    show_tail "$DATA_DIR/logs/service.log" 15
+    show_log_tail
     clear_record
     if ((exit_code == 78)); then
       die "$EXIT_NOT_READY" "The service did not start because of its configuration; the line above says which setting is wrong."
     fi
     die "$EXIT_NOT_READY" "The service ended while it started (exit code $exit_code); its last lines are above, all of them in $DATA_DIR/logs/service.log."
   fi
-  show_tail "$DATA_DIR/logs/service.log" 15
+  show_log_tail
   stop_service
   die "$EXIT_NOT_READY" "The service was not ready within $READY_TIMEOUT_SECONDS s and was stopped; the reason is above. './deploy.sh doctor' checks what it needs."
 }
