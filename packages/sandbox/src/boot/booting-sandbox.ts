@@ -78,7 +78,11 @@ export function createBootingSandbox(
           ready = true;
           settle();
         },
-        onLost: fail,
+        onLost: (reason) => {
+          lostBecause = reason;
+          // A runtime that is ending says more by the way it ends.
+          setTimeout(kill, LAST_WORDS_MS).unref();
+        },
         onRun: () => {
           yieldTimer = setTimeout(unlessOver(controls.yield), YIELD_AFTER_MS).unref();
         },
@@ -100,7 +104,7 @@ export function createBootingSandbox(
       over = true;
       clearTimeout(yieldTimer);
       if (!ready) {
-        boot.reject(new Error(bootFailure(how, reason ?? lostBecause, output === null ? '' : printedSoFar(outputFd))));
+        boot.reject(new Error(bootFailure(how, reason ?? lostBecause, output === null ? '' : printedSoFar(output, outputFd))));
         channel?.close();
       }
       // Nobody will read what a sandbox wrote that was never handed to a program.
@@ -112,6 +116,7 @@ export function createBootingSandbox(
 
 /** A program that still runs then is no longer short. */
 const YIELD_AFTER_MS = 100;
+const LAST_WORDS_MS = 100;
 const PRINTED_SHOWN = 500;
 
 /** The read end of the sandbox's output: a pipe, not a socket, since programs may open /dev/stdout again. */
@@ -132,7 +137,10 @@ function bootFailure(end: SandboxEnd, reason: string, printed: string): string {
   return [reason, how, printed].filter((part) => part !== '').join('; ');
 }
 
-function printedSoFar(fd: number): string {
+function printedSoFar(output: Socket, fd: number): string {
+  const buffered: unknown = output.read();
+  if (Buffer.isBuffer(buffered)) return buffered.toString('utf8', 0, PRINTED_SHOWN).trim();
+  if (output.destroyed) return '';
   const bytes = Buffer.alloc(PRINTED_SHOWN);
   try {
     return bytes.toString('utf8', 0, readSync(fd, bytes)).trim();

@@ -1,0 +1,3 @@
+import { describeIsolation } from '../boot/testing/isolation-cases.ts';
+
+describeIsolation('bubblewrap');
