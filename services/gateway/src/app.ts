@@ -59,6 +59,8 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   // Hooks run in the order of these lines: nothing is parsed for who is not let in.
   registerErrors(app);
   registerRequestLog(app);
+  const registry = options.metrics ?? new Registry();
+  registerMetrics(app, registry, options);
   const closing = registerClosing(app, config.shutdownGraceMs);
   registerSlowReaders(app, config.stalledReaderTimeoutMs);
   registerHostCheck(app, config);
@@ -66,8 +68,6 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerAuthentication(app, options.keys);
   if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
   registerJsonBody(app);
-  const registry = options.metrics ?? new Registry();
-  registerMetrics(app, registry, options);
   await registerOpenapi(app, options.version);
 
   const deps: RouteDeps = { ...options, config, registry, closing };

@@ -1,6 +1,9 @@
 import { AppError } from '@code-executor/platform';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+/** Connections that stay open after their answer are looked for this often. */
+const SWEEP_MS = 50;
+
 /** After the grace, what is still being sent may take so long before its connection is cut. */
 const LAST_WORDS_MS = 1_000;
 
@@ -35,8 +38,10 @@ export function registerClosing(app: FastifyInstance, graceMs: number): Closing 
     const timers = [
       setTimeout(() => abortAll(answers), graceMs),
       setTimeout(() => app.server.closeAllConnections(), graceMs + LAST_WORDS_MS),
+      // Who got its headers before close() was not told to close the connection, and keeps it alive.
+      setInterval(() => app.server.closeIdleConnections(), SWEEP_MS),
     ];
-    // Neither holds up the end of the process: the open connections they are for do.
+    // They do not hold up the end of the process: the open connections they are for do.
     for (const timer of timers) timer.unref();
     app.server.once('close', () => {
       for (const timer of timers) clearTimeout(timer);

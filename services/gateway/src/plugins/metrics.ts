@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RouteDeps } from '../gateway-app.ts';
+import { answeredStatus } from './request-log.ts';
 
 /** From a warm answer (2 ms) to the longest execution (300 s). */
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -28,10 +29,12 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
   });
   registerGauges(registers, sources);
 
-  app.addHook('onResponse', (request, reply, done) => {
-    // The pattern, never the path: paths are chosen by clients and would grow the series without bound.
-    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
-    durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => {
+      // The pattern, never the path: paths are chosen by clients and would grow the series without bound.
+      const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+      durations.observe({ method: request.method, route, status: answeredStatus(reply) }, reply.elapsedTime / 1000);
+    });
     done();
   });
   const unsubscribe = sources.executions.onExecutionEnded(({ language, status, errorCode }) =>

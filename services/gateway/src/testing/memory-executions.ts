@@ -24,6 +24,8 @@ export class MemoryExecutions implements ObservedExecutions {
   failure: Error | null = null;
   /** Iterators of event streams that are open. */
   openStreams = 0;
+  /** Events that streams have pulled. */
+  eventsTaken = 0;
   waits = 0;
 
   async submit(principal: Principal, request: ExecuteRequest, options: { readonly idempotencyKey?: string | undefined }) {
@@ -114,7 +116,9 @@ export class MemoryExecutions implements ObservedExecutions {
           await this.#change(kept, signal);
         }
         const event = kept.events[at];
-        if (event) yield event;
+        if (!event) continue;
+        this.eventsTaken += 1;
+        yield event;
       }
     } finally {
       this.openStreams -= 1;

@@ -11,6 +11,7 @@ export class MemoryTools implements ToolAdministration {
   reply: ToolCallReply = { ok: true, value: { text: 'hello' } };
   /** While set, calls wait for their signal. */
   hangs = false;
+  aborted = 0;
 
   listTools() {
     return {
@@ -47,6 +48,7 @@ export class MemoryTools implements ToolAdministration {
     this.invocations.push(args);
     if (!this.hangs) return this.reply;
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    this.aborted += 1;
     return { ok: false, error: { code: 'CALL_ABORTED', message: 'aborted' } };
   }
 
