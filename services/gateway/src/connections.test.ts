@@ -105,6 +105,19 @@ describe('a connection', () => {
     client.socket.destroy();
   });
 
+  it('may wait for its second answer longer than a reader may stall', async () => {
+    await open({ stalledReaderTimeoutMs: 200, heartbeatMs: 50 });
+    const client = rawClient(port, execute);
+    await client.until('"result":42');
+    gateway.executions.held = true;
+    client.socket.write(execute);
+    await until(() => gateway.executions.waits === 1);
+    await sleep(600);
+    gateway.executions.end(gateway.executions.ids()[1] ?? '', { resultJson: '43' });
+    await client.until('"result":43');
+    client.socket.destroy();
+  });
+
   it('is not taken beyond the limit of connections', async () => {
     await open({ maxConnections: 2 });
     const kept = [rawClient(port, ''), rawClient(port, '')];

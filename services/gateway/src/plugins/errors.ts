@@ -33,7 +33,7 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
     .send(JSON.stringify(errorAnswer(error, request.id)));
 }
 
-export function errorAnswer(error: AppError, requestId: string): ErrorAnswer {
+function errorAnswer(error: AppError, requestId: string): ErrorAnswer {
   const { code, message, details } = error;
   if (code === 'INTERNAL') {
     return { error: { code, message: `Something went wrong on our side. The log has it under ${requestId}.`, requestId } };

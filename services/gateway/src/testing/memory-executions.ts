@@ -180,7 +180,7 @@ type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K>
 
 const isOver = ({ status }: ExecutionRecord): boolean => ENDED_STATUSES.includes(status) || status === 'paused';
 
-export function recordOf(executionId: string, language = 'typescript'): ExecutionRecord {
+function recordOf(executionId: string, language = 'typescript'): ExecutionRecord {
   return {
     executionId,
     status: 'queued',
