@@ -18,7 +18,7 @@ const uncurry = (method: unknown) =>
 const quote = JSON.stringify;
 const isArray = Array.isArray;
 const isView = ArrayBuffer.isView;
-const isFinite = Number.isFinite;
+const isFiniteNumber = Number.isFinite;
 const keysOf = Object.keys;
 const ObjectPrototype = Object.prototype;
 const ArrayPrototype = Array.prototype;
@@ -88,7 +88,7 @@ function resolve(value: unknown, key: string | number): unknown {
   }
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof DateType) {
-    return isFinite(dateTime(value) as number) ? dateIso(value) : null;
+    return isFiniteNumber(dateTime(value) as number) ? dateIso(value) : null;
   }
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON !== 'function' || toJSON === plantedToJson(value)) return value;
@@ -112,7 +112,7 @@ function writeValue(value: unknown, depth: number): void {
       emit(quote(value));
       return;
     case 'number':
-      emit(isFinite(value) ? `${value}` : 'null');
+      emit(isFiniteNumber(value) ? `${value}` : 'null');
       return;
     case 'boolean':
       emit(value ? 'true' : 'false');

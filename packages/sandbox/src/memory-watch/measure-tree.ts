@@ -64,14 +64,16 @@ function proportionalBytes(pid: number): { readonly all: number; readonly shared
 const kilobytes = (field: RegExp, text: string): number => Number(field.exec(text)?.[1] ?? 0) * 1024;
 
 function tmpfsBytes(initPid: number): number {
-  let bytes = 0;
-  for (const path of TMPFS) {
-    try {
-      const { type, blocks, bfree, bsize } = statfsSync(`/proc/${initPid}/root${path}`);
-      if (type === TMPFS_MAGIC) bytes += (blocks - bfree) * bsize;
-    } catch {}
+  return TMPFS.reduce((bytes, path) => bytes + usedBytes(`/proc/${initPid}/root${path}`), 0);
+}
+
+function usedBytes(path: string): number {
+  try {
+    const { type, blocks, bfree, bsize } = statfsSync(path);
+    return type === TMPFS_MAGIC ? (blocks - bfree) * bsize : 0;
+  } catch {
+    return 0; // Gone meanwhile, or a sandbox without it.
   }
-  return bytes;
 }
 
 const TMPFS_MAGIC = 0x01021994;

@@ -1,0 +1,220 @@
+"""From the RUN frame to the one terminal frame, unless the program leaves by itself: then the service judges how it ended."""
+
+import builtins
+
+__builtins__ = builtins.__dict__.copy()  # Functions below look names up here, whatever a program does to builtins.
+
+import posix
+import sys
+
+import program_channel as channel
+import program_compile as compiler
+import program_failure as failure
+import program_result as result
+
+async def _probe():
+    pass
+
+
+_coroutine = _probe()
+_coroutine.close()
+COROUTINE = type(_coroutine)
+ModuleType = type(sys)
+modules = sys.modules
+settrace, setprofile = sys.settrace, sys.setprofile
+exit_now, read, getpid = posix._exit, posix.read, posix.getpid
+owner = getpid()
+
+
+def serve(here, packages):
+    """Says that the runtime is up, waits for one program and runs it."""
+    # Another directory is named by tests alone, which run without a sandbox.
+    workspace = posix.environ.get(b"RUNNER_WORKSPACE", b"/workspace").decode()
+    posix.set_inheritable(channel.CHANNEL, False)
+    posix.register_at_fork(after_in_child=channel.leave_child)
+    install_modules(workspace, here, packages)
+    channel.send(channel.READY, b"{}")
+    try:
+        kind, payload = channel.receive()
+    except EOFError:
+        return
+    if kind == channel.RUN:
+        execute(channel.parse(payload), workspace)
+
+
+def install_modules(workspace, here, packages):
+    modules["code_executor"] = channel.create_module()
+    sys.path.insert(0, workspace)
+    if packages is not None:
+        sys.path.append(packages)
+    # Processes that `multiprocessing` spawns inherit this path and find a code_executor that says why it cannot call.
+    sys.path.append(here + "/child")
+    sys.dont_write_bytecode = True
+    # Those that `site` makes, which -S leaves out.
+    builtins.exit = builtins.quit = leave
+
+
+def leave(code=None):
+    raise SystemExit(code)
+
+
+def execute(run, workspace):
+    main = workspace + "/main.py"
+    for path, text in run["files"].items():
+        write_file(workspace, path, text)
+    write_file(workspace, "main.py", run["code"])
+    sys.argv[:] = [main]
+    try:
+        compiled = compiler.compile_program(run["code"], main)
+    except BaseException as error:
+        fail_compile(error, workspace)
+        return
+    channel.send(channel.STARTED, b'{"promisesResult":true}' if compiled.promises_result else b'{"promisesResult":false}')
+
+    module = ModuleType("__main__")
+    names = module.__dict__
+    names.update(
+        __file__=main,
+        __builtins__=builtins,
+        args=run["args"],
+        tools=channel.Tools(),
+        ToolError=channel.ToolError,
+    )
+    modules["__main__"] = module
+    try:
+        value = value_of(compiled, names, run)
+        if value is None:
+            # Nothing was promised, so what is pending still happens, as it does at the end of any Python program.
+            finish_pending()
+    except SystemExit:
+        if getpid() == owner:
+            flush()
+        raise
+    except BaseException as error:
+        conclude(channel.FAILURE, describe(error, workspace))
+        return
+    if getpid() != owner:
+        return
+    if value is None:
+        conclude(channel.RESULT, b"")
+        return
+    settrace(None)
+    setprofile(None)
+    try:
+        text = result.serialize(value, run["resultLimitBytes"])
+    except result.NotSerializable as error:
+        conclude(channel.FAILURE, encode({"code": error.code, "message": error.message}))
+        return
+    conclude(channel.RESULT, text.encode("utf-8", "backslashreplace"))
+
+
+def value_of(compiled, names, run):
+    """Runs the program. A coroutine that is its result is awaited."""
+    if not compiled.is_body:
+        if not compiled.is_async:
+            exec(compiled.code, names)
+            value = names.pop(compiler.RESULT, None)
+            return run_coroutine(value, run) if type(value) is COROUTINE else value
+        program = eval(compiled.code, names)
+    else:
+        exec(compiled.code, names)
+        body = names.pop(compiler.BODY)
+        if not compiled.is_async:
+            value = body()
+            return run_coroutine(value, run) if type(value) is COROUTINE else value
+        program = body()
+
+    async def drive():
+        value = await program
+        if not compiled.is_body:
+            value = names.pop(compiler.RESULT, None)
+        return await value if hasattr(type(value), "__await__") else value
+
+    return run_coroutine(drive(), run)
+
+
+def run_coroutine(coroutine, run):
+    """On an event loop of asyncio, which takes 25 ms to import, unless no text names it: then only tools can be awaited."""
+    if "asyncio" not in modules and not any("async" in text.replace("async def", "") for text in (run["code"], *run["files"].values())):
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value
+        coroutine.close()
+        raise RuntimeError("The program awaits something that needs an event loop; `import asyncio` at its top provides one.")
+    import asyncio
+
+    async def drive():
+        value = await coroutine
+        if value is None:
+            pending = asyncio.all_tasks() - {asyncio.current_task()}
+            if pending:
+                await asyncio.wait(pending)
+        return value
+
+    return asyncio.run(drive())
+
+
+def finish_pending():
+    threading = modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+    if "atexit" in modules or "multiprocessing" in modules:
+        import atexit
+
+        atexit._run_exitfuncs()
+
+
+def describe(error, workspace):
+    settrace(None)
+    setprofile(None)
+    try:
+        return encode(failure.describe(error, workspace))
+    except BaseException:
+        return b'{"code":"UNCAUGHT","message":"The program raised an exception that cannot be shown."}'
+
+
+def fail_compile(error, workspace):
+    if isinstance(error, SyntaxError):
+        payload = encode(failure.describe(error, workspace))
+    elif isinstance(error, (RecursionError, MemoryError)):
+        payload = b'{"code":"SYNTAX_ERROR","message":"The program nests too deep to be compiled."}'
+    else:
+        payload = encode({"code": "SYNTAX_ERROR", "message": str(error)})
+    conclude(channel.FAILURE, payload)
+
+
+def encode(fields):
+    return result.serialize(fields, 1 << 20, "failure").encode("utf-8", "backslashreplace")
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            continue  # Closed, or one of the program's own making.
+
+
+def conclude(kind, payload):
+    """Sends the terminal frame. The service ends the sandbox then; until it does no further line of the program may run."""
+    if getpid() != owner:
+        return
+    flush()
+    channel.send(kind, payload)
+    while read(channel.CHANNEL, 4096):
+        pass
+    exit_now(0)
+
+
+def write_file(workspace, path, text):
+    parts = path.split("/")
+    directory = workspace
+    for part in parts[:-1]:
+        directory += "/" + part
+        try:
+            posix.mkdir(directory)
+        except FileExistsError:
+            pass
+    with open(f"{workspace}/{path}", "wb") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
