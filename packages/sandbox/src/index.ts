@@ -18,3 +18,4 @@ export {
   type RunProgramOptions,
   runProgram,
 } from './program/run-program.ts';
+export { findRuntimes } from './rootfs/find-runtimes.ts';

@@ -1,3 +1,191 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
 import { describeIsolation } from '../boot/testing/isolation-cases.ts';
+import { type OpenAdapter, openAdapter, runIn, spec, startIn } from '../boot/testing/open-adapter.ts';
+import { FRAME } from '../channel/frame-channel.ts';
+import { DEFAULT_LIMITS } from '../port.ts';
 
 describeIsolation('launcher');
+
+describe.skipIf(process.getuid?.() !== 0)('the launcher, as root', () => {
+  it('refuses to make a sandbox', async () => {
+    await using(async ({ adapter }) => {
+      await expect(adapter.boot(spec('python'))).rejects.toMatchObject({
+        code: 'SANDBOX_UNAVAILABLE',
+        message: expect.stringContaining('the outer uid must not be 0'),
+      });
+    });
+  });
+});
+
+describe.skipIf(process.getuid?.() === 0)('the launcher (not as root)', () => {
+  it('bounds inodes, and executes nothing from what a program can write', async () => {
+    await using(async ({ adapter }) => {
+      const { result } = await runIn(
+        await adapter.boot(spec('python', null, { ...DEFAULT_LIMITS, inodes: 100 })),
+        `
+import errno, os, shutil, subprocess
+result = {}
+for path in ["/workspace", "/tmp", "/dev/shm"]:
+    shutil.copy("/usr/bin/true", f"{path}/true")
+    try: subprocess.run([f"{path}/true"]); ran = "ran"
+    except OSError as error: ran = errno.errorcode[error.errno]
+    count = 0
+    try:
+        while count < 1000: open(f"{path}/{count}", "w").close(); count += 1
+    except OSError as error: result[path] = [ran, 90 < count < 100, errno.errorcode[error.errno]]`,
+      );
+      for (const path of ['/workspace', '/tmp', '/dev/shm']) expect(result).toHaveProperty([path], ['EACCES', true, 'ENOSPC']);
+    });
+  });
+
+  it('shows programs nothing of itself: no environment, no memory, no descriptors, a plain command line', async () => {
+    await using(async ({ adapter }) => {
+      const { result } = await runIn(
+        await adapter.boot(spec('python')),
+        `
+import os
+def attempt(act):
+    try: return act()
+    except OSError as error: return type(error).__name__
+result = [open("/proc/1/cmdline").read().strip("\\0"), open("/proc/1/comm").read().strip(),
+  *[attempt(lambda: open(f"/proc/1/{name}", "rb").read(1)) for name in ["environ", "mem", "maps", "stack"]],
+  *[attempt(lambda: os.listdir(f"/proc/1/{name}")) for name in ["fd", "root", "cwd"]],
+  attempt(lambda: os.kill(1, 9)), sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:4], os.environ.get("PATH"), sorted(os.environ)]`,
+      );
+      const denied = 'PermissionError';
+      expect(result).toEqual([
+        'init',
+        'init',
+        ...[denied, denied, denied, denied, denied, denied, denied],
+        null,
+        [0, 1, 2, 3],
+        '/opt/runtimes:/usr/local/bin:/usr/bin:/bin',
+        expect.arrayContaining(['HOME', 'LANG', 'PATH', 'TMPDIR']),
+      ]);
+      expect(JSON.stringify(result)).not.toContain('EXECUTOR');
+    });
+  });
+
+  it('refuses a snapshot that lies elsewhere', async () => {
+    await using(async ({ adapter, runDir, snapshotsDir }) => {
+      for (const dir of [runDir, snapshotsDir, '/etc', join(snapshotsDir, '../etc')]) {
+        await expect(adapter.boot(spec('python', dir)), dir).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
+      }
+    });
+  });
+
+  it('is started again when it dies, and its sandboxes end with it', async () => {
+    await using(async ({ adapter, logged }) => {
+      const sandboxes = await Promise.all([adapter.boot(spec('python')), adapter.boot(spec('typescript'))]);
+      process.kill(launcherPid(logged), 'SIGKILL');
+      for (const sandbox of sandboxes) {
+        expect(await sandbox.ended).toEqual({ exitCode: null, signal: 9 });
+        await expect(
+          readFile(`/proc/${sandbox.initPid}/status`, 'utf8').then(
+            (text) => /State:\s+(\S)/.exec(text)?.[1] ?? 'gone',
+            () => 'gone',
+          ),
+        ).resolves.toMatch(/Z|gone/);
+      }
+      await expect(adapter.boot(spec('python'))).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
+      await sleep(500);
+      expect((await runIn(await adapter.boot(spec('python')), 'result = 4')).result).toBe(4);
+    });
+  });
+
+  it('leaves no process and no mount when the service is killed', async () => {
+    const service = spawn(process.execPath, [join(import.meta.dirname, 'testing/service-to-kill.ts')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(service.stdout, 'data');
+    const { pids, runDir } = JSON.parse(String(line)) as { pids: number[]; runDir: string };
+    expect(pids.length).toBeGreaterThanOrEqual(5);
+    service.kill('SIGKILL');
+    await once(service, 'exit');
+    const end = performance.now() + 3000;
+    let left = pids;
+    while (left.length > 0 && performance.now() < end) {
+      await sleep(20);
+      const living = await Promise.all(left.map(async (pid) => ((await isLiving(pid)) ? [pid] : [])));
+      left = living.flat();
+    }
+    expect(left).toEqual([]);
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(runDir);
+  });
+
+  it('leaks no descriptor, here or in the launcher, over many sandboxes', async () => {
+    await using(async ({ adapter, logged }) => {
+      const open = async (): Promise<number[]> => {
+        await sleep(50);
+        return Promise.all(['self', launcherPid(logged)].map(async (pid) => (await readdir(`/proc/${pid}/fd`)).length));
+      };
+      const bootAndEnd = async (index: number): Promise<void> => {
+        const sandbox = await adapter.boot(spec('python'));
+        if (index % 3 === 0) await runIn(sandbox, 'print("x")');
+        else if (index % 3 === 1) sandbox.kill();
+        else startIn(sandbox, 'import os; os._exit(1)');
+        await sandbox.ended;
+      };
+      await bootAndEnd(0);
+      const before = await open();
+      for (let round = 0; round < 5; round += 1) await Promise.all([0, 1, 2, 3, 4, 5].map(bootAndEnd));
+      const after = await open();
+      after.forEach((count, index) => {
+        expect(count).toBeLessThanOrEqual((before[index] ?? 0) + 2);
+      });
+    });
+  });
+
+  it('ends a sandbox that sends a broken frame before it is ready, and passes on one that comes later', async () => {
+    await using(async ({ adapter }) => {
+      const sandbox = await adapter.boot(spec('python'));
+      const { error } = await runIn(sandbox, 'import os; os.write(3, b"\\x40\\0\\0\\0\\x05")');
+      expect(error).toBe('frame_too_large');
+    });
+  });
+
+  it('delivers what a program sent before it was gone, and what it sends faster than it is read', async () => {
+    await using(async ({ adapter }) => {
+      const sandbox = await adapter.boot(spec('python'));
+      let calls = 0;
+      const closed = new Promise<void>((resolve) => {
+        sandbox.channel.listen({
+          onFrame(frame) {
+            if (frame.type === FRAME.CALL) calls += 1;
+          },
+          onViolation: () => undefined,
+          onClose: resolve,
+        });
+      });
+      sandbox.channel.send(
+        FRAME.RUN,
+        JSON.stringify({ code: 'import os\nfor _ in range(2000): os.write(3, b"\\0\\0\\0\\2\\3{}")\nos._exit(0)', args: {} }),
+      );
+      await closed;
+      expect(calls).toBe(2000);
+    });
+  });
+});
+
+async function using(act: (open: OpenAdapter) => Promise<void>): Promise<void> {
+  const open = await openAdapter('launcher');
+  try {
+    await act(open);
+  } finally {
+    await open.close();
+  }
+}
+
+const launcherPid = (logged: OpenAdapter['logged']): number =>
+  Number(logged.find(({ message }) => message === 'sandbox launcher is ready')?.fields.pid);
+
+const isLiving = (pid: number): Promise<boolean> =>
+  readFile(`/proc/${pid}/status`, 'utf8').then(
+    (text) => !/^State:\s+Z/m.test(text),
+    () => false,
+  );
