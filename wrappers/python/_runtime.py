@@ -1,15 +1,20 @@
-"""What generated wrappers import. Calls leave through `code_executor`, the module that the runner put in place."""
+"""What generated wrappers import. Calls leave through `code_executor`, the module that the runner put in place.
 
-from importlib import import_module
-from os import listdir
+Only what is part of the interpreter is imported: `importlib`, `os` and `types` would be half of a program's first import.
+"""
+
+from posix import listdir
 from sys import modules
-from types import FunctionType, ModuleType
 
 from code_executor import acall as _acall
 from code_executor import call as _call
 from code_executor import discover
 
 __all__ = ["UNSET", "acall", "asynchronously", "call", "discover", "lazily", "publish"]
+
+
+FunctionType = type(lambda: None)
+ModuleType = type(modules[__name__])
 
 
 class _Unset:
@@ -35,6 +40,12 @@ def call(tool, named, more):
 def acall(tool, named, more):
     """The same, to be awaited."""
     return _acall(tool, _given(named, more))
+
+
+def import_module(name):
+    """`__import__` gives the outermost package; this gives the module itself."""
+    __import__(name)
+    return modules[name]
 
 
 def publish(module_name, function):

@@ -10,11 +10,10 @@ interface Seam {
 // Held here: a program that replaces globals later does not redirect its own calls by accident.
 const seam = (globalThis as { [key: symbol]: unknown })[Symbol.for('code-executor')] as Seam | undefined;
 
-/** Calls a tool by its address, `server.tool`. */
-// biome-ignore lint/suspicious/noExplicitAny: the caller's signature says what comes back
-export function $call(tool: string, args: unknown): Promise<any> {
+/** Calls a tool by its address, `server.tool`. What comes back is taken for what the wrapper's signature says. */
+export function $call<Result>(tool: string, args: unknown): Promise<Result> {
   if (seam === undefined) return Promise.reject(unavailable());
-  return seam.call(tool, args === undefined ? {} : args);
+  return seam.call(tool, args === undefined ? {} : args) as Promise<Result>;
 }
 
 /** Asks the catalog. */

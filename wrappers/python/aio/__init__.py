@@ -2,8 +2,10 @@
 
 
 def __getattr__(name):
-    from importlib import import_module
+    from servers._runtime import import_module
 
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         return import_module(f"servers.aio.{name}")
     except ModuleNotFoundError as error:

@@ -49,6 +49,7 @@ export function createTypechecker({ log, deadlineMs = 10_000, memoryMb = 512, id
       isClosed = true;
       if (idleTimer !== null) clearTimeout(idleTimer);
       const ended = child === null ? null : exitOf(child);
+      child?.ref();
       child?.kill('SIGKILL');
       await ended;
       await turn;
@@ -89,9 +90,6 @@ export function createTypechecker({ log, deadlineMs = 10_000, memoryMb = 512, id
     started.once('exit', () => {
       if (child === started) child = null;
     });
-    // Neither the process nor its channel keeps the service alive.
-    started.unref();
-    started.channel?.unref();
     return started;
   }
 
@@ -109,6 +107,9 @@ export function createTypechecker({ log, deadlineMs = 10_000, memoryMb = 512, id
       asked.on('message', onMessage);
       asked.on('exit', onExit);
       asked.on('error', onError);
+      // Only a check under way keeps the service alive.
+      asked.ref();
+      asked.channel?.ref();
       asked.send(request, (error) => {
         if (error !== null) onError(error);
       });
@@ -118,6 +119,8 @@ export function createTypechecker({ log, deadlineMs = 10_000, memoryMb = 512, id
         asked.off('message', onMessage);
         asked.off('exit', onExit);
         asked.off('error', onError);
+        asked.unref();
+        asked.channel?.unref();
         settle();
       }
     });

@@ -3,7 +3,7 @@ import type { ToolDefinition } from '@code-executor/contracts';
 import { pythonToolSource } from '../generate/python-tool.ts';
 import { pythonAsyncSource, pythonPackageSource, typeScriptIndexSource } from '../generate/server-files.ts';
 import { typeScriptToolSource } from '../generate/typescript-tool.ts';
-import { type ServerName, serverNames, toolNames } from '../naming/code-names.ts';
+import { type ServerName, serverNames, type ToolName, toolNames } from '../naming/code-names.ts';
 
 /** One file of a snapshot. Two of the same path and identity have the same text, so the text is made only when it must be written. */
 export interface PlannedFile {
@@ -23,6 +23,8 @@ export interface SnapshotPlan {
 interface ServerPlan {
   readonly key: string;
   readonly files: PlannedDirectory;
+  readonly name: ServerName;
+  readonly tools: ReadonlyMap<string, { readonly digest: string; readonly name: ToolName }>;
 }
 
 /** Plans snapshots one after another, and remembers of the last one what the next may share. */
@@ -46,7 +48,7 @@ export function createSnapshotPlanner(
       if (!name) continue;
       const key = serverKey(name, serverTools);
       const last = lastServers.get(server);
-      const plan = last?.key === key ? last : { key, files: serverFiles(server, name, serverTools) };
+      const plan = last?.key === key ? last : planServer(server, name, serverTools, key, last);
       servers.set(server, plan);
       directories.set(name.directory, plan.files);
       if (name.identifier !== name.directory) links.set(name.identifier, name.directory);
@@ -59,21 +61,48 @@ export function createSnapshotPlanner(
   };
 }
 
-function serverFiles(server: string, serverName: ServerName, tools: readonly ToolDefinition[]): PlannedDirectory {
-  const files = new Map<string, PlannedFile>();
-  const names = toolNames(tools.map((tool) => tool.name).sort());
+function planServer(
+  server: string,
+  name: ServerName,
+  tools: readonly ToolDefinition[],
+  key: string,
+  last: ServerPlan | undefined,
+): ServerPlan {
+  const isSameNames =
+    last !== undefined &&
+    last.name.directory === name.directory &&
+    last.name.identifier === name.identifier &&
+    last.tools.size === tools.length &&
+    tools.every((tool) => last.tools.has(tool.name));
+  const plan = isSameNames
+    ? { key, name, tools: new Map(last.tools), files: new Map(last.files) }
+    : { key, name, ...namedTools(server, tools) };
   for (const tool of tools) {
-    const name = names.get(tool.name);
-    if (!name) continue;
-    const codeName = { server, tool: tool.name, ...serverName, ...name };
-    const identity = toolDigest(tool);
-    files.set(`${name.typescript}.ts`, { identity, source: () => typeScriptToolSource(tool, codeName) });
-    files.set(`${name.python}.py`, { identity, source: () => pythonToolSource(tool, codeName) });
+    const planned = plan.tools.get(tool.name);
+    const digest = toolDigest(tool);
+    if (!planned || planned.digest === digest) continue;
+    plan.tools.set(tool.name, { digest, name: planned.name });
+    const codeName = { server, tool: tool.name, ...name, ...planned.name };
+    plan.files.set(`${planned.name.typescript}.ts`, { identity: digest, source: () => typeScriptToolSource(tool, codeName) });
+    plan.files.set(`${planned.name.python}.py`, { identity: digest, source: () => pythonToolSource(tool, codeName) });
   }
-  const namesDigest = hash('sha256', [...names].map(([raw, name]) => JSON.stringify([raw, name.typescript])).join());
-  files.set('index.ts', { identity: namesDigest, source: () => typeScriptIndexSource(server, names) });
-  files.set('__init__.py', { identity: server, source: () => pythonPackageSource(server) });
-  return files;
+  return plan;
+}
+
+/** The tools of a server by name, nothing known of each yet, and the files that only depend on the names. */
+function namedTools(
+  server: string,
+  tools: readonly ToolDefinition[],
+): { tools: Map<string, { digest: string; name: ToolName }>; files: Map<string, PlannedFile> } {
+  const names = toolNames(tools.map((tool) => tool.name).sort());
+  const identity = hash('sha256', JSON.stringify([...names].map(([raw, name]) => [raw, name.typescript])));
+  return {
+    tools: new Map([...names].map(([raw, name]) => [raw, { digest: '', name }])),
+    files: new Map([
+      ['index.ts', { identity, source: () => typeScriptIndexSource(server, names) }],
+      ['__init__.py', { identity: server, source: () => pythonPackageSource(server) }],
+    ]),
+  };
 }
 
 function serverKey(name: ServerName, tools: readonly ToolDefinition[]): string {
