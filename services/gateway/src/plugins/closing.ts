@@ -12,7 +12,7 @@ export interface Closing {
   readonly begun: boolean;
   /** For an answer that is waited for: aborts when the client hangs up, or when the grace is over (SHUTTING_DOWN). */
   answerSignal(reply: FastifyReply): AbortSignal;
-  /** For an answer without an end of its own: aborts when the client hangs up, or as soon as close() is called. */
+  /** For an answer without an end of its own: aborts as soon as close() is called, and when it is over, however that came. */
   streamSignal(reply: FastifyReply): AbortSignal;
 }
 
@@ -53,17 +53,17 @@ export function registerClosing(app: FastifyInstance, graceMs: number): Closing 
     get begun() {
       return begun;
     },
-    answerSignal: (reply) => tracked(answers, reply),
-    streamSignal: (reply) => tracked(streams, reply),
+    answerSignal: (reply) => tracked(answers, reply, false),
+    streamSignal: (reply) => tracked(streams, reply, true),
   };
 }
 
-function tracked(controllers: Set<AbortController>, reply: FastifyReply): AbortSignal {
+function tracked(controllers: Set<AbortController>, reply: FastifyReply, whenComplete: boolean): AbortSignal {
   const controller = new AbortController();
   controllers.add(controller);
   reply.raw.once('close', () => {
     controllers.delete(controller);
-    if (!reply.raw.writableFinished) controller.abort(new AppError('CALL_ABORTED', 'The client hung up.'));
+    if (whenComplete || !reply.raw.writableFinished) controller.abort(new AppError('CALL_ABORTED', 'The client hung up.'));
   });
   return controller.signal;
 }

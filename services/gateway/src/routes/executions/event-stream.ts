@@ -50,7 +50,7 @@ export async function* streamEvents(events: AsyncIterable<ExecutionEvent>, optio
     yield errorText(error);
   } finally {
     clock.stop();
-    // Not awaited: an iterator may only settle this once its pending next() does, which the signal sees to.
+    // Not awaited: a generator settles this only after its pending next(), which the signal ends when the answer is over.
     iterator.return?.().catch((error: unknown) => options.log.debug({ err: error }, 'an event source did not close cleanly'));
   }
 }

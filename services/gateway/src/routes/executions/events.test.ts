@@ -67,6 +67,15 @@ describe('GET /executions/:id/events', () => {
     await settled();
   });
 
+  it('lets go of a silent program too when the key was revoked', async () => {
+    const { open } = await held({ heartbeatMs: 40 });
+    const client = open();
+    await client.until('retry');
+    await gateway.ask('DELETE', `/keys/${gateway.records.agent.id}`, { key: KEYS.admin });
+    await client.until('"code":"UNAUTHENTICATED"');
+    await settled();
+  });
+
   it('lets go when the client hangs up, and the execution goes on', async () => {
     const { id, open } = await held();
     const clients = [open(), open(), open()];
