@@ -70,8 +70,8 @@ describe('a body of JSON', () => {
       fc.property(plain, fc.nat(), fc.integer({ min: 0, max: 5 }), fc.boolean(), (object, pick, depth, escaped) => {
         const keys = Object.keys(object);
         const key = keys[pick % keys.length] ?? '';
-        fc.pre(key !== '__proto__' && key.isWellFormed() && keys.every((one) => one !== '__proto__' && one !== 'prototype'));
-        fc.pre(JSON.stringify(object).isWellFormed() && !/\\ud[89a-f]/.test(JSON.stringify(object)));
+        // Those are refused for another reason, which comes first where they stand first.
+        fc.pre(!/__proto__|prototype|\\ud[89a-f]/.test(JSON.stringify(object)) && key.isWellFormed());
         const spelled = escaped
           ? `"${[...Array(key.length).keys()].map((at) => `\\u${key.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`
           : JSON.stringify(key);
