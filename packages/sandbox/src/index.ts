@@ -9,6 +9,7 @@ export {
 } from './memory-watch/create-memory-watch.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
+export { type BuildRunnersOptions, buildRunners } from './program/build-runners.ts';
 export { IDENTITY_POSITIONS, type PositionMap, toUserPosition } from './program/position-map.ts';
 export {
   type Program,

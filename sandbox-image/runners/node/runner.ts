@@ -34,9 +34,11 @@ registerHooks({
 });
 write(jsonFrame(FRAME.READY, {}));
 const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
-const require = createRequire(`${workspace}/main.ts`);
-Object.assign(globalThis, { require, __filename: `${workspace}/main.ts`, __dirname: workspace });
-executeProgram(run, workspace, nodeTransport());
+if (run !== null) {
+  const main = `${workspace}/main.ts`;
+  Object.assign(globalThis, { require: createRequire(main), __filename: main, __dirname: workspace });
+  executeProgram(run, workspace, nodeTransport());
+}
 
 function nodeTransport(): Transport {
   let socket: Socket | undefined;

@@ -29,8 +29,10 @@ const write = createDescriptorWriter(CHANNEL);
 
 write(jsonFrame(FRAME.READY, {}));
 const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
-replaceStreams();
-executeProgram(run, workspace, bunTransport());
+if (run !== null) {
+  replaceStreams();
+  executeProgram(run, workspace, bunTransport());
+}
 
 function bunTransport(): Transport {
   let socket: BunSocket | undefined;

@@ -165,22 +165,24 @@ export function frame(type: number, payload: Uint8Array): Uint8Array {
 
 export const jsonFrame = (type: number, value: unknown): Uint8Array => frame(type, encodeText(encoder, stringify(value)));
 
-/** Blocks until the RUN frame is there. `read` fills the buffer from the offset and says how many bytes came; 0 is the end. */
-export function readRun(read: (buffer: Uint8Array, offset: number) => number): Run {
+/**
+ * Blocks until the RUN frame is there; null: the service closed the channel instead. `read` fills the buffer from the offset and says
+ * how many bytes came, 0 at the end.
+ */
+export function readRun(read: (buffer: Uint8Array, offset: number) => number): Run | null {
   const header = new Uint8Array(5);
-  fill(read, header);
+  if (!fill(read, header) || header[4] !== FRAME.RUN) return null;
   const payload = new Uint8Array(frameLength(header));
-  fill(read, payload);
-  if (header[4] !== FRAME.RUN) throw new Error(`Expected RUN, got a frame of type ${header[4]}.`);
-  return parse(decodeBytes(decoder, payload)) as Run;
+  return fill(read, payload) ? (parse(decodeBytes(decoder, payload)) as Run) : null;
 }
 
-function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint8Array): void {
+function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint8Array): boolean {
   for (let offset = 0; offset < buffer.length; ) {
     const count = read(buffer, offset);
-    if (count === 0) throw new Error('The service closed the channel before it sent a program.');
+    if (count === 0) return false;
     offset += count;
   }
+  return true;
 }
 
 const frameLength = (bytes: Uint8Array): number =>

@@ -46,20 +46,21 @@ export interface ProgramOutcome extends Ending {
 }
 
 export interface RunProgramOptions {
+  /** Aborting it kills the program and keeps what it printed. */
+  readonly signal: AbortSignal;
   readonly memoryWatch?: MemoryWatch | undefined;
   readonly resultLimitBytes?: number | undefined;
 }
 
 /**
  * Runs one program in a booted sandbox and ends the sandbox on every way out. The first reason to end wins: a terminal frame, the
- * clock, a limit, the abort of `signal` or the end of the process. Never rejects for what the program does.
+ * clock, a limit, an abort or the end of the process. Never rejects for what the program does.
  */
 export async function runProgram(
   sandbox: Sandbox,
   program: Program,
   hooks: ProgramHooks,
-  signal: AbortSignal,
-  { memoryWatch, resultLimitBytes = RESULT_LIMIT_BYTES }: RunProgramOptions = {},
+  { signal, memoryWatch, resultLimitBytes = RESULT_LIMIT_BYTES }: RunProgramOptions,
 ): Promise<ProgramOutcome> {
   const ending = Promise.withResolvers<Reason>();
   const channelClosed = Promise.withResolvers<void>();

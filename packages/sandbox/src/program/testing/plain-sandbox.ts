@@ -10,13 +10,13 @@ import { createFrameSocket } from '../../channel/frame-socket.ts';
 import { DEFAULT_LIMITS, type Sandbox, type SandboxEnd } from '../../port.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
-const RUNNERS = join(ROOT, 'sandbox-image/runners');
-const BUN = join(ROOT, 'node_modules/@oven/bun-linux-x64/bin/bun');
+export const RUNNERS_DIR = join(ROOT, 'sandbox-image/runners');
+export const BUN_PATH = join(ROOT, 'node_modules/@oven/bun-linux-x64/bin/bun');
 
-const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = {
-  typescript: [BUN, '--no-install', '--no-env-file', join(RUNNERS, 'typescript/runner.ts')],
-  python: ['/usr/bin/python3', '-I', '-S', '-u', join(RUNNERS, 'python/runner.py')],
-  node: [process.execPath, '--experimental-transform-types', '--no-warnings', join(RUNNERS, 'node/runner.ts')],
+const COMMANDS: Readonly<Record<Runtime, (runnersDir: string) => readonly string[]>> = {
+  typescript: (dir) => [BUN_PATH, '--no-install', '--no-env-file', join(dir, 'typescript/runner.ts')],
+  python: (dir) => ['/usr/bin/python3', '-I', '-S', '-u', '-B', join(dir, 'python/runner.py')],
+  node: (dir) => [process.execPath, '--experimental-transform-types', '--no-warnings', join(dir, 'node/runner.ts')],
 };
 
 export interface PlainSandbox extends Sandbox {
@@ -24,11 +24,11 @@ export interface PlainSandbox extends Sandbox {
 }
 
 /** A runtime with its runner and nothing around it: real processes and a real channel, for tests of runners and driver alone. */
-export async function bootPlainSandbox(runtime: Runtime): Promise<PlainSandbox> {
+export async function bootPlainSandbox(runtime: Runtime, runnersDir: string = RUNNERS_DIR): Promise<PlainSandbox> {
   const workspace = mkdtempSync(join(tmpdir(), 'plain-sandbox-'));
   mkdirSync(join(workspace, 'servers'));
   // One shell command joins both streams; `detached` makes a process group that can be killed whole.
-  const child = spawn('/bin/sh', ['-c', 'exec "$@" 2>&1', 'sh', ...COMMANDS[runtime]], {
+  const child = spawn('/bin/sh', ['-c', 'exec "$@" 2>&1', 'sh', ...COMMANDS[runtime](runnersDir)], {
     cwd: workspace,
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
