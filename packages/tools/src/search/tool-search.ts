@@ -15,7 +15,7 @@ export interface ToolSearchQuery {
 }
 
 export interface ToolSearch {
-  /** `full` makes one item of the `full` detail. */
+  /** `full` makes one item of the `full` detail, an object whose first member is `server`. */
   search(query: ToolSearchQuery, full: (tool: VisibleTool) => unknown): SearchAnswer;
   /** The visible tools have changed; the index follows in the background. */
   changed(): void;
@@ -26,18 +26,24 @@ export interface ToolSearch {
 /** The event loop gets its turn after this long. */
 const SLICE_MS = 8;
 const ANSWERS_KEPT = 500;
+const FULL_ITEMS_KEPT = 1_000;
+/** Of a JSON array of items whose first member is `server`. */
+const ITEMS_START = '[{"';
+const ITEMS_BETWEEN = ',{"';
+const LONGEST_REMEMBERED = 16 * 1024;
 
 /** Search over the visible tools: one index, which follows changes tool by tool and never per query. */
 export function createToolSearch(visible: () => VisibleTools): ToolSearch {
   const index = createSearchIndex();
   const ids = new Map<CatalogTool, number>();
   const indexed = new Map<number, CatalogTool>();
+  const fullTokens = new WeakMap<VisibleTool, number>();
+  const fullItems = new Map<VisibleTool, unknown>();
   const definitionTokens = new WeakMap<CatalogTool, number>();
   let nextId = 1;
   let work: Promise<void> | null = null;
   let isStale = true;
-  /** Of the current tools. */
-  let places = new Map<CatalogTool, number>();
+  let places: { readonly of: VisibleTools; readonly byEntry: ReadonlyMap<CatalogTool, number> } | null = null;
   let catalogTokens: number | null = null;
   let tokensOfAnswers = new Map<string, number>();
 
@@ -46,10 +52,10 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
     while (isStale) {
       isStale = false;
       const tools = visible();
-      const current = new Map(tools.list.map(({ entry }, place) => [entry, place]));
-      places = current;
+      const current = placesIn(tools);
       catalogTokens = null;
       tokensOfAnswers = new Map();
+      fullItems.clear();
       let sliceEnd = performance.now() + SLICE_MS;
       for (const entry of [...[...ids.keys()].filter((known) => !current.has(known)), ...current.keys()]) {
         if (isStale) break;
@@ -91,22 +97,37 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
     return catalogTokens;
   }
 
+  function placesIn(tools: VisibleTools): ReadonlyMap<CatalogTool, number> {
+    if (places?.of !== tools) places = { of: tools, byEntry: new Map(tools.list.map(({ entry }, place) => [entry, place])) };
+    return places.byEntry;
+  }
+
   /** Best first; equals in the order of the catalog. */
-  function find({ q, server }: ToolSearchQuery, tools: VisibleTools): readonly VisibleTool[] {
-    const candidates = server === undefined ? tools.list : (tools.byServer.get(server) ?? []);
-    if (q.trim() === '') return candidates;
-    const hits: { place: number; score: number }[] = [];
+  function find(
+    { q, server, offset, limit }: ToolSearchQuery,
+    tools: VisibleTools,
+  ): { readonly page: readonly VisibleTool[]; readonly total: number } {
+    if (q.trim() === '') {
+      const list = server === undefined ? tools.list : (tools.byServer.get(server) ?? []);
+      return { page: list.slice(offset, offset + limit), total: list.length };
+    }
+    const hits: RankedTool[] = [];
+    const placesNow = placesIn(tools);
     for (const { id, score } of index.find(q)) {
       const entry = indexed.get(id);
-      const place = entry === undefined ? undefined : places.get(entry);
+      const place = entry === undefined ? undefined : placesNow.get(entry);
       if (entry !== undefined && place !== undefined && (server === undefined || entry.tool.server === server)) hits.push({ place, score });
     }
-    hits.sort((a, b) => b.score - a.score || a.place - b.place);
-    return hits.flatMap(({ place }) => tools.list[place] ?? []);
+    const page = bestOf(hits, offset + limit)
+      .slice(offset)
+      .flatMap(({ place }) => tools.list[place] ?? []);
+    return { page, total: hits.length };
   }
 
   function tokensOfAnswer(items: unknown): number {
     const text = JSON.stringify(items);
+    // A text as long as this costs more memory to remember than time to count.
+    if (text.length > LONGEST_REMEMBERED) return countTokens(text);
     const known = tokensOfAnswers.get(text);
     if (known !== undefined) return known;
     const tokens = countTokens(text);
@@ -115,20 +136,45 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
     return tokens;
   }
 
+  /**
+   * A token never reaches over the beginning of the word `server` behind the `,{"` between two items, so each item is
+   * counted once, from that word up to the next one's.
+   */
+  function tokensOfFull(page: readonly VisibleTool[], items: readonly unknown[]): number {
+    if (items.length === 0) return countTokens('[]');
+    let tokens = countTokens(ITEMS_START);
+    for (const [index, item] of items.entries()) {
+      const isLast = index === items.length - 1;
+      const tool = page[index];
+      const known = tool === undefined || isLast ? undefined : fullTokens.get(tool);
+      const counted = known ?? countTokens(`${JSON.stringify(item).slice(2)}${isLast ? ']' : ITEMS_BETWEEN}`);
+      if (tool !== undefined && !isLast) fullTokens.set(tool, counted);
+      tokens += counted;
+    }
+    return tokens;
+  }
+
   return {
     search(query, full) {
+      const fullOnce = (tool: VisibleTool): unknown => {
+        const known = fullItems.get(tool);
+        if (known !== undefined) return known;
+        if (fullItems.size >= FULL_ITEMS_KEPT) fullItems.clear();
+        const item = full(tool);
+        fullItems.set(tool, item);
+        return item;
+      };
       const tools = visible();
-      const found = find(query, tools);
-      const page = found.slice(query.offset, query.offset + query.limit);
-      const items = itemsOf(page, query.detail, full);
-      const tokens = tokensOfAnswer(items);
+      const { page, total } = find(query, tools);
+      const items = query.detail === 'full' ? page.map(fullOnce) : grouped(page, query.detail);
+      const tokens = query.detail === 'full' ? tokensOfFull(page, items as readonly unknown[]) : tokensOfAnswer(items);
       const end = query.offset + page.length;
       return {
         items,
-        total: found.length,
+        total,
         tokens,
         tokensSaved: Math.max(0, tokensOfCatalog(tools.list) - tokens),
-        nextOffset: page.length > 0 && end < found.length ? end : null,
+        nextOffset: page.length > 0 && end < total ? end : null,
       };
     },
     changed() {
@@ -143,8 +189,29 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
   };
 }
 
-function itemsOf(page: readonly VisibleTool[], detail: SearchDetail, full: (tool: VisibleTool) => unknown): unknown {
-  if (detail === 'full') return page.map(full);
+interface RankedTool {
+  readonly place: number;
+  readonly score: number;
+}
+
+const byRank = (a: RankedTool, b: RankedTool): number => b.score - a.score || a.place - b.place;
+
+/** The best `count` in order, without sorting what is not asked for. */
+function bestOf(hits: readonly RankedTool[], count: number): readonly RankedTool[] {
+  if (hits.length <= count * 4) return hits.toSorted(byRank).slice(0, count);
+  let best: RankedTool[] = [];
+  let threshold: RankedTool | undefined;
+  for (const hit of hits) {
+    if (threshold !== undefined && byRank(hit, threshold) > 0) continue;
+    best.push(hit);
+    if (best.length < count * 3) continue;
+    best = best.sort(byRank).slice(0, count);
+    threshold = best.at(-1);
+  }
+  return best.sort(byRank).slice(0, count);
+}
+
+function grouped(page: readonly VisibleTool[], detail: 'name' | 'description'): unknown {
   const servers = Map.groupBy(page, ({ entry }) => entry.tool.server);
   // `fromEntries` makes own properties of any name, `__proto__` too.
   return Object.fromEntries(

@@ -17,7 +17,7 @@ export function replyOf(address: string, result: RawToolResult, scrub: Scrub): {
   if (!nestsWithin(result, DEEPEST_NESTING)) {
     return { reply: failure('REPLY_TOO_LARGE', `The reply of ${address} nests deeper than ${DEEPEST_NESTING} levels`), bytes: 0 };
   }
-  const value = scrubbed(valueOf(result), scrub);
+  const value = scrubbed(resultValue(result), scrub);
   const bytes = Buffer.byteLength(JSON.stringify(value));
   if (bytes > REPLY_LIMIT_BYTES) {
     return {
@@ -49,7 +49,7 @@ export const failure = (code: string, message: string, details?: unknown): ToolC
   },
 });
 
-function valueOf(result: RawToolResult): unknown {
+function resultValue(result: RawToolResult): unknown {
   if (typeof result.structuredContent === 'object' && result.structuredContent !== null) return result.structuredContent;
   const content = Array.isArray(result.content) ? (result.content as unknown[]) : [];
   // Servers of the protocol's first version answered with `toolResult`.

@@ -14,6 +14,7 @@ const FLOOD_BYTES = 128 * 1024 * 1024;
 const GRACE_MS = 1_000;
 /** JSON-RPC code of ours for a reply that was dropped for its size. */
 export const OVERSIZED_REPLY_CODE = -32_099;
+const MALFORMED_REPLY_CODE = -32_098;
 
 export interface StdioServerProcess {
   readonly bwrapPath: string;
@@ -136,12 +137,32 @@ function refuse(line: OversizedLine, transport: Transport, server: StdioServerPr
 function parseMessage(line: string): JSONRPCMessage | null {
   try {
     const value: unknown = JSON.parse(line);
-    // The protocol layer reads no more of it than this before it checks the rest against the expected shape.
-    return typeof value === 'object' && value !== null && 'jsonrpc' in value && value.jsonrpc === '2.0' ? (value as JSONRPCMessage) : null;
+    if (typeof value !== 'object' || value === null || !('jsonrpc' in value) || value.jsonrpc !== '2.0') return null;
+    // The protocol layer drops an answer of another shape, and its caller would wait for the timeout.
+    if ('id' in value && typeof value.id === 'number' && !('method' in value) && !isAnswer(value)) {
+      return {
+        jsonrpc: '2.0',
+        id: value.id,
+        error: { code: MALFORMED_REPLY_CODE, message: 'the answer is not of the shape that the protocol asks for' },
+      };
+    }
+    // The rest is checked there against the expected shape.
+    return value as JSONRPCMessage;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return null;
     throw error;
   }
+}
+
+function isAnswer(message: object): boolean {
+  if ('result' in message) return typeof message.result === 'object' && message.result !== null && !Array.isArray(message.result);
+  if (!('error' in message) || typeof message.error !== 'object' || message.error === null) return false;
+  return (
+    'code' in message.error &&
+    Number.isInteger(message.error.code) &&
+    'message' in message.error &&
+    typeof message.error.message === 'string'
+  );
 }
 
 async function readInitPid(info: Readable): Promise<number | null> {
