@@ -9,7 +9,6 @@ import fc from 'fast-check';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codeNames } from './naming/code-names.ts';
-import { removeSnapshotDir } from './store/snapshot-tree.ts';
 import { createWrapperStore, type WrapperStore } from './store/wrapper-store.ts';
 import { fixturesDir, listFixtureTools } from './testing/fixture-tools.ts';
 import { hostileTool } from './testing/hostile-tools.ts';
@@ -81,9 +80,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const store of stores) await store.close();
-  for (const name of readdirSync(base).filter((entry) => entry.endsWith('-store'))) {
-    for (const entry of readdirSync(join(base, name))) removeSnapshotDir(join(base, name, entry));
-  }
   rmSync(base, { recursive: true });
 });
 

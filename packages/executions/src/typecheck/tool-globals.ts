@@ -17,16 +17,22 @@ export function createToolGlobals(snapshotDir: string): (text: string) => string
     const words = new Set(text.match(/[A-Za-z_$][A-Za-z0-9_$]*/g));
     const members = servers
       .filter((server) => words.has(server) || text.includes(server))
-      .map((server) => `${JSON.stringify(server)}: {\n${declarations(server, words)}};\n`);
+      .map((server) => `${JSON.stringify(server)}: {\n${declarations(server, words, text)}};\n`);
     return `interface CodeExecutorTools {\n${members.join('')}}\n`;
   };
 
-  function declarations(server: string, words: ReadonlySet<string>): string {
+  function declarations(server: string, words: ReadonlySet<string>, text: string): string {
     const names = tools.get(server) ?? toolsIn(join(snapshotDir, server));
     tools.set(server, names);
-    return (names.length <= FEW_TOOLS ? names : names.filter((name) => words.has(name)))
-      .map((name) => `  ${name}: typeof import('/workspace/servers/${server}/${name}.ts').${name};\n`)
-      .join('');
+    const declared = (names.length <= FEW_TOOLS ? names : names.filter((name) => words.has(name))).map(
+      (name) => `  ${name}: typeof import('/workspace/servers/${server}/${name}.ts').${name};\n`,
+    );
+    // A tool may also be named as its server names it, `tools.everything['get-sum']`; what it takes is then left to the run.
+    for (const [, , name = ''] of text.matchAll(/\[\s*(['"`])([^'"`\n]{1,200})\1\s*\]/g)) {
+      if (!/^[A-Za-z0-9_$]+$/.test(name) && names.includes(name.replace(/[^A-Za-z0-9_$]+/g, '_')))
+        declared.push(`  ${JSON.stringify(name)}: (args?: any) => Promise<any>;\n`);
+    }
+    return [...new Set(declared)].join('');
   }
 }
 

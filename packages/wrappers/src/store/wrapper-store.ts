@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ToolDefinition } from '@code-executor/contracts';
 import { generatorVersion, readRuntimeFiles } from './generator-version.ts';
@@ -59,6 +59,7 @@ export function createWrapperStore({
   let spare: SnapshotTree | null = null;
   let spareWork: { readonly done: Promise<void>; readonly abort: AbortController } | null = null;
   let turn: Promise<unknown> = Promise.resolve();
+  let removals: Promise<void> = Promise.resolve();
   let isClosed = false;
   const pruning = setInterval(() => prune(), PRUNE_EVERY_MS);
   pruning.unref();
@@ -75,16 +76,17 @@ export function createWrapperStore({
       clearInterval(pruning);
       await turn;
       await pauseSpare();
-      discardSpare();
+      await discardSpare();
+      await removals;
     },
   };
 
   async function makeSnapshot(tools: readonly ToolDefinition[]): Promise<WrapperSnapshot> {
     if (isClosed) throw new Error('The wrapper store is closed.');
     const plan = planSnapshot(tools);
-    if (current?.id === plan.id) return { id: plan.id, dir: current.tree.dir };
+    if (current?.id === plan.id && existsSync(current.tree.dir)) return { id: plan.id, dir: current.tree.dir };
     const finalDir = join(dir, plan.id);
-    const tree = published.has(plan.id) ? plannedTree(finalDir, plan) : await writeSnapshot(plan, finalDir);
+    const tree = published.has(plan.id) && existsSync(finalDir) ? plannedTree(finalDir, plan) : await writeSnapshot(plan, finalDir);
     if (current !== null) published.set(current.id, now());
     published.set(plan.id, now());
     current = { id: plan.id, tree };
@@ -102,7 +104,7 @@ export function createWrapperStore({
       await fillSnapshotTree(tree, plan, current?.tree ?? null, null);
       return publishSnapshotTree(tree, finalDir);
     } catch (error) {
-      removeSnapshotDir(tree.dir);
+      await removeSnapshotDir(tree.dir);
       throw error;
     }
   }
@@ -118,7 +120,7 @@ export function createWrapperStore({
         spare = tree;
       } catch {
         // A disk that is full, say: the next snapshot is then written without a spare, and reports what is wrong.
-        removeSnapshotDir(tree.dir);
+        await removeSnapshotDir(tree.dir);
       }
     });
     spareWork = { done, abort };
@@ -132,9 +134,10 @@ export function createWrapperStore({
     await work.done;
   }
 
-  function discardSpare(): void {
-    if (spare !== null) removeSnapshotDir(spare.dir);
+  async function discardSpare(): Promise<void> {
+    const discarded = spare;
     spare = null;
+    if (discarded !== null) await removeSnapshotDir(discarded.dir);
   }
 
   function prune(): void {
@@ -144,7 +147,11 @@ export function createWrapperStore({
       if (used.has(join(dir, id)) || now() - lastCurrentAt < graceMs) continue;
       published.delete(id);
       rmSync(recordPath(dir, id), { force: true });
-      removeSnapshotDir(join(dir, id));
+      if (!existsSync(join(dir, id))) continue;
+      // Out of the way at once, since the same tools may come back; what cannot be removed now the next start removes.
+      const removed = temporaryName();
+      renameSync(join(dir, id), removed);
+      removals = removals.then(() => removeSnapshotDir(removed)).catch(() => undefined);
     }
   }
 
@@ -168,7 +175,7 @@ function findPublished(dir: string): Map<string, number> {
   }
   for (const entry of entries) {
     if (published.has(entry.replace(/\.json$/, ''))) continue;
-    if (/^([0-9a-f]{32}|\.tmp-.*)$/.test(entry)) removeSnapshotDir(join(dir, entry));
+    if (/^([0-9a-f]{32}|\.tmp-.*)$/.test(entry)) rmSync(join(dir, entry), { recursive: true, force: true });
     else if (/^[0-9a-f]{32}\.json$/.test(entry)) rmSync(join(dir, entry), { force: true });
   }
   return published;
