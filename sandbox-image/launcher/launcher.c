@@ -16,54 +16,27 @@
  * The program lives in a user namespace below that owns nothing, so nothing in it can mount, signal or look at init.
  */
 #define _GNU_SOURCE
+#include "launcher.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/mount.h>
-#include <linux/seccomp.h>
-#include <net/if.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, CHANNEL = 3, SLOTS = 1024, WORDS = 24, FIELDS = 16, LINE = 65536, INNER_ID = 1000, YIELD_EVERY_MS = 110 };
-enum { FILTER_MAX = 4096 };
-
-struct runtime {
-  char name[32];
-  char *argv[WORDS + 1];
-  char *environment[WORDS + 1];
-  int words, variables;
-};
-
-/* What a sandbox's own processes tell the launcher, in memory they share until the runtime is executed. */
-struct report {
-  int status; /* as wait(2) gives it; valid if has_status */
-  int has_status;
-  int runtime_pid;
-  int error;
-  char step[48];
-};
+enum { SLOTS = 1024, FIELDS = 16, LINE = 65536, YIELD_EVERY_MS = 110 };
 
 struct sandbox {
   unsigned long id;
@@ -72,21 +45,11 @@ struct sandbox {
   bool used, ended, yields;
 };
 
-struct boot {
-  struct runtime *runtime;
-  const char *snapshot;
-  unsigned long data_mb, processes, files, file_mb, workspace_mb, tmp_mb, shm_mb, inodes, cpu_seconds;
-  int channel, output, command;
-  struct report *report;
-};
-
 static struct runtime runtimes[8];
 static struct sandbox sandboxes[SLOTS];
 static struct report *reports;
-static struct sock_filter filter[FILTER_MAX];
-static struct sock_fprog program = {.len = 0, .filter = filter};
-static char root_dir[PATH_MAX];
-static int channel_dir = -1, host_proc = -1, events = -1, yielding = 0;
+static int channel_dir = -1, events = -1, yielding = 0;
+static bool has_root = false;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...) {
@@ -105,12 +68,12 @@ static void say(const char *format, ...) {
   }
 }
 
-static void unable(const char *step, const char *subject) {
+void unable(const char *step, const char *subject) {
   say("unable\t%s %s: %s", step, subject, strerror(errno));
   exit(1);
 }
 
-static bool write_text(int dir, const char *path, const char *text) {
+bool write_text(int dir, const char *path, const char *text) {
   int file = openat(dir, path, O_WRONLY | O_CLOEXEC);
   if (file < 0) return false;
   size_t length = strlen(text);
@@ -118,227 +81,6 @@ static bool write_text(int dir, const char *path, const char *text) {
   close(file);
   return ok;
 }
-
-static int set_mount_flags(const char *path, unsigned long flags, bool recursive) {
-  struct mount_attr attributes = {.attr_set = flags};
-  return syscall(SYS_mount_setattr, AT_FDCWD, path, recursive ? AT_RECURSIVE : 0, &attributes, sizeof attributes);
-}
-
-/* ---- The template root: built once, copied by every sandbox's mount namespace ---- */
-
-static void make_parents(char *path) {
-  for (char *slash = strchr(path + strlen(root_dir) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-    *slash = 0;
-    if (mkdir(path, 0755) < 0 && errno != EEXIST) unable("make directory", path);
-    *slash = '/';
-  }
-}
-
-static char *inside(const char *path) {
-  static char full[2 * PATH_MAX];
-  snprintf(full, sizeof full, "%s%s", root_dir, path);
-  make_parents(full);
-  return full;
-}
-
-static void add_directory(const char *path) {
-  char *target = inside(path);
-  if (mkdir(target, 0755) < 0 && errno != EEXIST) unable("make directory", target);
-}
-
-static void add_link(const char *to, const char *path) {
-  if (symlink(to, inside(path)) < 0) unable("link", path);
-}
-
-static void add_bind(const char *source, const char *path, unsigned long flags) {
-  struct stat found;
-  if (stat(source, &found) < 0) unable("look at", source);
-  char *target = inside(path);
-  if (S_ISDIR(found.st_mode)) {
-    if (mkdir(target, 0755) < 0 && errno != EEXIST) unable("make directory", target);
-  } else {
-    int file = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-    if (file < 0) unable("make file", target);
-    close(file);
-  }
-  if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0) unable("bind", source);
-  if (set_mount_flags(target, flags, true) < 0) unable("make read-only", source);
-}
-
-static void load_filter(const char *path) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) unable("open", path);
-  ssize_t bytes = read(file, filter, sizeof filter);
-  close(file);
-  if (bytes <= 0 || bytes % sizeof filter[0]) errno = EINVAL, unable("read filter", path);
-  program.len = bytes / sizeof filter[0];
-}
-
-static void enter_namespaces(const char *dir) {
-  char uids[64], gids[64];
-  snprintf(uids, sizeof uids, "%d %d 1", INNER_ID, getuid());
-  snprintf(gids, sizeof gids, "%d %d 1", INNER_ID, getgid());
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC) < 0) unable("unshare", "user and mount namespaces");
-  if (!write_text(AT_FDCWD, "/proc/self/setgroups", "deny")) unable("write", "setgroups");
-  if (!write_text(AT_FDCWD, "/proc/self/uid_map", uids)) unable("write", "uid_map");
-  if (!write_text(AT_FDCWD, "/proc/self/gid_map", gids)) unable("write", "gid_map");
-  /* Hides the path of the service's control group; a kernel without control groups has nothing to hide. */
-  if (unshare(CLONE_NEWCGROUP) < 0 && errno != EINVAL) unable("unshare", "cgroup namespace");
-  if (sethostname("sandbox", 7) < 0) unable("set", "host name");
-  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) unable("make private", "/");
-  if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, "size=4m,nr_inodes=2048,mode=755") < 0) unable("mount tmpfs on", dir);
-  snprintf(root_dir, sizeof root_dir, "%s", dir);
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* Again: changing credentials may clear it. */
-}
-
-static void finish_root(void) {
-  add_directory("/workspace");
-  add_directory("/tmp");
-  add_directory("/dev/shm");
-  /* The kernel lets a new /proc be mounted only where a whole one can be seen already; init takes this one away. */
-  char *proc = inside("/proc");
-  if (mkdir(proc, 0555) < 0) unable("make directory", proc);
-  if (mount("/proc", proc, NULL, MS_BIND | MS_REC, NULL) < 0) unable("bind", "/proc");
-  if (set_mount_flags(root_dir, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0) unable("make read-only", "/");
-  if (chdir(root_dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) unable("pivot to", root_dir);
-  if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) unable("detach", "the host's root");
-  host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (host_proc < 0) unable("open", "/proc");
-}
-
-/* ---- Inside a new sandbox ---- */
-
-static void stop_because(struct report *report, const char *step) {
-  report->error = errno;
-  snprintf(report->step, sizeof report->step, "%s", step);
-  _exit(127);
-}
-
-static void limit(struct boot *boot, int resource, rlim_t value, const char *name) {
-  struct rlimit both = {value, value};
-  if (setrlimit(resource, &both) < 0) stop_because(boot->report, name);
-}
-
-static void drop_capabilities(struct report *report) {
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) stop_because(report, "drop the bounding set");
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[2] = {{0}, {0}};
-  if (syscall(SYS_capset, &header, none) < 0) stop_because(report, "drop capabilities");
-}
-
-/* The process that becomes the runtime: first of the inner user namespace. */
-static void runtime_main(struct boot *boot) {
-  struct report *report = boot->report;
-  char self[32] = "";
-  /* Init is not dumpable, and neither is a copy of it: /proc/self would belong to nobody. */
-  if (prctl(PR_SET_DUMPABLE, 1) < 0) stop_because(report, "become dumpable");
-  if (readlinkat(host_proc, "self", self, sizeof self - 1) > 0) report->runtime_pid = atoi(self);
-  if (!write_text(host_proc, "self/setgroups", "deny") || !write_text(host_proc, "self/uid_map", "1000 1000 1") ||
-      !write_text(host_proc, "self/gid_map", "1000 1000 1"))
-    stop_because(report, "map ids");
-  if (setsid() < 0) stop_because(report, "setsid");
-  int nothing = open("/dev/null", O_RDONLY);
-  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(boot->output, 1) < 0 || dup2(boot->output, 2) < 0 || dup2(boot->channel, CHANNEL) < 0)
-    stop_because(report, "lay out descriptors");
-  if (close_range(CHANNEL + 1, ~0U, 0) < 0) stop_because(report, "close descriptors");
-  limit(boot, RLIMIT_DATA, boot->data_mb << 20, "limit memory");
-  limit(boot, RLIMIT_NPROC, boot->processes, "limit processes");
-  limit(boot, RLIMIT_NOFILE, boot->files, "limit files");
-  limit(boot, RLIMIT_FSIZE, boot->file_mb << 20, "limit file size");
-  limit(boot, RLIMIT_CPU, boot->cpu_seconds, "limit CPU time");
-  limit(boot, RLIMIT_CORE, 0, "limit core");
-  limit(boot, RLIMIT_MSGQUEUE, 0, "limit message queues");
-  limit(boot, RLIMIT_MEMLOCK, 64 << 10, "limit locked memory");
-  limit(boot, RLIMIT_SIGPENDING, 1024, "limit signals");
-  drop_capabilities(report);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  umask(022);
-  if (chdir("/workspace") < 0) stop_because(report, "enter /workspace");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) stop_because(report, "set no_new_privs");
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) stop_because(report, "set the seccomp filter");
-  execve(boot->runtime->argv[0], boot->runtime->argv, boot->runtime->environment);
-  stop_because(report, "execute the runtime");
-}
-
-static void mount_private(struct report *report, const char *path, unsigned long megabytes, unsigned long inodes, const char *mode) {
-  char options[96];
-  snprintf(options, sizeof options, "size=%lum,nr_inodes=%lu,mode=%s", megabytes, inodes, mode);
-  if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0) stop_because(report, path);
-}
-
-static void mount_all(struct boot *boot) {
-  struct report *report = boot->report;
-  char snapshot[PATH_MAX];
-  int fs = syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
-  if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) stop_because(report, "make /proc");
-  /* Read-only, or a program could lower its oom_score_adj again. */
-  int proc = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  if (proc < 0) stop_because(report, "mount /proc");
-  if (umount2("/proc", MNT_DETACH) < 0) stop_because(report, "detach the host's /proc");
-  if (syscall(SYS_move_mount, proc, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0) stop_because(report, "move /proc");
-  mount_private(report, "/workspace", boot->workspace_mb, boot->inodes, "755");
-  mount_private(report, "/tmp", boot->tmp_mb, boot->inodes, "1777");
-  mount_private(report, "/dev/shm", boot->shm_mb, boot->inodes, "1777");
-  if (mkdir("/workspace/servers", 0555) < 0) stop_because(report, "make /workspace/servers");
-  if (boot->snapshot) {
-    snprintf(snapshot, sizeof snapshot, "/.snapshots/%s", boot->snapshot);
-    if (mount(snapshot, "/workspace/servers", NULL, MS_BIND, NULL) < 0) stop_because(report, "bind the wrapper snapshot");
-  }
-  if (umount2("/.snapshots", MNT_DETACH) < 0) stop_because(report, "detach the other snapshots");
-}
-
-static void raise_loopback(struct report *report) {
-  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-  int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (handle < 0 || ioctl(handle, SIOCSIFFLAGS, &request) < 0) stop_because(report, "raise the loopback interface");
-  close(handle);
-}
-
-static void wake(int signal) { (void)signal; }
-
-/* Pid 1 of a sandbox: makes it, starts the runtime, reaps, and by exiting takes everything with it. */
-static void init_main(struct boot *boot) {
-  struct report *report = boot->report;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_NAME, "init");
-  if (!write_text(host_proc, "self/oom_score_adj", "1000")) stop_because(report, "set oom_score_adj");
-  if (prctl(PR_SET_DUMPABLE, 0) < 0) stop_because(report, "become undumpable");
-  mount_all(boot);
-  raise_loopback(report);
-
-  sigset_t children, none;
-  sigemptyset(&none);
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
-  struct sigaction on_child = {.sa_handler = wake};
-  if (sigprocmask(SIG_BLOCK, &children, NULL) < 0 || sigaction(SIGCHLD, &on_child, NULL) < 0) stop_because(report, "watch children");
-  pid_t runtime = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
-  if (runtime < 0) stop_because(report, "clone the runtime");
-  if (runtime == 0) runtime_main(boot);
-
-  if (dup2(boot->command, 0) < 0 || close_range(1, ~0U, 0) < 0) stop_because(report, "close descriptors");
-  drop_capabilities(report);
-  struct pollfd command = {.fd = 0, .events = POLLIN};
-  for (;;) {
-    int status;
-    for (pid_t child; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
-      if (child != runtime) continue;
-      report->status = status;
-      report->has_status = 1;
-      _exit(0);
-    }
-    if (ppoll(&command, 1, NULL, &none) <= 0) continue;
-    char order;
-    if (read(0, &order, 1) != 1) _exit(0); /* The launcher is gone. */
-    /* One call that the kernel makes atomic against fork: nothing escapes between two looks at a list. */
-    kill(-1, order == 'f' ? SIGSTOP : SIGCONT);
-  }
-}
-
-/* ---- The launcher's own loop ---- */
 
 static struct runtime *runtime_named(const char *name, bool make) {
   for (size_t index = 0; index < sizeof runtimes / sizeof runtimes[0]; index++) {
@@ -464,7 +206,7 @@ static void order_sandbox(const char *order, struct sandbox *sandbox) {
 static void configure(char **field, int fields) {
   const unsigned long plain = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   struct runtime *runtime;
-  if (!strcmp(field[0], "root") && fields == 2) enter_namespaces(field[1]);
+  if (!strcmp(field[0], "root") && fields == 2) enter_namespaces(field[1]), has_root = true;
   else if (!strcmp(field[0], "channel") && fields == 2) {
     if ((channel_dir = open(field[1], O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) unable("open", field[1]);
   } else if (!strcmp(field[0], "seccomp") && fields == 2) load_filter(field[1]);
@@ -487,7 +229,7 @@ static void obey(char *line) {
   for (char *word; fields < FIELDS && (word = strsep(&line, "\t"));) field[fields++] = word;
   struct sandbox *sandbox;
   if (!started && !strcmp(field[0], "start")) {
-    if (!root_dir[0] || channel_dir < 0 || !program.len) errno = EINVAL, unable("start without", "root, channel and seccomp");
+    if (!has_root || channel_dir < 0 || !program.len) errno = EINVAL, unable("start without", "root, channel and seccomp");
     finish_root();
     started = true;
     say("ready");

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '@code-executor/platform';
 
 /** The launcher's source in this repository. */
-const SOURCE_PATH = join(import.meta.dirname, '../../../../sandbox-image/launcher/launcher.c');
+const SOURCE_DIR = join(import.meta.dirname, '../../../../sandbox-image/launcher');
 const BUILD_LIMIT_MS = 60_000;
 const FLAGS = ['-std=gnu17', '-O2', '-Wall', '-Wextra'];
 
@@ -14,16 +14,20 @@ const FLAGS = ['-std=gnu17', '-O2', '-Wall', '-Wextra'];
  * Compiles the launcher into `outDir` and gives its path; a program built before from the same source is used again.
  * Throws AppError SANDBOX_UNAVAILABLE where there is no C compiler or it fails.
  */
-export async function buildLauncher(options: { readonly outDir: string; readonly sourcePath?: string | undefined }): Promise<string> {
-  const sourcePath = options.sourcePath ?? SOURCE_PATH;
-  const source = await readFile(sourcePath);
-  const hash = createHash('sha256').update(source).update(process.arch).digest('hex').slice(0, 16);
-  const path = join(options.outDir, `launcher-${hash}`);
+export async function buildLauncher(options: { readonly outDir: string; readonly sourceDir?: string | undefined }): Promise<string> {
+  const sourceDir = options.sourceDir ?? SOURCE_DIR;
+  const names = (await readdir(sourceDir)).filter((name) => /\.[ch]$/.test(name)).sort();
+  const hash = createHash('sha256').update(process.arch);
+  for (const name of names) hash.update(name).update(await readFile(join(sourceDir, name)));
+  const path = join(options.outDir, `launcher-${hash.digest('hex').slice(0, 16)}`);
   if (await exists(path)) return path;
   await mkdir(options.outDir, { recursive: true });
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    await compile(sourcePath, draft);
+    await compile(
+      names.filter((name) => name.endsWith('.c')).map((name) => join(sourceDir, name)),
+      draft,
+    );
     await rename(draft, path);
   } finally {
     await rm(draft, { force: true });
@@ -31,18 +35,18 @@ export async function buildLauncher(options: { readonly outDir: string; readonly
   return path;
 }
 
-async function compile(sourcePath: string, outPath: string): Promise<void> {
+async function compile(sources: readonly string[], outPath: string): Promise<void> {
   const failures: string[] = [];
   // Linked statically where libc allows it: a smaller process to fork, and no loader in the sandbox's first steps.
   for (const [compiler, ...extra] of [['cc', '-static'], ['cc'], ['gcc'], ['clang']] as const) {
     try {
-      await promisify(execFile)(compiler, [...FLAGS, ...extra, '-o', outPath, sourcePath], { timeout: BUILD_LIMIT_MS });
+      await promisify(execFile)(compiler, [...FLAGS, ...extra, '-o', outPath, ...sources], { timeout: BUILD_LIMIT_MS });
       return;
     } catch (error) {
       failures.push(`${compiler}: ${firstLine(error)}`);
     }
   }
-  throw new AppError('SANDBOX_UNAVAILABLE', `No C compiler could build ${sourcePath}; install gcc and libc6-dev. ${failures.join('; ')}`);
+  throw new AppError('SANDBOX_UNAVAILABLE', `No C compiler could build the launcher; install gcc and libc6-dev. ${failures.join('; ')}`);
 }
 
 function firstLine(error: unknown): string {

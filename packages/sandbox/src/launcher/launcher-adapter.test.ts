@@ -71,6 +71,24 @@ result = [open("/proc/1/cmdline").read().strip("\\0"), open("/proc/1/comm").read
     });
   });
 
+  it('takes the processor from a program that runs for long, and not from a short one', async () => {
+    await using(async ({ adapter }) => {
+      const sandbox = await adapter.boot(spec('python'));
+      const runtime = (await readFile(`/proc/${sandbox.initPid}/task/${sandbox.initPid}/children`, 'utf8')).trim();
+      const share = async (): Promise<string> => (await readFile(`/proc/${runtime}/autogroup`, 'utf8')).trim();
+      try {
+        expect(await share()).toMatch(/nice 0$/);
+        startIn(sandbox, 'while True: pass');
+        const end = performance.now() + 5000;
+        while (!/nice 19$/.test(await share()) && performance.now() < end) await sleep(50);
+        expect(await share()).toMatch(/nice 19$/);
+      } finally {
+        sandbox.kill();
+        await sandbox.ended;
+      }
+    });
+  });
+
   it('refuses a snapshot that lies elsewhere', async () => {
     await using(async ({ adapter, runDir, snapshotsDir }) => {
       for (const dir of [runDir, snapshotsDir, '/etc', join(snapshotsDir, '../etc')]) {

@@ -53,7 +53,7 @@ export function createLauncherAdapter(options: LauncherAdapterOptions): SandboxA
     if (what === 'made') {
       openOutput(process, rest, sandbox);
     } else if (what === 'ended') {
-      process.order('free', id);
+      process.orderSoon('free', id);
       sandboxes.delete(id);
       const [exitCode = '-1', signal = '0', reason = '-'] = rest;
       sandbox?.ended(

@@ -19,6 +19,8 @@ export interface LauncherSetup {
 export interface LauncherProcess {
   readonly pid: number;
   order(...fields: readonly (string | number)[]): void;
+  /** The same for what has time: it goes with the next order, or a little later by itself. */
+  orderSoon(...fields: readonly (string | number)[]): void;
   /** Resolves with the reason when it is gone. */
   readonly gone: Promise<string>;
   /** Ends it, and with it every sandbox. */
@@ -51,9 +53,21 @@ export async function startLauncher(
     child.on('error', (error) => resolve(messageOf(error)));
     child.on('exit', (code, signal) => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`));
   });
+  let held = '';
+  const sendHeld = (): void => {
+    if (held !== '') control.write(held);
+    held = '';
+  };
   const launcher: LauncherProcess = {
     pid: child.pid ?? 0,
-    order: (...fields) => void control.write(`${fields.join('\t')}\n`),
+    order(...fields) {
+      control.write(`${held}${fields.join('\t')}\n`);
+      held = '';
+    },
+    orderSoon(...fields) {
+      if (held === '') setTimeout(sendHeld, SOON_MS).unref();
+      held += `${fields.join('\t')}\n`;
+    },
     gone,
     stop,
   };
@@ -80,6 +94,7 @@ export async function startLauncher(
 }
 
 const CONTROL = 3;
+const SOON_MS = 50;
 const STDERR_KEPT = 2000;
 const START_LIMIT_MS = 5000;
 

@@ -24,7 +24,7 @@ export function dataLimitMb(runtime: Runtime, limits: SandboxLimits): number {
 export const CPU_LIMIT_SECONDS = 600;
 
 /** Measured as VmData of an idle sandbox of each runtime, rounded up: Bun 1.4, CPython 3.11, Node 24. */
-const IDLE_DATA_MB: Readonly<Record<Runtime, number>> = { typescript: 320, python: 64, node: 512 };
+const IDLE_DATA_MB: Readonly<Record<Runtime, number>> = { typescript: 352, python: 64, node: 704 };
 
 const COMMON_ENVIRONMENT = {
   PATH: '/opt/runtimes:/usr/local/bin:/usr/bin:/bin',
@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<Runtime, RuntimeCommand>> = {
     environment: { ...COMMON_ENVIRONMENT, PYTHONDONTWRITEBYTECODE: '1' },
   },
   node: {
-    argv: ['/opt/runtimes/node', '--no-warnings', '/opt/runners/node/runner.ts'],
+    argv: ['/opt/runtimes/node', '--experimental-transform-types', '--no-warnings', '/opt/runners/node/runner.ts'],
     environment: { ...COMMON_ENVIRONMENT, NODE_COMPILE_CACHE: '' },
   },
 };

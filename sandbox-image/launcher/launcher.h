@@ -1,0 +1,54 @@
+/* What the launcher's three files share: root.c builds the template root, sandbox.c is what runs in a new sandbox. */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <linux/filter.h>
+#include <stdbool.h>
+
+enum { CONTROL = 3, CHANNEL = 3, WORDS = 24, INNER_ID = 1000 };
+
+struct runtime {
+  char name[32];
+  char *argv[WORDS + 1];
+  char *environment[WORDS + 1];
+  int words, variables;
+};
+
+/* What a sandbox's own processes tell the launcher, in memory they share until the runtime is executed. */
+struct report {
+  int status; /* as wait(2) gives it; valid if has_status */
+  int has_status;
+  int runtime_pid;
+  int error;
+  char step[48];
+};
+
+struct boot {
+  struct runtime *runtime;
+  const char *snapshot; /* below /.snapshots; NULL: none */
+  unsigned long data_mb, processes, files, file_mb, workspace_mb, tmp_mb, shm_mb, inodes, cpu_seconds;
+  int channel, output, command;
+  struct report *report;
+};
+
+/* The host's /proc, which shows this process as the host sees it; sandboxes have one of their own. */
+extern int host_proc;
+extern struct sock_fprog program;
+
+/* Tells the service why no sandbox can be made, with errno, and ends the launcher. */
+__attribute__((noreturn)) void unable(const char *step, const char *subject);
+bool write_text(int dir, const char *path, const char *text);
+
+void enter_namespaces(const char *root_dir);
+void load_filter(const char *path);
+void add_directory(const char *path);
+void add_link(const char *to, const char *path);
+void add_bind(const char *source, const char *path, unsigned long flags);
+void finish_root(void);
+
+/* Pid 1 of a sandbox: makes it, starts the runtime, reaps, and by exiting takes everything with it. */
+__attribute__((noreturn)) void init_main(struct boot *boot);
+
+#endif
