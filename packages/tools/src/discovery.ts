@@ -11,12 +11,12 @@ import type { ToolAdministration } from './port.ts';
 import type { ServerLog } from './sources/mcp/mcp-server.ts';
 import { failure } from './sources/mcp/reply-value.ts';
 
-const pageSchema = { limit: z.int().min(1).max(1_000).default(200), offset: z.int().min(0).max(1_000_000).default(0) };
+const pageSchema = { limit: z.int().min(1).max(10_000).default(1_000), offset: z.int().min(0).max(1_000_000).default(0) };
 const PARAMETERS = {
   list_servers: z.strictObject({}),
-  list_tools: z.strictObject({ server: z.string().optional(), detail: z.enum(SEARCH_DETAILS).default('description'), ...pageSchema }),
+  list_tools: z.strictObject({ server: z.string().optional(), ...pageSchema }),
   search_tools: z.strictObject({
-    query: z.string().max(1_000),
+    q: z.string().max(1_000),
     server: z.string().optional(),
     detail: z.enum(SEARCH_DETAILS).default('description'),
     limit: z.int().min(1).max(1_000).default(20),
@@ -27,14 +27,14 @@ const PARAMETERS = {
 
 /**
  * What a program may ask about the catalog, as `discovery` inside the sandbox:
- * `list_servers` → `[{server, state, tools, reason}]`; `list_tools` and `search_tools` → SearchAnswer; `get_tool` → ToolInfo.
+ * `list_servers` → `[{server, state, tools, reason}]`; `list_tools` → ToolSummary[]; `search_tools` → SearchAnswer; `get_tool` → ToolInfo.
  * Never throws.
  */
 export function discover(
   operation: DiscoveryOperation,
   params: unknown,
   principal: Principal,
-  tools: Pick<ToolAdministration, 'search' | 'toolInfo' | 'summary'>,
+  tools: Pick<ToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
   log: ServerLog,
 ): ToolCallReply {
   try {
@@ -50,18 +50,18 @@ function answer(
   operation: DiscoveryOperation,
   params: unknown,
   principal: Principal,
-  tools: Pick<ToolAdministration, 'search' | 'toolInfo' | 'summary'>,
+  tools: Pick<ToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
 ): unknown {
   switch (operation) {
     case 'list_servers':
       read('list_servers', params);
       return Object.entries(tools.summary().servers).map(([server, state]) => ({ server, ...state }));
-    case 'list_tools':
-      return tools.search(principal, { q: '', ...read('list_tools', params) });
-    case 'search_tools': {
-      const { query, ...rest } = read('search_tools', params);
-      return tools.search(principal, { q: query, ...rest });
+    case 'list_tools': {
+      const { server, limit, offset } = read('list_tools', params);
+      return tools.listTools(principal, { server, limit, cursor: String(offset) }).items;
     }
+    case 'search_tools':
+      return tools.search(principal, read('search_tools', params));
     case 'get_tool': {
       const { server, tool } = read('get_tool', params);
       return tools.toolInfo(principal, server, tool);

@@ -84,7 +84,6 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,
-    onState: () => undefined,
   });
   for (const parsed of await readServersFile(serversFile, environment)) servers.add(parsed);
   for (const integration of await integrations.load()) {

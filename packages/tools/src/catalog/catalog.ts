@@ -21,7 +21,7 @@ export interface Catalog {
   version(): number;
   servers(): ReadonlyMap<string, ReadonlyMap<string, CatalogTool>>;
   tools(server: string): ReadonlyMap<string, CatalogTool>;
-  /** Takes a server's list as the present one. Tools that changed are marked as drifted unless `trusted`. Calls for one server must not overlap. */
+  /** Takes a server's list as the present one. Tools that changed are marked as drifted unless `trusted`. */
   replace(server: string, tools: readonly ToolDefinition[], trusted: boolean): Promise<CatalogChange>;
   /** The operator has seen these: they are no longer drifted. */
   accept(tools: readonly CatalogTool[]): Promise<void>;
@@ -37,6 +37,14 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
   let version = 1;
   for (const [server, rows] of recorded) publish(server, rows);
 
+  /** One change at a time: each is made from what the one before has recorded. */
+  let turn: Promise<unknown> = Promise.resolve();
+  function inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = turn.then(change);
+    turn = result.catch(() => undefined);
+    return result;
+  }
+
   function publish(server: string, rows: ReadonlyMap<string, CatalogRow>): void {
     const present = [...rows.values()].filter((row) => row.present).sort((a, b) => a.position - b.position);
     servers.set(server, new Map(present.map((row) => [row.entry.tool.name, row.entry])));
@@ -44,76 +52,84 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
     for (const listener of listeners) listener(server);
   }
 
-  const catalog: Catalog = {
+  async function replace(server: string, tools: readonly ToolDefinition[], trusted: boolean): Promise<CatalogChange> {
+    const before = recorded.get(server) ?? new Map<string, CatalogRow>();
+    const after = new Map<string, CatalogRow>();
+    const writes: CatalogRow[] = [];
+    const change = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
+    for (const [position, tool] of tools.entries()) {
+      if (position % TOOLS_PER_SLICE === TOOLS_PER_SLICE - 1) await nextTurn();
+      const known = before.get(tool.name);
+      const digest = digestOf(tool);
+      if (known?.entry.digest === digest && known.present && known.position === position) {
+        after.set(tool.name, known);
+        continue;
+      }
+      const entry =
+        known?.entry.digest === digest ? known.entry : { tool, digest, driftedAt: known === undefined || trusted ? null : new Date(now()) };
+      const row = { entry, position, present: true };
+      if (known === undefined || !known.present) change.added.push(tool.name);
+      if (known !== undefined && known.entry.digest !== digest) change.changed.push(tool.name);
+      after.set(tool.name, row);
+      writes.push(row);
+    }
+    for (const [name, row] of before) {
+      if (after.has(name)) continue;
+      const gone = row.present ? { ...row, present: false } : row;
+      if (row.present) {
+        change.removed.push(name);
+        writes.push(gone);
+      }
+      after.set(name, gone);
+    }
+    await store.save(server, writes);
+    recorded.set(server, after);
+    if (writes.length > 0 || !servers.has(server)) publish(server, after);
+    return change;
+  }
+
+  async function accept(tools: readonly CatalogTool[]): Promise<void> {
+    for (const [server, accepted] of Map.groupBy(tools, ({ tool }) => tool.server)) {
+      const rows = new Map(recorded.get(server));
+      const writes: CatalogRow[] = [];
+      for (const { tool } of accepted) {
+        const row = rows.get(tool.name);
+        if (row === undefined || row.entry.driftedAt === null) continue;
+        const cleared = { ...row, entry: { ...row.entry, driftedAt: null } };
+        rows.set(tool.name, cleared);
+        writes.push(cleared);
+      }
+      if (writes.length === 0) continue;
+      await store.save(server, writes);
+      recorded.set(server, rows);
+      publish(server, rows);
+    }
+  }
+
+  async function remove(server: string, forget: boolean): Promise<void> {
+    if (forget) {
+      await store.forget(server);
+      recorded.delete(server);
+    }
+    if (!servers.delete(server)) return;
+    version += 1;
+    for (const listener of listeners) listener(server);
+  }
+
+  return {
     version: () => version,
     servers: () => servers,
     tools: (server) => servers.get(server) ?? NONE,
-    async replace(server, tools, trusted) {
-      const before = recorded.get(server) ?? new Map<string, CatalogRow>();
-      const after = new Map<string, CatalogRow>();
-      const writes: CatalogRow[] = [];
-      const change = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
-      for (const [position, tool] of tools.entries()) {
-        const known = before.get(tool.name);
-        const digest = digestOf(tool);
-        if (known?.entry.digest === digest && known.present && known.position === position) {
-          after.set(tool.name, known);
-          continue;
-        }
-        const entry =
-          known?.entry.digest === digest
-            ? known.entry
-            : { tool, digest, driftedAt: known === undefined || trusted ? null : new Date(now()) };
-        const row = { entry, position, present: true };
-        if (known === undefined || !known.present) change.added.push(tool.name);
-        if (known !== undefined && known.entry.digest !== digest) change.changed.push(tool.name);
-        after.set(tool.name, row);
-        writes.push(row);
-      }
-      for (const [name, row] of before) {
-        if (after.has(name)) continue;
-        const gone = row.present ? { ...row, present: false } : row;
-        if (row.present) {
-          change.removed.push(name);
-          writes.push(gone);
-        }
-        after.set(name, gone);
-      }
-      await store.save(server, writes);
-      recorded.set(server, after);
-      if (writes.length > 0 || !servers.has(server)) publish(server, after);
-      return change;
-    },
-    async accept(tools) {
-      for (const [server, accepted] of Map.groupBy(tools, ({ tool }) => tool.server)) {
-        const rows = new Map(recorded.get(server));
-        const writes: CatalogRow[] = [];
-        for (const { tool } of accepted) {
-          const row = rows.get(tool.name);
-          if (row === undefined || row.entry.driftedAt === null) continue;
-          const cleared = { ...row, entry: { ...row.entry, driftedAt: null } };
-          rows.set(tool.name, cleared);
-          writes.push(cleared);
-        }
-        if (writes.length === 0) continue;
-        await store.save(server, writes);
-        recorded.set(server, rows);
-        publish(server, rows);
-      }
-    },
-    async remove(server, { forget }) {
-      if (forget) {
-        await store.forget(server);
-        recorded.delete(server);
-      }
-      if (!servers.delete(server)) return;
-      version += 1;
-      for (const listener of listeners) listener(server);
-    },
+    replace: (server, tools, trusted) => inTurn(() => replace(server, tools, trusted)),
+    accept: (tools) => inTurn(() => accept(tools)),
+    remove: (server, { forget }) => inTurn(() => remove(server, forget)),
     onChange: (listener) => void listeners.push(listener),
   };
-  return catalog;
 }
+
+/** About 5 ms of digests. */
+const TOOLS_PER_SLICE = 250;
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const NONE: ReadonlyMap<string, CatalogTool> = new Map();
 

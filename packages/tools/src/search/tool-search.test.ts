@@ -138,6 +138,45 @@ describe('search over tools', () => {
     ]);
   });
 
+  it('answers among 10,000 tools in a few milliseconds of computing, in every detail', async () => {
+    const words =
+      'get list create update delete search send file issue invoice customer calendar event message channel ticket report image user team date status owner'.split(
+        ' ',
+      );
+    let seed = 7;
+    const next = (): string => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return words[seed % words.length] ?? '';
+    };
+    const several = (count: number): string => Array.from({ length: count }, next).join(' ');
+    const many = Array.from({ length: 10_000 }, (_, index) => ({
+      server: `service-${index % 50}`,
+      name: `${next()}_${next()}_${index}`,
+      description: several(25),
+      inputSchema: {
+        type: 'object',
+        properties: Object.fromEntries(
+          Array.from({ length: 5 }, () => [`${next()}_${next()}`, { type: 'string', description: several(6) }]),
+        ),
+      },
+    }));
+    const { search } = await searchOver(many);
+    for (const detail of ['name', 'description', 'full'] as const) {
+      const times = Array.from({ length: 200 }, () => {
+        const q = several(3);
+        const began = process.threadCpuUsage();
+        search.search({ q, detail, limit: 20, offset: 0 }, ({ entry }) => ({
+          ...entry.tool,
+          source: 'const a = await b(c);\n'.repeat(40),
+        }));
+        const { user, system } = process.threadCpuUsage(began);
+        return (user + system) / 1_000;
+      }).sort((a, b) => a - b);
+      expect(times[100]).toBeLessThan(5);
+      expect(times[197]).toBeLessThan(20);
+    }
+  });
+
   it('counts tokens of hostile texts in time', () => {
     const began = performance.now();
     countTokens('a'.repeat(32_000) + ' '.repeat(32_000) + '!'.repeat(32_000));

@@ -78,6 +78,7 @@ export async function listAllTools(
 
   function ended(warning?: string): ToolList {
     if (warning !== undefined) warnings.add(warning);
+    if (tools.size === 0) warnings.add('the server offers no tools');
     return { tools: [...tools.values()], warnings: warnings.all() };
   }
 }

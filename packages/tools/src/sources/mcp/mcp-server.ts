@@ -40,7 +40,6 @@ export interface McpServerDependencies {
   readonly log: ServerLog;
   /** The server's list as it now stands. The server counts as ready once this resolves. */
   onTools(list: ToolList): Promise<void>;
-  onState(): void;
 }
 
 /** One supervised MCP server: `idle → starting → ready ⇄ broken`, `stopped` from anywhere. */
@@ -68,7 +67,7 @@ type Phase =
   | { readonly name: 'broken'; readonly reason: string; readonly retryAt: number; readonly timer: NodeJS.Timeout }
   | { readonly name: 'stopped' };
 
-export function createMcpServer(entry: McpServerEntry, { host, times, log, onTools, onState }: McpServerDependencies): McpServer {
+export function createMcpServer(entry: McpServerEntry, { host, times, log, onTools }: McpServerDependencies): McpServer {
   let phase: Phase = { name: 'idle' };
   let failures = 0;
   let restarts = 0;
@@ -84,7 +83,6 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
   const enter = (next: Phase): void => {
     if (phase.name === 'stopped') return;
     phase = next;
-    onState();
   };
 
   function start(): void {

@@ -1,3 +1,4 @@
+import type { ToolDefinition } from '@code-executor/contracts';
 import type { Catalog, CatalogChange } from '../../catalog/catalog.ts';
 import type { IntegrationState } from '../../port.ts';
 import { createMcpServer, type McpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
@@ -34,7 +35,6 @@ export function createMcpServers(deps: {
   readonly host: McpServerDependencies['host'];
   readonly times: McpServerDependencies['times'];
   readonly log: ServerLog;
-  onState(): void;
 }): McpServers {
   const servers = new Map<string, ManagedServer>();
   return {
@@ -58,31 +58,25 @@ export function createMcpServers(deps: {
   };
 }
 
-function supervised(entry: McpServerEntry, { catalog, host, times, log, onState }: Parameters<typeof createMcpServers>[0]): ManagedServer {
+function supervised(entry: McpServerEntry, { catalog, host, times, log }: Parameters<typeof createMcpServers>[0]): ManagedServer {
   let listWarnings: readonly string[] = [];
-  let driftWarnings: readonly string[] = [];
+  const scrub = { reply: createScrub(entry.hidden.secrets), message: createScrub([...entry.hidden.secrets, ...entry.hidden.privates]) };
   let lastChange = NO_CHANGE;
-  let turn: Promise<unknown> = Promise.resolve();
   const server = createMcpServer(entry, {
     host,
     times,
     log,
-    onState,
-    onTools(list) {
-      // A listing on request and one on notice may overlap; the catalog takes one at a time.
-      const taken = turn.then(async () => {
-        lastChange = await catalog.replace(entry.slug, list.tools, entry.trust === true);
-        for (const warning of list.warnings)
-          if (!listWarnings.includes(warning)) log.warn({ server: entry.slug, warning }, 'MCP server lists a bad tool');
-        listWarnings = list.warnings;
-        if (entry.trust !== true) {
-          for (const name of lastChange.changed)
-            log.warn({ server: entry.slug, tool: name }, 'The definition of a tool has changed: it needs approval again');
-        }
-        driftWarnings = driftedTools(catalog, entry.slug);
-      });
-      turn = taken.catch(() => undefined);
-      return taken;
+    async onTools(list) {
+      // A server that writes its own credentials into a description must not publish them.
+      const tools = list.tools.map((tool) => withoutSecrets(tool, scrub.reply));
+      lastChange = await catalog.replace(entry.slug, tools, entry.trust === true);
+      const warnings = list.warnings.map(scrub.message);
+      for (const warning of warnings)
+        if (!listWarnings.includes(warning)) log.warn({ server: entry.slug, warning }, 'MCP server lists a bad tool');
+      listWarnings = warnings;
+      if (entry.trust === true) return;
+      for (const name of lastChange.changed)
+        log.warn({ server: entry.slug, tool: name }, 'The definition of a tool has changed: it needs approval again');
     },
   });
   return {
@@ -90,9 +84,9 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log, onState 
     origin: entry.origin,
     trust: entry.trust,
     server,
-    scrub: { reply: createScrub(entry.hidden.secrets), message: createScrub([...entry.hidden.secrets, ...entry.hidden.privates]) },
+    scrub,
     state: server.state,
-    warnings: () => [...entry.warnings, ...listWarnings, ...(entry.trust === true ? [] : driftWarnings)],
+    warnings: () => [...entry.warnings, ...listWarnings, ...(entry.trust === true ? [] : driftedTools(catalog, entry.slug))],
     lastChange: () => lastChange,
   };
 }
@@ -109,6 +103,14 @@ function unusable(broken: Extract<ParsedEntry, { broken: unknown }>['broken']): 
     warnings: () => broken.warnings,
     lastChange: () => NO_CHANGE,
   };
+}
+
+function withoutSecrets(tool: ToolDefinition, scrub: Scrub): ToolDefinition {
+  const description = scrub(tool.description);
+  const title = tool.title === undefined ? undefined : scrub(tool.title);
+  return description === tool.description && title === tool.title
+    ? tool
+    : { ...tool, description, ...(title === undefined ? {} : { title }) };
 }
 
 function driftedTools(catalog: Catalog, server: string): string[] {

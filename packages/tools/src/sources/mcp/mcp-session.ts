@@ -3,7 +3,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { EmptyResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { boundedFetch } from './bounded-fetch.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
@@ -177,10 +177,17 @@ function sessionOf(client: Client): McpSession {
   return {
     async listPage(cursor, signal) {
       const params = cursor === undefined ? {} : { cursor };
-      const page = await bounded(signal, (inner) =>
-        client.request({ method: 'tools/list', params }, pageSchema, { signal: inner, timeout: LIST_PAGE_TIMEOUT_MS }),
-      );
-      return { tools: page.tools, nextCursor: page.nextCursor ?? undefined };
+      try {
+        const page = await bounded(signal, (inner) =>
+          client.request({ method: 'tools/list', params }, pageSchema, { signal: inner, timeout: LIST_PAGE_TIMEOUT_MS }),
+        );
+        return { tools: page.tools, nextCursor: page.nextCursor ?? undefined };
+      } catch (error) {
+        // A server of prompts or resources alone is no broken one.
+        const hasTools = client.getServerCapabilities()?.tools !== undefined;
+        if (!hasTools && error instanceof McpError && error.code === ErrorCode.MethodNotFound) return { tools: [], nextCursor: undefined };
+        throw error;
+      }
     },
     call: ({ name, args, idempotencyKey, timeoutMs }, signal) =>
       bounded(signal, (inner) =>
