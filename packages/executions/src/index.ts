@@ -2,6 +2,7 @@ export { createExecutions, type ExecutionsOptions, type ExecutionsService } from
 export type { ExecutionEnded } from './end-execution.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
+export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
 export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 export { createInProcessQueue } from './queue/in-process-queue.ts';
 export type { Recovered } from './recover-executions.ts';

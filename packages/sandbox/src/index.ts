@@ -7,6 +7,7 @@ export {
   type MemoryWatchOptions,
   type WatchedMemory,
 } from './memory-watch/create-memory-watch.ts';
+export { type AdapterChoice, openSandboxAdapter } from './open-adapter.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
 export { type BuildRunnersOptions, buildRunners } from './program/build-runners.ts';
@@ -19,4 +20,3 @@ export {
   type RunProgramOptions,
   runProgram,
 } from './program/run-program.ts';
-export { findRuntimes } from './rootfs/find-runtimes.ts';

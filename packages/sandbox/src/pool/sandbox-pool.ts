@@ -9,6 +9,8 @@ export interface SandboxPoolOptions {
   readonly targets: Readonly<Partial<Record<Runtime, number>>>;
   /** The snapshot that pooled sandboxes see until `retarget` names another. */
   readonly snapshotDir?: string | null | undefined;
+  /** What pooled sandboxes are booted with. */
+  readonly limits?: SandboxLimits | undefined;
   readonly log: Pick<Logger, 'warn'>;
 }
 
@@ -43,6 +45,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
   const closing = new AbortController();
   const underway = new Set<Promise<unknown>>();
   let snapshotDir = options.snapshotDir ?? null;
+  const limits = options.limits ?? DEFAULT_LIMITS;
   let hits = 0;
   let misses = 0;
   let bootFailures = 0;
@@ -94,7 +97,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
   };
   const bootIdle = async (runtime: Runtime): Promise<void> => {
     refilling[runtime] += 1;
-    const spec: SandboxSpec = { runtime, snapshotDir, limits: DEFAULT_LIMITS };
+    const spec: SandboxSpec = { runtime, snapshotDir, limits };
     try {
       const sandbox = await boot(spec, closing.signal);
       if (closing.signal.aborted || spec.snapshotDir !== snapshotDir) await destroy(sandbox);
@@ -128,7 +131,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
     async claim(spec, signal) {
       if (closing.signal.aborted) throw new AppError('SANDBOX_UNAVAILABLE', 'The sandbox pool is closed');
       signal.throwIfAborted();
-      const pooled = spec.snapshotDir === snapshotDir && sameLimits(spec.limits, DEFAULT_LIMITS);
+      const pooled = spec.snapshotDir === snapshotDir && sameLimits(spec.limits, limits);
       const sandbox = pooled ? idle[spec.runtime].shift() : undefined;
       if (sandbox !== undefined) {
         hits += 1;

@@ -47,7 +47,7 @@ const COMMANDS: Readonly<Record<Runtime, RuntimeCommand>> = {
     },
   },
   python: {
-    argv: ['/usr/bin/python3', '-I', '-S', '-u', '/opt/runners/python/runner.py', '/opt/python-packages'],
+    argv: ['/usr/bin/python3', '-I', '-S', '-B', '-u', '/opt/runners/python/runner.py', '/opt/python-packages'],
     environment: { ...COMMON_ENVIRONMENT, PYTHONDONTWRITEBYTECODE: '1' },
   },
   node: {
