@@ -112,8 +112,7 @@ async function dispatch(
     reply_bytes: bytes,
     finished_at: new Date(),
   });
-  const isReadOnly = current.readOnly.some((pattern) => matchesPattern(pattern, address));
-  return { reply, effects: isReadOnly ? 'none' : isAnswered ? 'some' : 'unknown' };
+  return { reply, effects: record.read_only ? 'none' : isAnswered ? 'some' : 'unknown' };
 }
 
 /** What a dispatched call without a result comes to, and whether the server has answered it at all. */
@@ -198,7 +197,7 @@ function canonicalArguments(args: unknown, address: string): string {
   }
 }
 
-function recordOf(call: ToolCall, { entry, decision }: ResolvedTool, canonical: string, seal: Seal) {
+function recordOf(call: ToolCall, { entry, decision, readOnly }: ResolvedTool, canonical: string, seal: Seal) {
   const id = newId('tcl');
   const { server, name } = entry.tool;
   const occasion = call.execution === null ? [id] : [call.execution.id, call.execution.callNumber];
@@ -213,6 +212,7 @@ function recordOf(call: ToolCall, { entry, decision }: ResolvedTool, canonical: 
     argument_digest: hash('sha256', canonical),
     idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, server, name, canonical])),
     decision: decision.action,
+    read_only: readOnly.some((pattern) => matchesPattern(pattern, `${server}.${name}`)),
     dispatched_at: new Date(),
   };
 }

@@ -8,6 +8,11 @@ export const toolMigrations: Record<string, Migration> = {
       for (const statement of FIRST) await sql.raw(statement).execute(db);
     },
   },
+  '002_read_only_calls': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql.raw('alter table tool_calls add column read_only boolean not null default false').execute(db);
+    },
+  },
 };
 
 const FIRST = [

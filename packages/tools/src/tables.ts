@@ -48,6 +48,8 @@ export interface ToolTables {
     argument_digest: string;
     idempotency_key: string;
     decision: string;
+    /** The operator has marked the tool as free of effects. */
+    read_only: boolean;
     dispatched_at: Timestamp;
   };
   /** How a call of `tool_calls` ended. Written once; a call without a row here has an unknown end. */

@@ -75,6 +75,37 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     expect((await callOutcome(domain, 'plain.nothing')).effects).toBe('none');
   });
 
+  it('tells from the journal alone what an execution did', async () => {
+    const domain = await bed.restart({ plain: hostile('plain', { readOnlyTools: ['echo'], timeoutMs: 200 }) }, { times: FAST });
+    const run = async (executionId: string, ...tools: string[]) => {
+      const grant = { executionId, workspaceId: 'wsp_default', principalId: 'k' };
+      for (const [index, tool] of tools.entries())
+        await domain.callTool(grant, { callNumber: index + 1, tool, args: {} }, AbortSignal.timeout(5_000));
+      return executionId;
+    };
+    const read = await run('exe_j1', 'plain.echo', 'plain.nothing');
+    const wrote = await run('exe_j2', 'plain.echo', 'plain.env');
+    const lost = await run('exe_j3', 'plain.env', 'plain.hang');
+    await expect.poll(() => domain.effectsOf(wrote)).toBe('some');
+    expect([await domain.effectsOf(read), await domain.effectsOf(lost), await domain.effectsOf('exe_none')]).toEqual([
+      'none',
+      'unknown',
+      'none',
+    ]);
+  });
+
+  it('tells its listeners of a change when the new wrappers are there', async () => {
+    const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST });
+    const before = await domain.snapshotDir('wsp_default');
+    const told: Promise<string>[] = [];
+    domain.onCatalogChange(() => told.push(domain.snapshotDir('wsp_default')));
+    const { id } = await domain.addPolicy(OPERATOR, { pattern: 'plain.echo', action: 'block' });
+    const last = await told.at(-1);
+    expect(last).not.toBe(before);
+    expect(last).toBe(await domain.snapshotDir('wsp_default'));
+    await domain.removePolicy(OPERATOR, id);
+  });
+
   it.each<[string, unknown, string, RegExp]>([
     ['plain.echo', { valeu: 1 }, 'INVALID_ARGUMENTS', /unknown argument "valeu": did you mean "value"/],
     ['plain.echo', [1], 'INVALID_ARGUMENTS', /as one object/],

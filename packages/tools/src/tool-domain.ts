@@ -1,6 +1,6 @@
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
+import { DEFAULT_WORKSPACE_ID, type Effects } from '@code-executor/contracts';
 import type { ToolPort } from '@code-executor/executions';
 import type { Database, Logger } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
@@ -8,6 +8,7 @@ import { createAdministration } from './administration.ts';
 import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
+import { effectsOf } from './calls/effects-of.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createCatalogStore } from './catalog/catalog-store.ts';
 import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
@@ -50,7 +51,10 @@ export interface ToolDomain extends ToolPort, ToolAdministration {
   start(): void;
   /** Resolves when every started server is ready or broken, and the wrappers hold their tools. @throws the signal's reason. */
   ready(signal: AbortSignal): Promise<void>;
+  /** Called when tools have changed and the new snapshot is complete: `snapshotDir` answers with it. */
   onCatalogChange(listener: () => void): void;
+  /** What an execution did through tools, by the journal: for one whose process died. */
+  effectsOf(executionId: string): Promise<Exclude<Effects, 'not_started'>>;
   close(): Promise<void>;
 }
 
@@ -98,12 +102,14 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     return visible;
   };
   const search = createToolSearch(currentlyVisible);
-  const snapshots = await createSnapshotKeeper(options.wrapperStore, () => currentlyVisible().definitions(), log);
+  const tellListeners = (): void => {
+    for (const listener of listeners) listener();
+  };
+  const snapshots = await createSnapshotKeeper(options.wrapperStore, () => currentlyVisible().definitions(), tellListeners, log);
   const visibilityChanged = (): void => {
     visible = null;
     snapshots.changed();
     search.changed();
-    for (const listener of listeners) listener();
   };
   catalog.onChange(visibilityChanged);
   search.changed();
@@ -153,6 +159,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       const up = Promise.all([...servers.all().values()].map((managed) => managed.server?.settled()));
       await Promise.race([up.then(settled), rejectedBy(signal)]);
     },
+    effectsOf: (executionId) => effectsOf(tables, executionId),
     onCatalogChange: (listener) => void listeners.push(listener),
     async close() {
       await servers.close();

@@ -13,10 +13,11 @@ export interface SnapshotKeeper {
   settled(): Promise<void>;
 }
 
-/** Resolves with the first snapshot written. @throws what the store throws for it. */
+/** Resolves with the first snapshot written; `onWritten` tells of each later one. @throws what the store throws for it. */
 export async function createSnapshotKeeper(
   store: Pick<WrapperStore, 'snapshot'>,
   tools: () => readonly ToolDefinition[],
+  onWritten: () => void,
   log: ServerLog,
 ): Promise<SnapshotKeeper> {
   let dir = (await store.snapshot(tools())).dir;
@@ -29,6 +30,7 @@ export async function createSnapshotKeeper(
       isWanted = false;
       try {
         ({ dir } = await store.snapshot(tools()));
+        onWritten();
       } catch (error) {
         log.warn({ reason: messageOf(error) }, 'The wrappers could not be written; programs see those of the catalog before');
       }

@@ -62,7 +62,8 @@ export interface McpServer {
 
 type Phase =
   | { readonly name: 'idle' }
-  | { readonly name: 'starting'; readonly settled: Promise<void> }
+  /** `after`: why it was broken before, so that a server that falls again and again says so all the time. */
+  | { readonly name: 'starting'; readonly settled: Promise<void>; readonly after: string | null }
   | { readonly name: 'ready'; readonly session: McpSession; readonly since: number; readonly scope: AbortController }
   | { readonly name: 'broken'; readonly reason: string; readonly retryAt: number; readonly timer: NodeJS.Timeout }
   | { readonly name: 'stopped' };
@@ -87,12 +88,13 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
 
   function start(): void {
     if (phase.name === 'starting' || phase.name === 'ready' || phase.name === 'stopped') return;
+    const after = phase.name === 'broken' ? phase.reason : null;
     if (phase.name === 'broken') {
       clearTimeout(phase.timer);
       restarts += 1;
     }
     // Begins in a later turn: `open` ends by entering another phase, which must come after this one.
-    enter({ name: 'starting', settled: Promise.resolve().then(open) });
+    enter({ name: 'starting', settled: Promise.resolve().then(open), after });
   }
 
   async function open(): Promise<void> {
@@ -186,7 +188,8 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
   }
 
   function view(): ReturnType<McpServer['state']> {
-    return { state: phase.name, reason: phase.name === 'broken' ? phase.reason : null, restarts };
+    const reason = phase.name === 'broken' ? phase.reason : phase.name === 'starting' ? phase.after : null;
+    return { state: phase.name, reason, restarts };
   }
 
   return {
