@@ -4,18 +4,21 @@ from servers._runtime import discover
 
 
 def list_servers():
-    """The servers there are, with the number of their tools."""
+    """The servers there are: [{"server", "state", "tools", "reason"}], "tools" being how many it has."""
     return discover("list_servers", {})
 
 
-def list_tools(server=None, *, limit=None, offset=None):
-    """The tools of one server, or of all."""
-    return discover("list_tools", _given(server=server, limit=limit, offset=offset))
+def list_tools(server=None, *, detail=None, limit=None, offset=None):
+    """The tools of one server, or of all, in the shape of a search."""
+    return discover("list_tools", _given(server=server, detail=detail, limit=limit, offset=offset))
 
 
-def search_tools(q, *, server=None, detail=None, limit=None, offset=None):
-    """Tools that fit the words, the best first. `detail` is "name", "description" or "full"."""
-    return discover("search_tools", _given(q=q, server=server, detail=detail, limit=limit, offset=offset))
+def search_tools(query, *, server=None, detail=None, limit=None, offset=None):
+    """Tools that fit the words, the best first: {"items", "total", "tokens", "tokensSaved", "nextOffset"}.
+
+    `items` is {server: [tool, …]} with detail "name", {server: {tool: description}} with "description", a list with "full".
+    """
+    return discover("search_tools", _given(query=query, server=server, detail=detail, limit=limit, offset=offset))
 
 
 def get_tool(server, tool=None):

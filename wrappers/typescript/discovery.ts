@@ -4,21 +4,6 @@ import { $discover } from './runtime.ts';
 /** How much of each tool an answer carries. */
 export type Detail = 'name' | 'description' | 'full';
 
-export interface ServerSummary {
-  server: string;
-  tools: number;
-  // biome-ignore lint/suspicious/noExplicitAny: later services may say more of a server
-  [more: string]: any;
-}
-
-export interface ToolSummary {
-  server: string;
-  name: string;
-  description: string;
-  // biome-ignore lint/suspicious/noExplicitAny: later services may say more of a tool
-  [more: string]: any;
-}
-
 export interface SearchOptions {
   server?: string;
   detail?: Detail;
@@ -26,22 +11,25 @@ export interface SearchOptions {
   offset?: number;
 }
 
-/** The servers there are, with the number of their tools. */
+/** The servers there are: `[{ server, state, tools, reason }]`, `tools` being how many it has. */
 // biome-ignore lint/suspicious/noExplicitAny: rows carry what the catalog holds
 export function listServers(): Promise<any> {
   return $discover('list_servers', {});
 }
 
-/** The tools of one server, or of all. */
+/** The tools of one server, or of all, in the shape of a search. */
 // biome-ignore lint/suspicious/noExplicitAny: rows carry what the catalog holds
-export function listTools(server?: string | { server?: string; limit?: number; offset?: number }): Promise<any> {
+export function listTools(server?: string | SearchOptions): Promise<any> {
   return $discover('list_tools', typeof server === 'string' ? { server } : (server ?? {}));
 }
 
-/** Tools that fit the words, the best first: `searchTools('read file', { limit: 5 })`. */
+/**
+ * Tools that fit the words, the best first: `searchTools('read file', { limit: 5 })` answers `{ items, total, tokens, tokensSaved, nextOffset }`.
+ * `items` is `{ server: [tool, …] }` with detail `name`, `{ server: { tool: description } }` with `description`, a list with `full`.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: the shape of `items` depends on `detail`
-export function searchTools(q: string | ({ q: string } & SearchOptions), options: SearchOptions = {}): Promise<any> {
-  return $discover('search_tools', typeof q === 'string' ? { ...options, q } : q);
+export function searchTools(query: string | ({ query: string } & SearchOptions), options: SearchOptions = {}): Promise<any> {
+  return $discover('search_tools', typeof query === 'string' ? { ...options, query } : query);
 }
 
 /** One tool with its schema, signature and an example: `getTool('filesystem', 'read_text_file')` or `getTool('filesystem.read_text_file')`. */

@@ -12,7 +12,7 @@ const LONGEST_MESSAGE = 1000;
  * Diagnostics that are no concern of a program: about how it is packed, which the runner does anew (1108: a `return` at top level; 2306: a
  * file that is no module; 80001: CommonJS), and all of the 7000s, "implicitly has an 'any' type".
  */
-const isNoConcern = (code: number): boolean => code === 1108 || code === 2306 || code === 80001 || (code >= 7000 && code < 7100);
+const isNoConcern = (code: number): boolean => [1108, 2306, 80001].includes(code) || (code >= 7000 && code < 7100);
 
 interface Service {
   readonly snapshotDir: string;

@@ -38,8 +38,6 @@ export const COMPILER_OPTIONS: ts.CompilerOptions = {
   allowUnreachableCode: true,
   allowUnusedLabels: true,
   esModuleInterop: true,
-  // Tools whose names differ only by case are two tools.
-  forceConsistentCasingInFileNames: false,
   skipLibCheck: true,
   noEmit: true,
 };

@@ -59,7 +59,7 @@ function parametersOf(tool: ToolDefinition, typeOf: (raw: string, schema: unknow
   const all = propertiesOf(schema).properties;
   const identifiers = distinctNames(
     all.map((property) => property.name),
-    { isName: /^[A-Za-z_][A-Za-z0-9_]*$/, isReserved: (name) => isReservedParameter(name), fallback: 'argument' },
+    { isName: /^[A-Za-z_][A-Za-z0-9_]*$/, isReserved: (name) => isReservedParameter(name), fallback: 'argument', areFiles: false },
   );
   return [...all.filter((property) => property.isRequired), ...all.filter((property) => !property.isRequired)]
     .slice(0, MOST_PARAMETERS)

@@ -33,6 +33,17 @@ describe('names in code', () => {
     expect(names.get('get.sum')?.python).toMatch(/^get_sum_[0-9a-f]{6}$/);
   });
 
+  test('names that differ only by case are no two files: the one in lower case stays', () => {
+    const names = toolNames(['Run', 'run', 'RUN', 'Go', 'GO']);
+    expect(names.get('run')).toEqual({ typescript: 'run', python: 'run' });
+    expect(names.get('Run')?.typescript).toMatch(/^Run_[0-9a-f]{6}$/);
+    expect(names.get('RUN')?.python).toMatch(/^RUN_[0-9a-f]{6}$/);
+    expect(names.get('GO')?.python).toBe('GO');
+    expect(names.get('Go')?.python).toMatch(/^Go_[0-9a-f]{6}$/);
+    expect(serverNames(['My-Server', 'my-server']).get('my-server')?.directory).toBe('my-server');
+    expect(serverNames(['My-Server', 'my-server']).get('My-Server')?.directory).toMatch(/^My_Server_[0-9a-f]{6}$/);
+  });
+
   test('a digest that is taken as a name already is lengthened', () => {
     const taken = toolNames(['get-sum', 'get_sum']).get('get-sum')?.python ?? '';
     const names = toolNames(['get-sum', 'get_sum', taken]);
@@ -61,8 +72,8 @@ describe('names in code', () => {
         expect([...names.keys()].sort()).toEqual([...rawNames].sort());
         const typescript = [...names.values()].map((name) => name.typescript);
         const python = [...names.values()].map((name) => name.python);
-        expect(new Set(typescript).size).toBe(rawNames.length);
-        expect(new Set(python).size).toBe(rawNames.length);
+        expect(new Set(typescript.map((name) => name.toLowerCase())).size).toBe(rawNames.length);
+        expect(new Set(python.map((name) => name.toLowerCase())).size).toBe(rawNames.length);
         for (const name of typescript) {
           expect(name).toMatch(TYPESCRIPT_NAME);
           expect(['constructor', '__proto__', 'toString', 'then', 'default', 'index', 'class', 'await']).not.toContain(name);
@@ -85,7 +96,7 @@ describe('names in code', () => {
         const entries = [...serverNames(slugs).values()].flatMap(({ directory, identifier }) =>
           directory === identifier ? [directory] : [directory, identifier],
         );
-        expect(new Set(entries).size).toBe(entries.length);
+        expect(new Set(entries.map((entry) => entry.toLowerCase())).size).toBe(entries.length);
         for (const entry of entries) {
           expect(entry).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/);
           expect(['discovery', 'runtime', '_runtime', 'aio', 'globals', 'index', '__init__', '__pycache__']).not.toContain(entry);

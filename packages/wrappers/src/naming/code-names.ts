@@ -1,5 +1,5 @@
 import type { ToolDefinition } from '@code-executor/contracts';
-import { distinctNames } from './distinct-names.ts';
+import { distinctNames, keeperOf } from './distinct-names.ts';
 import { isReservedBesideServers, isReservedInPython, isReservedInTypeScript, isReservedServerIdentifier } from './reserved-words.ts';
 
 /** What one server is called in code. */
@@ -61,15 +61,23 @@ export function codeAddresses(names: ReadonlyMap<string, CodeName>): ReadonlyMap
 }
 
 export function serverNames(slugs: Iterable<string>): Map<string, ServerName> {
-  const names = new Map<string, ServerName>();
-  const identifiers = distinctNames(slugs, {
-    isName: /^[A-Za-z_][A-Za-z0-9_]*$/,
+  const all = [...slugs];
+  const identifiers = distinctNames(all, {
+    isName: PYTHON_NAME,
     isReserved: isReservedServerIdentifier,
     fallback: 'server',
+    areFiles: true,
   });
+  const keepers = new Map<string, string>();
+  for (const slug of all) {
+    const key = slug.toLowerCase();
+    keepers.set(key, keeperOf(slug, keepers.get(key) ?? slug, key));
+  }
+  const names = new Map<string, ServerName>();
   for (const [slug, identifier] of identifiers) {
-    const isSafeSegment = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(slug) && !isReservedBesideServers(slug) && !/\.(ts|js|py)$/.test(slug);
-    names.set(slug, { directory: isSafeSegment ? slug : identifier, identifier });
+    const isSafeSegment =
+      /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(slug) && !isReservedBesideServers(slug.toLowerCase()) && !/\.(ts|js|py)$/i.test(slug);
+    names.set(slug, { directory: isSafeSegment && keepers.get(slug.toLowerCase()) === slug ? slug : identifier, identifier });
   }
   return names;
 }
@@ -77,11 +85,15 @@ export function serverNames(slugs: Iterable<string>): Map<string, ServerName> {
 export function toolNames(rawNames: readonly string[]): Map<string, ToolName> {
   const typescript = distinctNames(rawNames, {
     isName: /^[A-Za-z_$][A-Za-z0-9_$]*$/,
-    isReserved: isReservedInTypeScript,
+    // A file of this stem would stand beside the one that gathers the tools.
+    isReserved: (name) => isReservedInTypeScript(name) || name.toLowerCase() === 'index',
     fallback: 'tool',
+    areFiles: true,
   });
-  const python = distinctNames(rawNames, { isName: /^[A-Za-z_][A-Za-z0-9_]*$/, isReserved: isReservedInPython, fallback: 'tool' });
+  const python = distinctNames(rawNames, { isName: PYTHON_NAME, isReserved: isReservedInPython, fallback: 'tool', areFiles: true });
   const names = new Map<string, ToolName>();
   for (const [raw, name] of typescript) names.set(raw, { typescript: name, python: python.get(raw) ?? name });
   return names;
 }
+
+const PYTHON_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -10,6 +10,8 @@ export interface NameRules {
   readonly isReserved: (name: string) => boolean;
   /** What a name without a usable character starts with. */
   readonly fallback: string;
+  /** Names become files, and Bun takes two that differ only by case for the same one: it loads whichever it listed first. */
+  readonly areFiles: boolean;
 }
 
 /**
@@ -17,31 +19,47 @@ export interface NameRules {
  * a digest of its raw form where its spelling is lossy or taken. The outcome depends on the set of raw names, not on their order.
  */
 export function distinctNames(rawNames: Iterable<string>, rules: NameRules): Map<string, string> {
-  const names = new Map<string, string>();
+  const keyOf = (name: string): string => (rules.areFiles ? name.toLowerCase() : name);
   const respelled = new Map<string, string>();
-  for (const raw of rawNames) {
-    if (names.has(raw) || respelled.has(raw)) continue;
-    if (raw.length <= LONGEST_NAME && rules.isName.test(raw) && !rules.isReserved(raw)) names.set(raw, raw);
-    else respelled.set(raw, respell(raw, rules));
+  /** By key, the raw name that stays as it is. */
+  const kept = new Map<string, string>();
+  for (const raw of new Set(rawNames)) {
+    if (raw.length > LONGEST_NAME || !rules.isName.test(raw) || rules.isReserved(raw)) {
+      respelled.set(raw, respell(raw, rules));
+      continue;
+    }
+    const key = keyOf(raw);
+    const rival = kept.get(key);
+    const stays = rival === undefined ? raw : keeperOf(raw, rival, key);
+    kept.set(key, stays);
+    if (rival !== undefined) respelled.set(stays === raw ? rival : raw, stays === raw ? rival : raw);
   }
+  const names = new Map<string, string>();
+  for (const raw of kept.values()) names.set(raw, raw);
   if (respelled.size === 0) return names;
 
-  const taken = new Set(names.values());
+  const taken = new Set(kept.keys());
   const claims = new Map<string, number>();
-  for (const name of respelled.values()) claims.set(name, (claims.get(name) ?? 0) + 1);
+  for (const name of respelled.values()) claims.set(keyOf(name), (claims.get(keyOf(name)) ?? 0) + 1);
   // Sorted, so that which of two names with equal digests is lengthened does not depend on the order they came in.
   for (const [raw, name] of [...respelled].sort(([a], [b]) => (a < b ? -1 : 1))) {
     let distinct = name;
-    if (claims.get(name) !== 1 || taken.has(name)) {
+    if (claims.get(keyOf(name)) !== 1 || taken.has(keyOf(name))) {
       const digest = digestOf(raw);
-      for (let length = SHORTEST_DIGEST; distinct === name || taken.has(distinct) || claims.has(distinct); length += 2) {
+      for (let length = SHORTEST_DIGEST; distinct === name || taken.has(keyOf(distinct)) || claims.has(keyOf(distinct)); length += 2) {
         distinct = `${name}_${digest.slice(0, length)}`;
       }
     }
-    taken.add(distinct);
+    taken.add(keyOf(distinct));
     names.set(raw, distinct);
   }
   return names;
+}
+
+/** Of two names that differ only by case the one in lower case stays, else the one that sorts first. */
+export function keeperOf(a: string, b: string, lowerCase: string): string {
+  if (a === lowerCase || b === lowerCase) return lowerCase;
+  return a < b ? a : b;
 }
 
 function respell(raw: string, rules: NameRules): string {

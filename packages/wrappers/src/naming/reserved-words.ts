@@ -26,7 +26,7 @@ const isDunder = (name: string): boolean => name.startsWith('__') && name.endsWi
 
 export const isReservedInTypeScript = (name: string): boolean => TYPESCRIPT_RESERVED.has(name);
 export const isReservedInPython = (name: string): boolean => PYTHON_RESERVED.has(name) || isDunder(name);
-export const isReservedBesideServers = (name: string): boolean => BESIDE_SERVERS.has(name) || isDunder(name);
+export const isReservedBesideServers = (name: string): boolean => BESIDE_SERVERS.has(name.toLowerCase()) || isDunder(name);
 export const isReservedServerIdentifier = (name: string): boolean =>
   isReservedInTypeScript(name) || isReservedInPython(name) || isReservedBesideServers(name);
 

@@ -4,6 +4,7 @@ import { pythonToolSource } from '../generate/python-tool.ts';
 import { pythonAsyncSource, pythonPackageSource, typeScriptIndexSource } from '../generate/server-files.ts';
 import { typeScriptToolSource } from '../generate/typescript-tool.ts';
 import { type ServerName, serverNames, type ToolName, toolNames } from '../naming/code-names.ts';
+import { toolDigest } from './tool-digest.ts';
 
 /** One file of a snapshot. Two of the same path and identity have the same text, so the text is made only when it must be written. */
 export interface PlannedFile {
@@ -24,7 +25,7 @@ interface ServerPlan {
   readonly key: string;
   readonly files: PlannedDirectory;
   readonly name: ServerName;
-  readonly tools: ReadonlyMap<string, { readonly digest: string; readonly name: ToolName }>;
+  readonly tools: ReadonlyMap<string, { readonly digest: string; readonly name: ToolName; readonly tool: ToolDefinition | undefined }>;
 }
 
 /** Plans snapshots one after another, and remembers of the last one what the next may share. */
@@ -46,8 +47,8 @@ export function createSnapshotPlanner(
     for (const [server, serverTools] of byServer) {
       const name = names.get(server);
       if (!name) continue;
-      const key = serverKey(name, serverTools);
       const last = lastServers.get(server);
+      const key = serverKey(name, serverTools, last);
       const plan = last?.key === key ? last : planServer(server, name, serverTools, key, last);
       servers.set(server, plan);
       directories.set(name.directory, plan.files);
@@ -81,7 +82,7 @@ function planServer(
     const planned = plan.tools.get(tool.name);
     const digest = toolDigest(tool);
     if (!planned || planned.digest === digest) continue;
-    plan.tools.set(tool.name, { digest, name: planned.name });
+    plan.tools.set(tool.name, { digest, name: planned.name, tool });
     const codeName = { server, tool: tool.name, ...name, ...planned.name };
     plan.files.set(`${planned.name.typescript}.ts`, { identity: digest, source: () => typeScriptToolSource(tool, codeName) });
     plan.files.set(`${planned.name.python}.py`, { identity: digest, source: () => pythonToolSource(tool, codeName) });
@@ -93,11 +94,11 @@ function planServer(
 function namedTools(
   server: string,
   tools: readonly ToolDefinition[],
-): { tools: Map<string, { digest: string; name: ToolName }>; files: Map<string, PlannedFile> } {
+): { tools: Map<string, { digest: string; name: ToolName; tool: ToolDefinition | undefined }>; files: Map<string, PlannedFile> } {
   const names = toolNames(tools.map((tool) => tool.name).sort());
   const identity = hash('sha256', JSON.stringify([...names].map(([raw, name]) => [raw, name.typescript])));
   return {
-    tools: new Map([...names].map(([raw, name]) => [raw, { digest: '', name }])),
+    tools: new Map([...names].map(([raw, name]) => [raw, { digest: '', name, tool: undefined }])),
     files: new Map([
       ['index.ts', { identity, source: () => typeScriptIndexSource(server, names) }],
       ['__init__.py', { identity: server, source: () => pythonPackageSource(server) }],
@@ -105,31 +106,9 @@ function namedTools(
   };
 }
 
-function serverKey(name: ServerName, tools: readonly ToolDefinition[]): string {
-  const digests = tools.map(toolDigest).sort();
+function serverKey(name: ServerName, tools: readonly ToolDefinition[], last: ServerPlan | undefined): string {
+  const digests = tools.map((tool) => toolDigest(tool, last?.tools.get(tool.name)?.tool)).sort();
   return hash('sha256', `${name.directory}\0${name.identifier}\0${digests.join('')}`);
-}
-
-const digests = new WeakMap<ToolDefinition, string>();
-
-/** Of what a tool's wrappers are made from. Definitions are taken never to change once they are handed in: a changed tool is a new object. */
-function toolDigest(tool: ToolDefinition): string {
-  const known = digests.get(tool);
-  if (known !== undefined) return known;
-  const digest = hash('sha1', `${definitionText(tool)}`);
-  digests.set(tool, digest);
-  return digest;
-}
-
-function definitionText(tool: ToolDefinition): string {
-  const prose = [tool.server, tool.name, tool.title, tool.description];
-  try {
-    return JSON.stringify([...prose, tool.inputSchema, tool.outputSchema]);
-  } catch (error) {
-    // A schema nested deeper than the stack: no two reads of it are taken for the same.
-    if (error instanceof RangeError) return JSON.stringify([...prose, crypto.randomUUID()]);
-    throw error;
-  }
 }
 
 function runtimeFilesIn(runtimeFiles: ReadonlyMap<string, string>, directory: string): PlannedDirectory {

@@ -146,6 +146,21 @@ describe('the wrapper store', () => {
     expect(snapshots.map(({ dir }) => existsSync(dir))).toEqual([true, false, false, true]);
   });
 
+  test('a list that was read anew is known again, and one whose members stand in another order is not', async () => {
+    const store = openStore({ dir: newDir() });
+    const definition = {
+      ...tool('a', 'x'),
+      inputSchema: { type: 'object', properties: { b: { enum: [1, null] }, c: { type: 'string' } } },
+    };
+    const first = await store.snapshot([definition]);
+    expect(await store.snapshot([structuredClone(definition)])).toEqual(first);
+    const turned = { ...definition, inputSchema: { type: 'object', properties: { c: { type: 'string' }, b: { enum: [1, null] } } } };
+    expect((await store.snapshot([turned])).id).not.toBe(first.id);
+    const other = { ...definition, inputSchema: { type: 'object', properties: { b: { enum: [1, 0] }, c: { type: 'string' } } } };
+    expect((await store.snapshot([other])).id).not.toBe(first.id);
+    expect((await store.snapshot([structuredClone(definition)])).id).toBe(first.id);
+  });
+
   test('a snapshot that somebody removed is written again', async () => {
     const store = openStore({ dir: newDir() });
     const { dir } = await store.snapshot([tool('a', 'x')]);

@@ -19,6 +19,8 @@ export interface WrapperStore {
    */
   snapshot(tools: readonly ToolDefinition[]): Promise<WrapperSnapshot>;
   current(): WrapperSnapshot | null;
+  /** Resolves when the background work that makes the next change cheap is done. Nobody has to wait for it but who measures. */
+  settled(): Promise<void>;
   /** Resolves when nothing is being written any more. Snapshots stay, for the next start. */
   close(): Promise<void>;
 }
@@ -71,6 +73,11 @@ export function createWrapperStore({
       return answer;
     },
     current: () => (current === null ? null : { id: current.id, dir: current.tree.dir }),
+    async settled() {
+      await turn;
+      await spareWork?.done;
+      await removals;
+    },
     async close() {
       isClosed = true;
       clearInterval(pruning);
