@@ -26,6 +26,8 @@ const MAX_TEXT = 16_000;
  * `program` is the path of the program's own file.
  */
 export function describeFailure(thrown: unknown, workspace: string): Failure {
+  // Bun's messages are Errors by some tests and none by others.
+  if (isBuildMessage(thrown)) return describeBuild(thrown, workspace);
   if (!(thrown instanceof Error)) return describeForeign(thrown, workspace);
   const stack = typeof thrown.stack === 'string' ? thrown.stack : '';
   const unresolved = UNRESOLVED.exec(thrown.message);
@@ -73,7 +75,6 @@ function describeForeign(thrown: unknown, workspace: string): Failure {
   const message = (thrown as { message?: unknown } | null)?.message;
   const unresolved = typeof message === 'string' ? UNRESOLVED.exec(message) : null;
   if (unresolved?.[2] !== undefined) return describeUnresolved(unresolved[2], unresolved[3] ?? '', workspace);
-  if (isBuildMessage(thrown)) return describeBuild(thrown, workspace);
   return { code: 'UNCAUGHT', message: cut(`The program threw ${valueText(thrown)}, which is not an Error and so carries no position.`) };
 }
 
@@ -92,7 +93,7 @@ interface BuildMessage {
 }
 
 const isBuildMessage = (value: unknown): value is BuildMessage =>
-  typeof value === 'object' && value !== null && 'position' in value && typeof (value as BuildMessage).message === 'string';
+  typeof value === 'object' && value !== null && (value as { name?: unknown }).name === 'BuildMessage' && 'position' in value;
 
 function describeBuild(build: BuildMessage, workspace: string): Failure {
   const position = build.position ?? undefined;
@@ -209,13 +210,21 @@ function lineAndColumn(text: string, at: number): { line: number; column: number
 
 function userFrames(stack: string, workspace: string): (Position & { name: string })[] {
   const frames: (Position & { name: string })[] = [];
-  for (const line of stack.split('\n')) {
-    const match = FRAME.exec(line);
+  for (const text of stack.split('\n')) {
+    const match = FRAME.exec(text);
     if (match?.[2] === undefined || !isUserFile(match[2], workspace)) continue;
     const name = (match[1] ?? '').replace(/^async /, '').replace(/<anonymous>|__execution\w+/g, '');
-    frames.push({ name, file: match[2], line: Number(match[3]), column: Number(match[4]) });
+    const line = Number(match[3]);
+    frames.push({ name, file: match[2], line, column: columnOfExpression(match[2], line, Number(match[4])) });
   }
   return frames;
+}
+
+/** Bun points behind `new`, everybody else at it. */
+function columnOfExpression(file: string, line: number, column: number): number {
+  const before = (readText(file).split('\n', line)[line - 1] ?? '').slice(0, column - 1);
+  const start = /\bnew\s+$/.exec(before);
+  return start === null ? column : start.index + 1;
 }
 
 const isUserFile = (file: string, workspace: string): boolean =>

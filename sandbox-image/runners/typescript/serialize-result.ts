@@ -59,8 +59,16 @@ let pathLength = 0;
 let text = '';
 let limit = 0;
 
-/** `limitBytes` counts UTF-8 bytes of the JSON text. Never throws. */
-export function serializeResult(value: unknown, limitBytes: number): SerializedResult {
+let root = '';
+let busy = false;
+
+/** `limitBytes` counts UTF-8 bytes of the JSON text; `name` is what messages call the value. Never throws. */
+export function serializeResult(value: unknown, limitBytes: number, name = 'result'): SerializedResult {
+  // A toJSON that calls a tool: its arguments would be written in the middle of these.
+  if (busy)
+    return { ok: false, code: 'RESULT_NOT_SERIALIZABLE', message: 'A value cannot be written while it is asked for its JSON form.' };
+  busy = true;
+  root = name;
   pathLength = 0;
   text = '';
   limit = limitBytes;
@@ -75,6 +83,7 @@ export function serializeResult(value: unknown, limitBytes: number): SerializedR
     if (error instanceof Refusal) return { ok: false, code: error.code, message: error.reason };
     return { ok: false, code: 'RESULT_NOT_SERIALIZABLE', message: thrownWhileReading(error) };
   } finally {
+    busy = false;
     text = '';
     for (let index = 0; index <= pathLength; index += 1) ancestors[index] = null;
   }
@@ -219,18 +228,19 @@ function writeMap(map: Map<unknown, unknown>, depth: number): void {
   if (!named) {
     const pairs = newArray(entries.length);
     for (let index = 0; index < entries.length; index += 1) {
-      const [value, key] = entries[index] as [unknown, unknown];
-      pairs[index] = [key, value];
+      const entry = entries[index] as [unknown, unknown];
+      pairs[index] = [entry[1], entry[0]];
     }
     writeArray(pairs, pairs.length, depth);
     return;
   }
   emit('{');
   for (let index = 0; index < entries.length; index += 1) {
-    const [value, key] = entries[index] as [unknown, unknown];
-    enter(depth, `${key}`);
-    const item = resolve(value, `${key}`);
-    emit(index === 0 ? `${quote(`${key}`)}:` : `,${quote(`${key}`)}:`);
+    const entry = entries[index] as [unknown, unknown];
+    const key = `${entry[1]}`;
+    enter(depth, key);
+    const item = resolve(entry[0], key);
+    emit(index === 0 ? `${quote(key)}:` : `,${quote(key)}:`);
     writeValue(isDropped(item) ? null : item, depth + 1);
     pathLength = depth;
   }
@@ -272,9 +282,9 @@ function collect(forEach: (self: unknown, ...args: unknown[]) => unknown, collec
   return members;
 }
 
-const arrayFill = uncurry(Array.prototype.fill);
-const ArrayType = Array;
-const newArray = (length: number): unknown[] => arrayFill(new ArrayType(length), null) as unknown[];
+// Elements that are there already: assigning to others would call a setter planted on Array.prototype.
+const arrayFrom = Array.from;
+const newArray = (length: number): unknown[] => arrayFrom({ length });
 
 function enter(depth: number, key: string | number): void {
   path[depth] = key;
@@ -282,7 +292,10 @@ function enter(depth: number, key: string | number): void {
 }
 
 function refusal(what: string, advice: string): Refusal {
-  return new Refusal('RESULT_NOT_SERIALIZABLE', `The result cannot be written as JSON: ${pathText(pathLength)} ${what}. ${advice}`);
+  return new Refusal(
+    'RESULT_NOT_SERIALIZABLE',
+    `The ${root === 'result' ? 'result' : 'argument'} cannot be written as JSON: ${pathText(pathLength)} ${what}. ${advice}`,
+  );
 }
 
 function tooLarge(): Refusal {
@@ -299,11 +312,11 @@ function thrownWhileReading(error: unknown): string {
   } catch {
     what = 'a value that cannot be shown';
   }
-  return `The result cannot be written as JSON: reading ${pathText(pathLength)} threw ${what}. Return plain values instead of the object that computes them.`;
+  return `The ${root === 'result' ? 'result' : 'argument'} cannot be written as JSON: reading ${pathText(pathLength)} threw ${what}. Return plain values instead of the object that computes them.`;
 }
 
 function pathText(length: number): string {
-  let shown = 'result';
+  let shown = root;
   for (let index = 0; index < length && index < 20; index += 1) {
     const key = path[index] as string | number;
     shown += typeof key === 'number' ? `[${key}]` : matches(IDENTIFIER, key) ? `.${key}` : `[${quote(key)}]`;

@@ -1,3 +1,5 @@
+import { serializeResult } from './serialize-result.ts';
+
 /**
  * The runner's end of the channel: frames of 4 bytes big-endian payload length, 1 byte type, payload (UTF-8 JSON).
  * The same types as `packages/sandbox/src/channel/frame-channel.ts`; the runner imports nothing from the service.
@@ -27,16 +29,13 @@ export interface Transport {
 /** What `JSON.stringify` of a call may come to; the service refuses more. */
 const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
 
-const stringify = JSON.stringify;
 const parse = JSON.parse;
 const PromiseType = Promise;
 const ErrorType = Error;
 const ByteArray = Uint8Array;
 const EMPTY = new Uint8Array(0);
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const bind = (method: unknown) => Function.prototype.call.bind(method as () => unknown) as (self: unknown, ...args: unknown[]) => unknown;
-const encodeText = bind(encoder.encode) as (self: TextEncoder, text: string) => Uint8Array;
 const decodeBytes = bind(decoder.decode) as (self: TextDecoder, bytes: Uint8Array) => string;
 const copyInto = bind(Uint8Array.prototype.set);
 const slice = bind(Uint8Array.prototype.subarray) as (self: Uint8Array, start: number, end?: number) => Uint8Array;
@@ -84,9 +83,11 @@ export function createToolChannel(transport: Transport): ToolChannel {
     return new PromiseType((resolve, reject) => {
       lastId += 1;
       const id = lastId;
-      const bytes = encodeText(encoder, stringify(payload(id)));
-      if (bytes.length > ARGUMENTS_LIMIT_BYTES) {
-        reject(new ToolError('ARGUMENTS_TOO_LARGE', `The arguments of ${what} exceed ${ARGUMENTS_LIMIT_BYTES} bytes as JSON.`));
+      const written = serializeResult(payload(id), ARGUMENTS_LIMIT_BYTES, what);
+      if (!written.ok) {
+        const code = written.code === 'RESULT_TOO_LARGE' ? 'ARGUMENTS_TOO_LARGE' : 'INVALID_ARGUMENTS';
+        const tooLarge = `The arguments of ${what} exceed ${ARGUMENTS_LIMIT_BYTES} bytes as JSON.`;
+        reject(raisedAt(origin, new ToolError(code, code === 'ARGUMENTS_TOO_LARGE' ? tooLarge : written.message)));
         return;
       }
       if (!opened) {
@@ -100,7 +101,7 @@ export function createToolChannel(transport: Transport): ToolChannel {
       mapSet(pending, id, { origin, resolve, reject });
       waiting += 1;
       if (waiting === 1) transport.hold();
-      transport.write(frame(type, bytes));
+      transport.write(frame(type, written.bytes));
     });
   }
 
@@ -163,7 +164,13 @@ export function frame(type: number, payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
-export const jsonFrame = (type: number, value: unknown): Uint8Array => frame(type, encodeText(encoder, stringify(value)));
+/** For frames of the runner's own. JSON.stringify would ask a toJSON that a program planted. */
+export function jsonFrame(type: number, value: unknown): Uint8Array {
+  const written = serializeResult(value, OWN_FRAME_BYTES);
+  return frame(type, written.ok ? written.bytes : EMPTY);
+}
+
+const OWN_FRAME_BYTES = 200 * 1024;
 
 /**
  * Blocks until the RUN frame is there; null: the service closed the channel instead. `read` fills the buffer from the offset and says
