@@ -137,6 +137,7 @@ void init_main(struct boot *boot) {
   if (dup2(boot->command, 0) < 0 || close_range(1, ~0U, 0) < 0) stop_because(report, "close descriptors");
   drop_capabilities(report);
   struct pollfd command = {.fd = 0, .events = POLLIN};
+  bool frozen = false;
   for (;;) {
     int status;
     for (pid_t child; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
@@ -145,10 +146,14 @@ void init_main(struct boot *boot) {
       report->has_status = 1;
       _exit(0);
     }
+    /* A process that was exiting while the others were stopped may leave an orphaned group, which the kernel continues.
+       Orphans are init's, so it hears of that at once. */
+    if (frozen) kill(-1, SIGSTOP);
     if (ppoll(&command, 1, NULL, &none) <= 0) continue;
     char order;
     if (read(0, &order, 1) != 1) _exit(0); /* The launcher is gone. */
     /* One call that the kernel makes atomic against fork: nothing escapes between two looks at a list. */
-    kill(-1, order == 'f' ? SIGSTOP : SIGCONT);
+    frozen = order == 'f';
+    kill(-1, frozen ? SIGSTOP : SIGCONT);
   }
 }

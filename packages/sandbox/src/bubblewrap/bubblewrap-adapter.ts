@@ -77,7 +77,7 @@ const DEGRADATIONS = [
   'The private file systems have no limit on inodes and allow programs on them to be executed; bubblewrap has no option for either.',
   'The command line of the sandbox, which names directories of this host, can be read inside.',
   'Programs that run for long do not give way to the service.',
-  'Processes are frozen one after the other, not at once.',
+  'Processes are frozen one after the other, not at once, and a program can arrange to be woken.',
   'A runtime that ends with a code above 128 is reported as ended by a signal.',
 ];
 

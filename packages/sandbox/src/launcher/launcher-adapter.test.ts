@@ -89,6 +89,40 @@ result = [open("/proc/1/cmdline").read().strip("\\0"), open("/proc/1/comm").read
     });
   });
 
+  it('keeps a program frozen that has arranged to be woken', async () => {
+    await using(async ({ adapter }) => {
+      const sandbox = await adapter.boot(spec('python'));
+      try {
+        // If the parent died of its timer, the kernel would continue the child's group, which would then be an orphaned one.
+        const program = startIn(
+          sandbox,
+          `
+import os, signal, time
+for _ in range(8):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.setpgid(0, 0); signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            while True: os.write(1, b"."); time.sleep(0.001)
+        signal.setitimer(signal.ITIMER_REAL, 0.8); signal.pause()
+time.sleep(100)`,
+        );
+        await sleep(400);
+        expect(program.output().length).toBeGreaterThan(100);
+        sandbox.freeze();
+        await sleep(100);
+        const frozen = program.output().length;
+        await sleep(1500);
+        expect(program.output().length).toBe(frozen);
+        sandbox.thaw();
+        await sleep(300);
+        expect(program.output().length - frozen).toBeGreaterThan(100);
+      } finally {
+        sandbox.kill();
+        await sandbox.ended;
+      }
+    });
+  });
+
   it('refuses a snapshot that lies elsewhere', async () => {
     await using(async ({ adapter, runDir, snapshotsDir }) => {
       for (const dir of [runDir, snapshotsDir, '/etc', join(snapshotsDir, '../etc')]) {

@@ -97,6 +97,7 @@ export const JUDGED_CALLS = {
   ioctl: [16, 29],
   mmap: [9, 222],
   personality: [135, 92],
+  prctl: [157, 167],
   setsid: [112, 157],
   socket: [41, 198],
   socketpair: [53, 199],

@@ -33,7 +33,26 @@ export function seccompFilter(architecture: string = process.arch): Buffer {
     ]),
     ...judged('fcntl', [load(argument(1)), jumpIfEqual(F_SETSIG, 2, 0), jumpIfEqual(F_SETPIPE_SZ, 1, 0), ALLOW, fail(EPERM)]),
     ...judged('ioctl', [load(argument(1)), jumpIfEqual(TIOCSTI, 2, 0), jumpIfEqual(TIOCLINUX, 1, 0), ALLOW, fail(EPERM)]),
-    ...judged('clone', [load(argument(0)), jumpIfSet(CLONE_NEW_ANY, 1, 0), ALLOW, fail(EPERM)]),
+    ...judged('clone', [
+      load(argument(0)),
+      jumpIfSet(CLONE_NEW_ANY, 4, 0),
+      // The signal of the child's death: SIGCONT would wake a frozen parent.
+      keepBits(0xff),
+      jumpIfEqual(0, 1, 0),
+      jumpIfEqual(SIGCHLD, 0, 1),
+      ALLOW,
+      fail(EPERM),
+    ]),
+    ...judged('prctl', [
+      load(argument(0)),
+      // Orphans are init's alone: that is how it hears of processes that wake.
+      jumpIfEqual(PR_SET_CHILD_SUBREAPER, 4, 0),
+      jumpIfEqual(PR_SET_PDEATHSIG, 0, 2),
+      load(argument(1)),
+      jumpIfEqual(SIGCONT, 1, 0),
+      ALLOW,
+      fail(EPERM),
+    ]),
     // Its flags lie behind a pointer, which a filter cannot follow; libc falls back to clone.
     ...judged('clone3', [fail(ENOSYS)]),
     ...judged('socket', SOCKET_VERDICT),
@@ -102,6 +121,10 @@ const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 /** NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const CLONE_NEW_ANY = 0x7e02_0000;
+const SIGCHLD = 17;
+const SIGCONT = 18;
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_CHILD_SUBREAPER = 36;
 const PERSONALITY_QUERY = 0xffff_ffff;
 const AF_UNIX = 1;
 const AF_INET = 2;
