@@ -89,7 +89,7 @@ describe.skipIf(process.getuid?.() === 0)('the sandbox pool (not as root)', () =
 
   it('refuses claims once it is closed, and leaves no sandbox', async () => {
     await withPool({ python: 2 }, async (pool) => {
-      await until(() => pool.stats().warm.python === 1);
+      await until(() => pool.stats().warm.python >= 1);
       await pool.close();
       expect(pool.stats().warm.python).toBe(0);
       await expect(pool.claim(spec('python'), NEVER)).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE' });
