@@ -157,8 +157,8 @@ async function measureFixtures(): Promise<void> {
 async function untilServersReady(service: Service, expected: number): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt += 1) {
     const { body } = await service.get('/health');
-    const servers = Object.values((body as { servers: Record<string, { state: string }> }).servers);
-    if (servers.length === expected && servers.every((server) => server.state === 'ready')) return;
+    const servers = Object.values((body as { servers: Record<string, string> }).servers);
+    if (servers.length === expected && servers.every((state) => state === 'ready')) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error('the fixture servers are not up after 60 s');

@@ -207,7 +207,7 @@ caught`,
 async function untilAllReady(service: Service, count: number): Promise<void> {
   for (let attempt = 0; attempt < 450; attempt += 1) {
     const { body } = await service.get('/health');
-    const states = Object.values((body as { servers: Record<string, { state: string }> }).servers).map((server) => server.state);
+    const states = Object.values((body as { servers: Record<string, string> }).servers);
     if (states.length === count && states.every((state) => state === 'ready')) return;
     await sleep(200);
   }

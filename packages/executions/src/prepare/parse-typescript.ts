@@ -10,6 +10,8 @@ export function parseTypescript(code: string): { readonly file: ProgramFile } | 
     const file = parse(code, {
       sourceType: 'module',
       allowReturnOutsideFunction: true,
+      // So that the range of an expression holds the parentheses around it.
+      createParenthesizedExpressions: true,
       plugins: ['typescript', 'decorators'],
     });
     return { file };
