@@ -47,7 +47,7 @@ export interface CallToolDependencies {
   readonly log: ServerLog;
 }
 
-export const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
+const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
 
 /**
  * The one way every tool call goes: resolve, policy, arguments, the server up, the record, dispatch, the record's end.

@@ -82,6 +82,21 @@ describe('arguments of a tool', () => {
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 
+  it('are checked in time whatever the schema refers to, and are passed on with a warning where it never ends', () => {
+    const doubling = Object.fromEntries(
+      Array.from({ length: 40 }, (_, level) => [
+        `d${level}`,
+        { anyOf: [{ $ref: `#/$defs/d${level + 1}` }, { $ref: `#/$defs/d${level + 1}` }] },
+      ]),
+    );
+    const schema = { type: 'object', properties: { a: { $ref: '#/$defs/d0' } }, $defs: { ...doubling, d40: { type: 'number' } } };
+    const began = performance.now();
+    const { messages, broken } = check(schema, { a: 'x' });
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(messages).toEqual([]);
+    expect(broken.join()).toContain('does not come to an end');
+  });
+
   it('never make the check itself fail, whatever JSON schema and arguments are', () => {
     const json = fc.jsonValue({ maxDepth: 4 });
     const schema = fc.dictionary(

@@ -3,6 +3,7 @@ import { messageOf, nearest } from '@code-executor/platform';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { runBounded } from './bounded-run.ts';
 
 export interface ArgumentProblem {
   /** JSON Pointer into the arguments. */
@@ -15,9 +16,14 @@ export interface ArgumentValidator {
   check(tool: ToolDefinition, args: Readonly<Record<string, unknown>>): readonly ArgumentProblem[];
 }
 
-type Check = (args: Readonly<Record<string, unknown>>) => readonly ArgumentProblem[];
+/** Undefined: not done in time. */
+type Check = (args: Readonly<Record<string, unknown>>) => readonly ArgumentProblem[] | undefined;
 
-const SCHEMA_LIMIT_CHARACTERS = 256 * 1024;
+const SCHEMA_LIMIT_CHARACTERS = 128 * 1024;
+const COMPILE_TIMEOUT_MS = 1_000;
+const CHECK_TIMEOUT_MS = 200;
+/** References can double the work at each step; without them it is bounded by the sizes of schema and arguments. */
+const LARGE_ARGUMENTS = 200;
 const MOST_PROBLEMS = 10;
 /**
  * Keywords of a foreign schema that are left to the upstream itself: regular expressions can take for ever on a chosen
@@ -35,14 +41,15 @@ export function createArgumentValidator(onBrokenSchema: (tool: ToolDefinition, r
         checks.set(tool, check);
       }
       try {
-        return check(args);
+        const problems = check(args);
+        if (problems !== undefined) return problems;
       } catch (error) {
         // A schema that refers to itself without end runs out of stack; it says nothing about the arguments.
         if (!(error instanceof RangeError)) throw error;
-        checks.set(tool, () => []);
-        onBrokenSchema(tool, 'its input schema does not come to an end');
-        return [];
       }
+      checks.set(tool, () => []);
+      onBrokenSchema(tool, 'checking against its input schema does not come to an end');
+      return [];
     },
   };
 }
@@ -55,9 +62,16 @@ function compile(tool: ToolDefinition, onBrokenSchema: (tool: ToolDefinition, re
   try {
     if (JSON.stringify(tool.inputSchema).length > SCHEMA_LIMIT_CHARACTERS) return broken('its input schema is too large to be checked');
     const schema = closed(withoutUnchecked(tool.inputSchema, false) as JsonSchema);
-    const validate = compileDraft(schema);
+    const compiled = runBounded(() => compileDraft(schema), COMPILE_TIMEOUT_MS);
+    if (compiled === undefined) return broken('its input schema takes too long to compile');
+    const validate = compiled.result;
+    const hasReferences = JSON.stringify(schema).includes('"$ref"') || JSON.stringify(schema).includes('"$dynamicRef"');
     const known = typeof schema === 'object' && isRecord(schema.properties) ? Object.keys(schema.properties) : [];
-    return (args) => (validate(args) ? [] : problemsOf(validate.errors ?? [], known));
+    return (args) => {
+      const isFit = hasReferences || isLarge(args) ? runBounded(() => validate(args), CHECK_TIMEOUT_MS)?.result : validate(args);
+      if (isFit === undefined) return undefined;
+      return isFit ? [] : problemsOf(validate.errors ?? [], known);
+    };
   } catch (error) {
     return broken(`its input schema cannot be used: ${messageOf(error).slice(0, 300)}`);
   }
@@ -148,6 +162,17 @@ function problemsOf(errors: readonly ErrorObject[], known: readonly string[]): A
       ),
     };
   });
+}
+
+/** More than so many values in all. */
+function isLarge(args: unknown): boolean {
+  let values = 0;
+  const count = (value: unknown): boolean => {
+    values += 1;
+    if (values > LARGE_ARGUMENTS) return true;
+    return typeof value === 'object' && value !== null && Object.values(value).some(count);
+  };
+  return count(args);
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -55,7 +55,7 @@ export interface McpSession {
 }
 
 /** Where a protocol has a place for it, the call's idempotency key travels under this name. */
-export const IDEMPOTENCY_META_KEY = 'code-executor/idempotency-key';
+const IDEMPOTENCY_META_KEY = 'code-executor/idempotency-key';
 const LIST_PAGE_TIMEOUT_MS = 30_000;
 const PING_TIMEOUT_MS = 10_000;
 const CLIENT_INFO = { name: 'code-executor', version: '0.1.0' };

@@ -4,7 +4,7 @@ import type { RawToolResult } from './mcp-session.ts';
 import type { Scrub } from './secrets.ts';
 import { printable } from './stderr-log.ts';
 
-export const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
+const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
 /** Deeper than any real answer, and well within what a recursive reader of JSON survives. */
 const DEEPEST_NESTING = 200;
 const MESSAGE_LIMIT_CHARACTERS = 4_000;
