@@ -4,7 +4,7 @@ import { CPU_LIMIT_SECONDS, dataLimitMb, runtimeCommand } from '../rootfs/runtim
 
 /** Descriptors that bwrap gets besides stdio. */
 export const CHANNEL_FD = 3;
-export const SECCOMP_FD = 4;
+const SECCOMP_FD = 4;
 export const INFO_FD = 5;
 
 /** Arguments of one `bwrap`: the same root as the launcher's, as far as bwrap can make it. */

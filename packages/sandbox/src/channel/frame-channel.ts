@@ -1,5 +1,3 @@
-import type { Socket } from 'node:net';
-
 /**
  * Frames between the service and the runner: 4 bytes big-endian payload length, 1 byte type, payload (UTF-8 JSON).
  * Everything that comes from inside is hostile input.
@@ -59,5 +57,3 @@ export interface FrameChannel {
   readonly pendingBytes: number;
   close(): void;
 }
-
-export type ChannelSocket = Socket;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { FRAME, type FrameCaps, type FrameChannel, type FrameViolation } from './frame-channel.ts';
 import { createFrameReader } from './frame-reader.ts';
 
-export const DEFAULT_FRAME_CAPS: FrameCaps = { callBytes: 1_100_000, resultBytes: 10 * 1024 * 1024, otherBytes: 256 * 1024 };
+const DEFAULT_FRAME_CAPS: FrameCaps = { callBytes: 1_100_000, resultBytes: 10 * 1024 * 1024, otherBytes: 256 * 1024 };
 
 interface FrameSocketOptions {
   readonly caps?: FrameCaps | undefined;
