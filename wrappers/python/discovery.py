@@ -18,7 +18,7 @@ def search_tools(query, *, server=None, detail=None, limit=None, offset=None):
 
     `items` is {server: [tool, …]} with detail "name", {server: {tool: description}} with "description", a list with "full".
     """
-    return discover("search_tools", _given(query=query, server=server, detail=detail, limit=limit, offset=offset))
+    return discover("search_tools", _given(q=query, server=server, detail=detail, limit=limit, offset=offset))
 
 
 def get_tool(server, tool=None):

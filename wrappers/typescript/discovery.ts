@@ -29,7 +29,8 @@ export function listTools(server?: string | SearchOptions): Promise<any> {
  */
 // biome-ignore lint/suspicious/noExplicitAny: the shape of `items` depends on `detail`
 export function searchTools(query: string | ({ query: string } & SearchOptions), options: SearchOptions = {}): Promise<any> {
-  return $discover('search_tools', typeof query === 'string' ? { ...options, query } : query);
+  const { query: q, ...rest } = typeof query === 'string' ? { ...options, query } : query;
+  return $discover('search_tools', { ...rest, q });
 }
 
 /** One tool with its schema, signature and an example: `getTool('filesystem', 'read_text_file')` or `getTool('filesystem.read_text_file')`. */

@@ -123,7 +123,7 @@ describe('TypeScript wrappers under Bun', () => {
       { op: 'list_servers', params: {} },
       { op: 'list_tools', params: { server: 'a' } },
       { op: 'list_tools', params: {} },
-      { op: 'search_tools', params: { query: 'read file', limit: 3 } },
+      { op: 'search_tools', params: { q: 'read file', limit: 3 } },
       { op: 'get_tool', params: { server: 'a', tool: 'b' } },
       { op: 'get_tool', params: { server: 'a', tool: 'b' } },
     ]);
@@ -235,7 +235,7 @@ print(json.dumps([list_servers(), list_tools("a"), search_tools("read file", lim
     expect(answer).toEqual([
       { op: 'list_servers', params: {} },
       { op: 'list_tools', params: { server: 'a' } },
-      { op: 'search_tools', params: { query: 'read file', limit: 3 } },
+      { op: 'search_tools', params: { q: 'read file', limit: 3 } },
       { op: 'get_tool', params: { server: 'a', tool: 'b' } },
       { op: 'get_tool', params: { server: 'a', tool: 'b' } },
     ]);
