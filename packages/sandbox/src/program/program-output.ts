@@ -82,6 +82,7 @@ function endOfWhole(bytes: Buffer): number {
   for (let back = 1; back <= 3 && back <= bytes.length; back += 1) {
     const byte = bytes.readUInt8(bytes.length - back);
     if (byte < 0x80) return bytes.length;
+    if (byte >= 0xf8) return bytes.length;
     if (byte >= 0xc0) {
       const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
       return wanted > back ? bytes.length - back : bytes.length;
