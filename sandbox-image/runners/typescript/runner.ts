@@ -30,7 +30,8 @@ const write = createDescriptorWriter(CHANNEL);
 write(jsonFrame(FRAME.READY, {}));
 const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
 if (run !== null) {
-  replaceStreams();
+  // Bun makes its own streams, for 8 ms, in order to have them replaced; few programs name them.
+  if (/std(?:out|err)/.test(run.code) || Object.values(run.files).some((text) => /std(?:out|err)/.test(text))) replaceStreams();
   executeProgram(run, workspace, bunTransport());
 }
 
