@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, messageOf } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform';
 import { bootWithin } from '../boot/boot-within.ts';
 import type { FrameCaps } from '../channel/frame-channel.ts';
 import type { SandboxAdapter } from '../port.ts';
 import { layOutRoot, type RootSources } from '../rootfs/lay-out-root.ts';
 import { seccompFilter } from '../seccomp/filter.ts';
+import { endLeftovers } from './end-leftovers.ts';
 import { createOutputPipes } from './output-pipes.ts';
 import { type WrappedSandbox, wrapSandbox } from './wrapped-sandbox.ts';
 
@@ -39,13 +40,21 @@ export function createBubblewrapAdapter(options: BubblewrapAdapterOptions): Sand
     degradations: DEGRADATIONS,
     boot: (spec, signal) =>
       bootWithin({ spec, signal, limitMs: options.bootLimitMs }, async (bounded) => {
+        const goOn = (): void => {
+          if (closed) throw new AppError('SANDBOX_UNAVAILABLE', 'The sandbox adapter is closed');
+          bounded.throwIfAborted();
+        };
+        goOn();
         const layout = await prepareOnce();
+        goOn();
         const pipe = await pipes.take();
-        if (closed || bounded.aborted) {
+        try {
+          goOn();
+        } catch (error) {
           closeSync(pipe.readFd);
           closeSync(pipe.writeFd);
           pipe.release();
-          throw new AppError('SANDBOX_UNAVAILABLE', closed ? 'The sandbox adapter is closed' : messageOf(bounded.reason));
+          throw error;
         }
         const sandbox = wrapSandbox({
           id: randomUUID(),
@@ -62,6 +71,7 @@ export function createBubblewrapAdapter(options: BubblewrapAdapterOptions): Sand
       }),
     async close() {
       closed = true;
+      await prepared?.catch(() => null); // Whoever booted has been told.
       await Promise.all(
         [...alive].map((sandbox) => {
           sandbox.kill();
@@ -85,6 +95,7 @@ async function prepare(options: RootSources, seccompPath: string) {
   if (process.getuid?.() === 0)
     throw new AppError('SANDBOX_UNAVAILABLE', 'Sandboxes are not made as root; run the service as its own user');
   await mkdir(options.runDir, { recursive: true });
+  await endLeftovers(options.runDir);
   await writeFile(seccompPath, seccompFilter());
   return layOutRoot(options);
 }

@@ -50,7 +50,10 @@ export function createOutputPipes(dir: string): { take(): Promise<OutputPipe>; c
         throw error;
       }
     },
-    close: () => rm(dir, { recursive: true, force: true }),
+    async close() {
+      await making?.catch(() => undefined); // Whoever waits for a pipe is told.
+      await rm(dir, { recursive: true, force: true });
+    },
   };
 }
 

@@ -29,14 +29,16 @@ export type WrappedSandbox = BootingSandbox & { readonly gone: Promise<void> };
 export function wrapSandbox(options: WrapOptions): WrappedSandbox {
   const { id, spec, pipe } = options;
   const child = start(options);
+  let killWanted = false;
   const sandbox = createBootingSandbox(
     id,
     spec,
     {
       kill() {
-        // Init alone where it is known: the kernel kills the others for it, and bwrap stays to reap it and to report.
+        killWanted = true;
+        // Never bwrap itself: it would leave an init that waits for it for good. It ends when its init has.
         if (sandbox.initPid !== 0) killPid(sandbox.initPid);
-        else child.kill('SIGKILL');
+        else setTimeout(() => child.kill('SIGKILL'), SET_UP_LIMIT_MS).unref();
       },
       freeze: () => signalTree(sandbox.initPid, 'SIGSTOP'),
       thaw: () => signalTree(sandbox.initPid, 'SIGCONT'),
@@ -52,6 +54,7 @@ export function wrapSandbox(options: WrapOptions): WrappedSandbox {
   if (info instanceof Socket) {
     whenInitIsKnown(info, (initPid) => {
       sandbox.made(initPid, pipe.readFd);
+      if (killWanted) killPid(initPid);
       offerToMemoryKiller(initPid);
     });
   }
@@ -102,6 +105,8 @@ function whenInitIsKnown(info: Socket, take: (initPid: number) => void): void {
 }
 
 const INFO_KEPT = 4096;
+/** bwrap names its init within milliseconds; one that has not is stuck before it made anything. */
+const SET_UP_LIMIT_MS = 2000;
 
 /** Where memory runs out, sandboxes go before the service. */
 function offerToMemoryKiller(initPid: number): void {

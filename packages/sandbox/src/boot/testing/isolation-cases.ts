@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_LIMITS, type SandboxAdapter } from '../../port.ts';
+import { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter } from '../../port.ts';
 import { type OpenAdapter, openAdapter, type ProgramEnd, runIn, spec, startIn } from './open-adapter.ts';
 
 /** What both adapters promise of a sandbox's outside. Programs are Python: it says precisely what the kernel answered. */
@@ -214,12 +214,27 @@ os.system("echo four > /dev/stderr")`);
     });
 
     it('leaves nothing behind when its boot is aborted or takes too long', async () => {
-      const before = await ownDescendants();
-      const abort = new AbortController();
-      const booting = open.adapter.boot(spec('typescript'), abort.signal);
-      setTimeout(() => abort.abort(new Error('changed my mind')), 3);
-      await expect(booting).rejects.toMatchObject({ code: 'SANDBOX_UNAVAILABLE', message: expect.stringContaining('changed my mind') });
-      await until(async () => (await ownDescendants()) <= before);
+      const before = await livingProcesses(open.runDir);
+      for (let delayMs = 0; delayMs < 16; delayMs += 1) {
+        const abort = new AbortController();
+        const booting = open.adapter.boot(spec('typescript'), abort.signal);
+        setTimeout(() => abort.abort(new Error('changed my mind')), delayMs);
+        const outcome = await booting.catch((error: unknown) => error);
+        if (outcome instanceof Error) {
+          expect(outcome).toMatchObject({ code: 'SANDBOX_UNAVAILABLE', message: expect.stringContaining('changed my mind') });
+        } else {
+          const sandbox = outcome as Sandbox;
+          sandbox.kill();
+          await sandbox.ended;
+        }
+      }
+      const hasty = await openAdapter(name, { bootLimitMs: 1 });
+      try {
+        await expect(hasty.adapter.boot(spec('node'))).rejects.toMatchObject({ message: expect.stringContaining('was not ready in 1 ms') });
+      } finally {
+        await hasty.close();
+      }
+      await until(async () => (await livingProcesses(open.runDir)) <= before);
     });
 
     it('says why it cannot be booted', async () => {
@@ -272,14 +287,18 @@ async function isThere(pid: number): Promise<boolean> {
   return !/^State:\s+Z/m.test(status);
 }
 
-/** Processes below this one: a sandbox that was left behind is one of them. */
-async function ownDescendants(): Promise<number> {
+/** Processes below this one, and orphans that name the run directory: a sandbox that was left behind is one of them. */
+async function livingProcesses(runDir: string): Promise<number> {
   const parents = new Map<number, number>();
+  const orphans = new Set<number>();
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    parents.set(Number(name), Number(/\) \S (\d+)/.exec(stat)?.[1] ?? 0));
+    const [, state, parent] = /\) (\S) (\d+)/.exec(stat) ?? [];
+    if (state === undefined || state === 'Z') continue;
+    parents.set(Number(name), Number(parent));
+    if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(runDir)) orphans.add(Number(name));
   }
-  const isBelow = (pid: number): boolean => pid === process.pid || (parents.has(pid) && pid > 1 && isBelow(parents.get(pid) ?? 0));
-  return [...parents.keys()].filter((pid) => pid !== process.pid && isBelow(pid)).length;
+  const isBelow = (pid: number): boolean => pid === process.pid || (pid > 1 && parents.has(pid) && isBelow(parents.get(pid) ?? 0));
+  return [...parents.keys()].filter((pid) => pid !== process.pid && (orphans.has(pid) || isBelow(pid))).length;
 }
