@@ -55,14 +55,20 @@ export function createMemoryWatch({ intervalMs = 20 }: MemoryWatchOptions = {}):
       const peaks = new SharedArrayBuffer(8);
       const peak = new BigInt64Array(peaks);
       watched.set(id, onExceeded);
-      worker.postMessage({ type: 'watch', id, initPid, limitBytes, peaks } satisfies ToWatcher);
+      // The first sample is due then; most programs have ended before, and their messages would cost more than their samples.
+      let told = false;
+      const timer = setTimeout(() => {
+        told = true;
+        worker.postMessage({ type: 'watch', id, initPid, limitBytes, peaks } satisfies ToWatcher);
+      }, intervalMs).unref();
       return {
         peakBytes() {
           const bytes = Number(Atomics.load(peak, 0));
           return bytes === 0 ? null : bytes;
         },
         stop() {
-          if (watched.delete(id)) worker.postMessage({ type: 'stop', id } satisfies ToWatcher);
+          clearTimeout(timer);
+          if (watched.delete(id) && told) worker.postMessage({ type: 'stop', id } satisfies ToWatcher);
         },
       };
     },

@@ -17,8 +17,9 @@ let timer: NodeJS.Timeout | undefined;
 parentPort?.on('message', (message: ToWatcher) => {
   if (message.type === 'watch') {
     const { id, initPid, limitBytes, peaks } = message;
-    watched.set(id, { initPid, limitBytes, peak: new BigInt64Array(peaks), dueMs: performance.now() + intervalMs });
+    watched.set(id, { initPid, limitBytes, peak: new BigInt64Array(peaks), dueMs: 0 });
     timer ??= setInterval(sampleAll, intervalMs);
+    sampleAll();
     return;
   }
   watched.delete(message.id);
