@@ -1,8 +1,6 @@
 import type { Effects, ToolCallReply, ToolCallSummary } from '@code-executor/contracts';
 import type { ExecutionGrant, ToolPort } from '../port.ts';
 
-/** Budget of one execution (design.md, "Limits of one execution"). */
-const CALLS_MAXIMUM = 256;
 /** An upstream that does not let go of an aborted call holds the answer up for no longer. */
 const SETTLE_MS = 2_000;
 
@@ -15,7 +13,7 @@ export interface ToolCalls {
   summaries(): ToolCallSummary[];
 }
 
-/** The tool calls of one execution: counted, summed up, and answered through the tool port in its name. */
+/** The tool calls of one execution: numbered, summed up, and answered through the tool port in its name. Their budget is the sandbox's. */
 export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary: (summary: ToolCallSummary) => void): ToolCalls {
   const abort = new AbortController();
   const underWay = new Set<Promise<unknown>>();
@@ -25,11 +23,8 @@ export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary
 
   return {
     async call({ tool, args }) {
-      if (settled) return failure('CALL_ABORTED', `The execution ended before ${tool} was called.`);
+      if (settled) return { ok: false, error: { code: 'CALL_ABORTED', message: `The execution ended before ${tool} was called.` } };
       const callNumber = summaries.length + 1;
-      if (callNumber > CALLS_MAXIMUM) {
-        return failure('CALL_LIMIT', `An execution may make ${CALLS_MAXIMUM} tool calls; ${tool} would be one more.`);
-      }
       const startedMs = performance.now();
       summaries.push({ tool, startedMs });
       const answered = tools.callTool(grant, { callNumber, tool, args }, abort.signal);
@@ -67,8 +62,6 @@ export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary
 const RANK = { none: 0, some: 1, unknown: 2 } as const;
 type Caused = keyof typeof RANK;
 const worse = (left: Caused, right: Caused): Caused => (RANK[left] >= RANK[right] ? left : right);
-
-const failure = (code: string, message: string): ToolCallReply => ({ ok: false, error: { code, message } });
 
 const elapsedMs = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1000) / 1000;
 

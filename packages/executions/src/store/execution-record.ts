@@ -1,6 +1,7 @@
 import type { Effects, ExecutionError, ExecutionStatus, ToolCallSummary } from '@code-executor/contracts';
 import type { Selectable } from 'kysely';
 import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
+import type { ResultParts } from './result-parts.ts';
 import type { ExecutionsTable } from './tables.ts';
 import { fromTextColumn } from './text-column.ts';
 
@@ -27,16 +28,19 @@ export const SUMMARY_COLUMNS = [
 ] as const;
 
 /** Everything an ExecutionRecord is made of; the program itself stays in the database. */
-export const RECORD_COLUMNS = [...SUMMARY_COLUMNS, 'output', 'result_json'] as const;
+export const RECORD_COLUMNS = [...SUMMARY_COLUMNS, 'output', 'result_json', 'result_parts', 'token'] as const;
 
 export type SummaryRow = Pick<Selectable<ExecutionsTable>, (typeof SUMMARY_COLUMNS)[number]>;
 export type RecordRow = Pick<Selectable<ExecutionsTable>, (typeof RECORD_COLUMNS)[number]>;
 
-export const toExecutionRecord = (row: RecordRow): ExecutionRecord => ({
-  ...toExecutionSummary(row),
-  output: fromTextColumn(row.output),
-  resultJson: row.result_json === null ? null : fromTextColumn(row.result_json),
-});
+export async function toExecutionRecord(row: RecordRow, parts: ResultParts): Promise<ExecutionRecord> {
+  const stored = row.result_json === null ? null : fromTextColumn(row.result_json);
+  return {
+    ...toExecutionSummary(row),
+    output: fromTextColumn(row.output),
+    resultJson: row.result_parts === 0 ? stored : await parts.read(row.id, row.token, row.result_parts),
+  };
+}
 
 export function toExecutionSummary(row: SummaryRow): ExecutionSummary {
   return {

@@ -5,6 +5,7 @@ import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
 import { RECORD_COLUMNS, SUMMARY_COLUMNS, toExecutionRecord, toExecutionSummary } from './execution-record.ts';
 import { type EndedExecution, FINISH_COLUMNS, finishParameters } from './finish-statement.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
+import { createResultParts, RESULT_PART_LENGTH } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
 import { fromTextColumn } from './text-column.ts';
 import { casts, valuesStatements } from './values-statement.ts';
@@ -49,6 +50,7 @@ const ID_TIME_LENGTH = 'exe_'.length + 10;
 /** All SQL of executions. The two statements of every request are group-committed and built once per number of rows. */
 export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
   const query = db.query<ExecutionTables>();
+  const parts = createResultParts(query);
 
   const insertStatement = valuesStatements(
     INSERT_COLUMNS,
@@ -71,15 +73,16 @@ export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
       where e.id = v.id and e.token = v.token and e.ended_at is null
       returning e.id, e.token`,
   );
-  const finishes = createWriteBatch<EndedExecution, boolean>({
+  const finishes = createWriteBatch<{ readonly ended: EndedExecution; readonly resultParts: number }, boolean>({
     async write(rows) {
       const { rows: written } = await query.executeQuery<{ id: string; token: number }>(
         CompiledQuery.raw(finishStatement(rows.length), rows.flatMap(finishParameters)),
       );
       const holders = new Map(written.map(({ id, token }) => [id, token]));
-      return rows.map(({ id, token }) => holders.get(id) === token);
+      return rows.map(({ ended: { id, token } }) => holders.get(id) === token);
     },
-    weigh: ({ outcome, eventsJson }) => outcome.output.length + (outcome.resultJson?.length ?? 0) + (eventsJson?.length ?? 0),
+    weigh: ({ ended: { outcome, eventsJson }, resultParts }) =>
+      outcome.output.length + (resultParts > 0 ? 0 : (outcome.resultJson?.length ?? 0)) + (eventsJson?.length ?? 0),
   });
 
   return {
@@ -158,7 +161,11 @@ export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
     },
 
     /** false: the token is stale or the execution has ended; nothing was written. */
-    finish: (execution: EndedExecution): Promise<boolean> => finishes.add(execution),
+    async finish(ended: EndedExecution): Promise<boolean> {
+      const { resultJson } = ended.outcome;
+      const isLong = resultJson !== null && resultJson.length > RESULT_PART_LENGTH;
+      return await finishes.add({ ended, resultParts: isLong ? await parts.write(ended.id, ended.token, resultJson) : 0 });
+    },
 
     async find(id: string, visible: Visibility): Promise<{ record: ExecutionRecord; eventsJson: string | null } | null> {
       let statement = query
@@ -169,7 +176,7 @@ export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
       if (visible.principalId !== undefined) statement = statement.where('principal_id', '=', visible.principalId);
       const row = await statement.executeTakeFirst();
       if (row === undefined) return null;
-      return { record: toExecutionRecord(row), eventsJson: row.events_json === null ? null : fromTextColumn(row.events_json) };
+      return { record: await toExecutionRecord(row, parts), eventsJson: row.events_json === null ? null : fromTextColumn(row.events_json) };
     },
 
     /** Newest first. `cursor` is the id of the last one seen. */
@@ -230,6 +237,7 @@ export function createExecutionStore(db: { query<T>(): Kysely<T> }) {
     /** Gives the space of deleted and overwritten rows back; PGlite has no autovacuum. */
     async reclaimSpace(): Promise<void> {
       await sql`vacuum (analyze) executions`.execute(query);
+      await sql`vacuum (analyze) execution_result_parts`.execute(query);
       await sql`vacuum (analyze) idempotency_keys`.execute(query);
     },
   };

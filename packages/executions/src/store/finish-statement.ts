@@ -23,6 +23,7 @@ export const FINISH_COLUMNS: TypedColumns = [
   ['ended_at', 'timestamptz'],
   ['output', 'text'],
   ['result_json', 'text'],
+  ['result_parts', 'int4'],
   ['error_json', 'text'],
   ['execution_ms', 'float8'],
   ['truncated', 'bool'],
@@ -37,7 +38,8 @@ export const FINISH_COLUMNS: TypedColumns = [
   ['events_json', 'text'],
 ];
 
-export function finishParameters(ended: EndedExecution): unknown[] {
+/** `resultParts` above 0: the result is written already, in so many parts. */
+export function finishParameters({ ended, resultParts }: { readonly ended: EndedExecution; readonly resultParts: number }): unknown[] {
   const { outcome } = ended;
   return [
     ended.id,
@@ -45,7 +47,8 @@ export function finishParameters(ended: EndedExecution): unknown[] {
     outcome.status,
     ended.endedAt.toISOString(),
     toTextColumn(outcome.output),
-    outcome.resultJson === null ? null : toTextColumn(outcome.resultJson),
+    outcome.resultJson === null || resultParts > 0 ? null : toTextColumn(outcome.resultJson),
+    resultParts,
     outcome.error === null ? null : JSON.stringify(outcome.error),
     outcome.executionTimeMs,
     outcome.truncated,

@@ -25,6 +25,7 @@ export const executionMigrations: Record<string, Migration> = {
           ended_at timestamptz,
           output text not null default '',
           result_json text,
+          result_parts integer not null default 0,
           error_json text,
           execution_ms double precision not null default 0,
           truncated boolean not null default false,
@@ -42,6 +43,15 @@ export const executionMigrations: Record<string, Migration> = {
       for (const column of ['code', 'files_json', 'output', 'result_json', 'events_json']) {
         await sql`alter table executions alter column ${sql.ref(column)} set storage external`.execute(db);
       }
+      await sql`
+        create table execution_result_parts (
+          execution_id text not null references executions (id) on delete cascade,
+          token integer not null,
+          part integer not null,
+          text text not null,
+          primary key (execution_id, token, part)
+        )`.execute(db);
+      await sql`alter table execution_result_parts alter column text set storage external`.execute(db);
       await sql`create index executions_by_workspace on executions (workspace_id, id)`.execute(db);
       await sql`create index executions_by_principal on executions (workspace_id, principal_id, id)`.execute(db);
       await sql`create index executions_unfinished on executions (id) where ended_at is null`.execute(db);
@@ -60,6 +70,7 @@ export const executionMigrations: Record<string, Migration> = {
     },
     async down(db: Kysely<unknown>): Promise<void> {
       await sql`drop table idempotency_keys`.execute(db);
+      await sql`drop table execution_result_parts`.execute(db);
       await sql`drop table executions`.execute(db);
     },
   },

@@ -26,6 +26,8 @@ export interface ExecutionsTable {
   ended_at: OptionalTime;
   output: string;
   result_json: string | null;
+  /** Above 0: the result lies in so many rows of execution_result_parts. */
+  result_parts: number;
   error_json: string | null;
   execution_ms: number;
   truncated: boolean;
@@ -39,6 +41,13 @@ export interface ExecutionsTable {
   output_tokens: number;
   /** See events/stored-events.ts; null: lost with the process that ran it. */
   events_json: string | null;
+}
+
+export interface ExecutionResultPartsTable {
+  execution_id: string;
+  token: number;
+  part: number;
+  text: string;
 }
 
 export interface IdempotencyKeysTable {
@@ -66,6 +75,7 @@ export interface ApiKeysTable {
 
 export interface ExecutionTables {
   executions: ExecutionsTable;
+  execution_result_parts: ExecutionResultPartsTable;
   idempotency_keys: IdempotencyKeysTable;
   api_keys: ApiKeysTable;
 }

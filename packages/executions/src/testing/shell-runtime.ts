@@ -34,9 +34,11 @@ export function createShellRuntime(): ShellRuntime {
         const held: { child: ChildProcess | null } = { child: null };
         let killed = false;
         const kill = (): void => {
-          if (!killed) counts.killed += 1;
+          if (killed) return;
           killed = true;
-          if (held.child?.pid !== undefined && held.child.exitCode === null) process.kill(-held.child.pid, 'SIGKILL');
+          counts.killed += 1;
+          const { child } = held;
+          if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
         };
         const sandbox = { id: `shell_${counts.claimed}`, kill } as Sandbox;
         processes.set(sandbox, held);
