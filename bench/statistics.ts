@@ -12,6 +12,4 @@ export function summarise(durationsMs: readonly number[]): Series {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN };
 }
 
-export const median = (values: readonly number[]): number => summarise(values).p50;
-
 export const round = (value: number, digits = 2): number => Number(value.toFixed(digits));

@@ -43,7 +43,7 @@ export function measureFloor(directory: string, runtime: FloorRuntime, runs: num
   return runs / seconds;
 }
 
-export const bunPath = (): string =>
+const bunPath = (): string =>
   fileURLToPath(import.meta.resolve(`@oven/bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/package.json`)).replace(
     /package\.json$/,
     'bin/bun',

@@ -49,7 +49,7 @@ export const toolCallSummarySchema = z.object({
 });
 export type ToolCallSummary = z.infer<typeof toolCallSummarySchema>;
 
-export const executionMetricsSchema = z.object({
+const executionMetricsSchema = z.object({
   queueMs: z.number(),
   totalMs: z.number(),
   warm: z.boolean(),

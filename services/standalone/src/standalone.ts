@@ -79,6 +79,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     queue: createInProcessQueue({ maximumDepth: config.EXECUTOR_QUEUE_LIMIT }),
     concurrency: config.EXECUTOR_CONCURRENCY,
     tools,
+    effectsOf: tools.effectsOf,
     preparer,
     typechecker,
     pool,

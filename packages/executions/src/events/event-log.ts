@@ -31,7 +31,7 @@ export interface EventLogLimits {
   readonly flushMs: number;
 }
 
-export const EVENT_LOG_LIMITS: EventLogLimits = { headLength: 64 * 1024, tailLength: 36 * 1024, singleLines: 512, flushMs: 50 };
+const EVENT_LOG_LIMITS: EventLogLimits = { headLength: 64 * 1024, tailLength: 36 * 1024, singleLines: 512, flushMs: 50 };
 
 /** An unfinished line is written out at this length. */
 const PENDING_LENGTH = 8 * 1024;

@@ -20,7 +20,7 @@ export interface NewKey {
   readonly expiresAt: Date | null;
 }
 
-export type KeyStore = ReturnType<typeof createKeyStore>;
+type KeyStore = ReturnType<typeof createKeyStore>;
 
 export function createKeyStore(db: { query<T>(): Kysely<T> }) {
   const query = db.query<ExecutionTables>();

@@ -17,7 +17,7 @@ const TYPE_DIRECTORIES: readonly (readonly [string, string])[] = [
 ];
 
 /** Strict where it finds mistakes, lenient where agents' usual code is right anyway. */
-export const COMPILER_OPTIONS: ts.CompilerOptions = {
+const COMPILER_OPTIONS: ts.CompilerOptions = {
   target: ts.ScriptTarget.ESNext,
   lib: ['lib.esnext.d.ts'],
   module: ts.ModuleKind.ESNext,

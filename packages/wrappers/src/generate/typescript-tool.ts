@@ -31,7 +31,7 @@ export function typeScriptSignature(tool: ToolDefinition, name: CodeName): strin
   return `${name.identifier}.${name.typescript}(args${isOptional ? '?' : ''}: ${args}): Promise<${result}>`;
 }
 
-export function argumentsAreOptional(tool: ToolDefinition): boolean {
+function argumentsAreOptional(tool: ToolDefinition): boolean {
   if (!isSchemaNode(tool.inputSchema)) return true;
   return !propertiesOf(tool.inputSchema).properties.some((property) => property.isRequired) && !hasBranches(tool.inputSchema);
 }

@@ -13,7 +13,7 @@ export interface SchemaBudget {
 
 export const DEEPEST_SCHEMA = 8;
 export const LONGEST_UNION = 48;
-export const MOST_PROPERTIES = 200;
+const MOST_PROPERTIES = 200;
 export const newSchemaBudget = (): SchemaBudget => ({ nodes: 1500 });
 
 export const isSchemaNode = (value: unknown): value is SchemaNode => typeof value === 'object' && value !== null && !Array.isArray(value);
