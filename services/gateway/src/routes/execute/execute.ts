@@ -1,10 +1,10 @@
 import { executeRequestSchema, executionSchema, type Principal, RUNTIMES } from '@code-executor/contracts';
 import type { ExecutionRecord } from '@code-executor/executions';
 import { AppError, isAppError } from '@code-executor/platform';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
-import { principalOf } from '../../plugins/authenticate.ts';
+import { bareKeyOf, principalOf } from '../../plugins/authenticate.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { sendRaw, serializeExecution } from '../executions/serialize-execution.ts';
 import { checkExecuteRequest } from './check-execute-request.ts';
@@ -55,7 +55,9 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
         const status = replayed ? (await executions.get(principal, executionId)).status : 'queued';
         return reply.code(202).header('location', `/executions/${executionId}`).send({ executionId, status });
       }
-      return sendRaw(reply, serializeExecution(await waitFor(principal, executionId, reply, deps)));
+      const record = await waitFor(principal, executionId, reply, deps);
+      await refuseIfRevoked(request, executionId, deps);
+      return sendRaw(reply, serializeExecution(record));
     },
   );
 }
@@ -74,6 +76,16 @@ async function waitFor(principal: Principal, executionId: string, reply: Fastify
       { cause: error, details: { executionId } },
     );
   }
+}
+
+/** The wait may be minutes long: who holds a key that was revoked meanwhile learns nothing more by it. */
+async function refuseIfRevoked(request: FastifyRequest, executionId: string, { keys }: RouteDeps): Promise<void> {
+  if ((await keys.authenticate(bareKeyOf(request)))?.id === principalOf(request).id) return;
+  throw new AppError(
+    'UNAUTHENTICATED',
+    `This key was revoked or expired while the program ran. It has ended; an operator reads it with GET /executions/${executionId}.`,
+    { details: { executionId } },
+  );
 }
 
 function idempotencyKeyOf(header: string | string[] | undefined): string | undefined {
