@@ -21,11 +21,9 @@ export function checkExecuteRequest(request: ExecuteRequest, runtimes: readonly 
   checkLanguage(request.language, runtimes);
   const bytes = Buffer.byteLength(request.code);
   if (bytes > CODE_LIMIT_BYTES) {
-    throw new AppError(
-      'CODE_TOO_LARGE',
-      `The code has ${bytes} bytes; at most ${CODE_LIMIT_BYTES} are allowed. Put data into "files" or "args".`,
-      { details: { bytes, limit: CODE_LIMIT_BYTES } },
-    );
+    throw new AppError('CODE_TOO_LARGE', `The code has ${bytes} bytes; at most ${CODE_LIMIT_BYTES} are allowed. Put data into "args".`, {
+      details: { bytes, limit: CODE_LIMIT_BYTES },
+    });
   }
   refuseNul(request.code);
 }
