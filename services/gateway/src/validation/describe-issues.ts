@@ -16,10 +16,14 @@ const PROBLEM_LIMIT = 20;
  * itself, so ranges and choices are always there) and what it is. `part` is `body`, `query` or `path`.
  */
 export function describeIssues(schema: z.ZodType, issues: readonly z.core.$ZodIssue[], data: unknown, part: string): FieldProblem[] {
-  return issues
-    .flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownFields(schema, issue, part) : [problemOf(schema, issue, data, part)]))
+  // A misspelt field is unknown and the one that was meant is missing: the first says what to do.
+  const ordered = [...issues].sort((left, right) => Number(isUnknown(right)) - Number(isUnknown(left)));
+  return ordered
+    .flatMap((issue) => (isUnknown(issue) ? unknownFields(schema, issue, part) : [problemOf(schema, issue, data, part)]))
     .slice(0, PROBLEM_LIMIT);
 }
+
+const isUnknown = (issue: z.core.$ZodIssue): issue is z.core.$ZodIssueUnrecognizedKeys => issue.code === 'unrecognized_keys';
 
 function unknownFields(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys, part: string): FieldProblem[] {
   const object = schemaAt(schema, issue.path);
