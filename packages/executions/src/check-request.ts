@@ -65,11 +65,14 @@ function checkPath(path: string): void {
     if (!/^[\w@+,=-][\w@+,=. -]*$/.test(segment)) throw invalid(name, 'may have letters, digits and _-@+,=. in its segments');
   }
   const top = segments[0]?.toLowerCase() ?? '';
-  if (top === 'servers' || top.startsWith('__') || SHADOWING.has(top)) throw invalid(name, 'would shadow a file of the service');
+  if (top === 'servers' || top.startsWith('__') || top.startsWith('code_executor') || SHADOWING.has(top))
+    throw invalid(name, 'would shadow a file of the service');
 }
 
 /** Names at the top of /workspace that the runners put there or that Python would import in place of the wrappers. */
 const SHADOWING = new Set([
+  'main.ts',
+  'main.py',
   'servers.py',
   'servers.ts',
   'servers.js',
@@ -77,6 +80,7 @@ const SHADOWING = new Set([
   'usercustomize.py',
   'bunfig.toml',
   'tsconfig.json',
+  'package.json',
   'node_modules',
 ]);
 

@@ -1,4 +1,4 @@
-import { type ParseResult, parse } from '@babel/parser';
+import { type ParseResult, parse, parseExpression } from '@babel/parser';
 import type { ExecutionError } from '@code-executor/contracts';
 
 export type ProgramFile = ParseResult;
@@ -17,6 +17,17 @@ export function parseTypescript(code: string): { readonly file: ProgramFile } | 
     return { file };
   } catch (error) {
     return { error: asSyntaxError(error) };
+  }
+}
+
+/** The range of an object or an anonymous function that is the whole text, comments aside; null where it is something else. */
+export function parseLoneExpression(code: string): { start: number; end: number } | null {
+  try {
+    const { type, start, end, ...rest } = parseExpression(code, { sourceType: 'module', plugins: ['typescript', 'decorators'] });
+    const isAnonymous = type === 'FunctionExpression' && !('id' in rest && rest.id);
+    return (type === 'ObjectExpression' || isAnonymous) && start != null && end != null ? { start, end } : null;
+  } catch {
+    return null; // No expression, or none that can be parsed: the parser of programs says what is wrong.
   }
 }
 

@@ -1,8 +1,10 @@
 import type { ExecutionError } from '@code-executor/contracts';
 import { IDENTITY_POSITIONS } from '@code-executor/sandbox';
 import { onlyFencedBlock, withoutLeadingFence } from './fences.ts';
-import { parseTypescript } from './parse-typescript.ts';
-import { type ShapedProgram, shapeProgram } from './shape-program.ts';
+import { markTypeImports, refuseForNode } from './fit-node.ts';
+import { type ProgramFile, parseLoneExpression, parseTypescript } from './parse-typescript.ts';
+import { type ShapedProgram, shapeExpression, shapeProgram } from './shape-program.ts';
+import { walkSyntax } from './walk-syntax.ts';
 
 export type PreparedProgram = ({ readonly ok: true } & ShapedProgram) | { readonly ok: false; readonly error: ExecutionError };
 
@@ -10,11 +12,40 @@ export type PreparedProgram = ({ readonly ok: true } & ShapedProgram) | { readon
 export function prepareProgram(language: string, text: string): PreparedProgram {
   const code = withoutLeadingFence(text);
   if (language === 'python') return { ok: true, code, promisesResult: false, positions: IDENTITY_POSITIONS };
-  const parsed = parseTypescript(code);
-  if ('file' in parsed) return { ok: true, ...shapeProgram(code, parsed.file) };
-  // Prose is no program, so only a text that does not parse may turn out to be prose around one.
+  const prepared = prepareTypescript(language, code);
+  // Prose is no program, so only a text that is none as it stands may turn out to be prose around one.
+  if (prepared !== 'prose' && prepared.ok) return prepared;
   const block = onlyFencedBlock(text);
-  const inner = block === null ? null : parseTypescript(block);
-  if (block !== null && inner !== null && 'file' in inner) return { ok: true, ...shapeProgram(block, inner.file) };
-  return { ok: false, error: inner !== null && 'error' in inner ? inner.error : parsed.error };
+  const inner = block === null ? prepared : prepareTypescript(language, block);
+  return inner === 'prose' ? NO_PROGRAM : inner;
+}
+
+const NO_PROGRAM: PreparedProgram = {
+  ok: false,
+  error: { code: 'SYNTAX_ERROR', message: 'The text is prose around more than one fenced block. Send one program.' },
+};
+
+function prepareTypescript(language: string, code: string): PreparedProgram | 'prose' {
+  // A block that is also an object is meant as one, as it is at the prompt of Node.
+  const lone = /^\s*(?:\{|(?:async\s+)?function\b)/.test(code) ? parseLoneExpression(code) : null;
+  if (lone !== null) return { ok: true, ...shapeExpression(code, lone) };
+  const parsed = parseTypescript(code);
+  if ('error' in parsed) return { ok: false, error: parsed.error };
+  if (holdsFence(parsed.file)) return 'prose';
+  if (language !== 'node') return { ok: true, ...shapeProgram(code, parsed.file) };
+  const error = refuseForNode(parsed.file);
+  if (error !== null) return { ok: false, error };
+  return { ok: true, ...shapeProgram(code, parsed.file, (edit) => markTypeImports(parsed.file, edit)) };
+}
+
+/** `Program:` and a fence below it parse as a label and an empty template that is called as a tag, which no program does. */
+function holdsFence(file: ProgramFile): boolean {
+  if (!file.program.body.some(({ type }) => type === 'LabeledStatement' || type === 'ExpressionStatement')) return false;
+  let holds = false;
+  walkSyntax(file.program, (node) => {
+    const tag = node.tag as { type?: string; expressions?: unknown[] } | undefined;
+    if (node.type === 'TaggedTemplateExpression' && tag?.type === 'TemplateLiteral' && tag.expressions?.length === 0) holds = true;
+    return !holds;
+  });
+  return holds;
 }

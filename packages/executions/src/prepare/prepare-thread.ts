@@ -7,6 +7,14 @@ export interface PrepareRequest {
   readonly code: string;
 }
 
+/** Posted once, when the thread can take programs. */
+export const READY = 'ready';
+
 parentPort?.on('message', ({ language, code }: PrepareRequest) => {
   parentPort?.postMessage(prepareProgram(language, code) satisfies PreparedProgram);
 });
+
+// The first program would pay for the parser's compilation, and its deadline with it.
+prepareProgram('typescript', 'const warm: number = await f({ a: [1] });\nfor (const x of warm) if (x) return [x, 1];');
+prepareProgram('typescript', "import { a } from './a.ts';\nexport const b = async (c: string) => a(c);\nb('d')");
+parentPort?.postMessage(READY);

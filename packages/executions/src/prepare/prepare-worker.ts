@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { PreparedProgram } from './prepare-program.ts';
-import type { PrepareRequest } from './prepare-thread.ts';
+import type { PrepareRequest, READY as ReadyMessage } from './prepare-thread.ts';
 
 /** One preparing thread. It answers one program at a time and is gone for good after `gone` was called. */
 export interface PrepareWorker {
@@ -12,6 +12,8 @@ export interface PrepareWorker {
   stop(): Promise<unknown>;
 }
 
+const READY: typeof ReadyMessage = 'ready';
+
 export function startPrepareWorker(): PrepareWorker {
   let current: { resolve(prepared: PreparedProgram): void; reject(error: unknown): void } | null = null;
   let usable = true;
@@ -20,8 +22,11 @@ export function startPrepareWorker(): PrepareWorker {
     env: {},
   });
   thread.unref();
-  const online = new Promise<void>((resolve) => thread.once('online', resolve));
-  thread.on('message', (prepared: PreparedProgram) => current?.resolve(prepared));
+  const ready = Promise.withResolvers<void>();
+  thread.on('message', (message: PreparedProgram | typeof ReadyMessage) => {
+    if (message === READY) ready.resolve();
+    else current?.resolve(message);
+  });
   thread.on('error', (error) => {
     usable = false;
     const outOfMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
@@ -40,7 +45,7 @@ export function startPrepareWorker(): PrepareWorker {
           current = { resolve, reject };
           thread.postMessage(request);
           // A thread that is still starting is slow through no fault of the program.
-          void online.then(() => {
+          void ready.promise.then(() => {
             timer = setTimeout(() => {
               usable = false;
               resolve(unparsable(`took longer than ${deadlineMs} ms`));

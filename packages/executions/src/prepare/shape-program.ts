@@ -1,6 +1,7 @@
 import type { PositionMap } from '@code-executor/sandbox';
 import type { ProgramFile, Statement } from './parse-typescript.ts';
 import { createTextEdit, type TextEdit } from './text-edit.ts';
+import { isFunction, type SyntaxNode, walkSyntax } from './walk-syntax.ts';
 
 /**
  * What the runner looks for among the module's exports (sandbox-image/runners/typescript/execute-program.ts): the value of the
@@ -15,18 +16,108 @@ export interface ShapedProgram {
   readonly positions: PositionMap;
 }
 
-/** Turns a program as agents write it into a module whose exports hold its result. The user's lines stay on their lines. */
-export function shapeProgram(code: string, { program }: ProgramFile): ShapedProgram {
+/**
+ * Turns a program as agents write it into a module whose exports hold its result. The user's lines stay on their lines.
+ * `alsoEdit` makes further changes to the same text.
+ */
+export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: TextEdit) => void): ShapedProgram {
+  const { program } = file;
   const edit = createTextEdit(code);
+  alsoEdit?.(edit);
   if (program.interpreter) edit.blank(program.interpreter.start ?? 0, program.interpreter.end ?? 0);
-  if (program.body.some(returns)) return { ...wrapInFunction(edit, program.body), promisesResult: true };
+  const seen = surveyProgram(program, edit);
+  if (seen.returns.length > 0) {
+    endAtReturns(edit, seen.returns);
+    return { ...wrapInFunction(edit, program.body), promisesResult: true };
+  }
   const standing = program.body.find((statement) => statement.type === 'ExportDefaultDeclaration');
   if (standing !== undefined) return { ...edit.finish(), promisesResult: givesValue(standing) };
   const last = lastExpression(program);
-  if (last === null) return { ...edit.finish(), promisesResult: false };
+  if (last === null) {
+    // Runtimes take a file without imports and exports for CommonJS.
+    edit.append('\nexport {};');
+    return { ...edit.finish(), promisesResult: false };
+  }
   edit.insert(last.start ?? 0, `export const ${RESULT} = (`);
   edit.insert(last.end ?? 0, ')');
+  return { ...edit.finish(), promisesResult: !(seen.exitsInFunction && isCall(last)) && !endsProcess(last) };
+}
+
+/** A text that is one expression, such as `{ a: 1 }`, which as a program would be a block. */
+export function shapeExpression(code: string, { start, end }: { start?: number | null; end?: number | null }): ShapedProgram {
+  const edit = createTextEdit(code);
+  edit.insert(start ?? 0, `export const ${RESULT} = (`);
+  edit.insert(end ?? 0, ')');
   return { ...edit.finish(), promisesResult: true };
+}
+
+interface Survey {
+  /** Those of the program itself, not of a function in it. */
+  readonly returns: readonly SyntaxNode[];
+  /** Whether a function of the program ends the process: then a call at its end promises nothing. */
+  readonly exitsInFunction: boolean;
+}
+
+/** Looks at the whole program once. What asks whether this is the main file is answered: the runner imports it. */
+function surveyProgram(program: ProgramFile['program'], edit: TextEdit): Survey {
+  const returns: SyntaxNode[] = [];
+  let exitsInFunction = false;
+  for (const statement of program.body) {
+    walkSyntax(statement, (node) => {
+      if (node.type === 'ReturnStatement') returns.push(node);
+      noteMainTest(node, edit);
+      if (!isFunction(node)) return true;
+      walkSyntax(node, (inner) => {
+        noteMainTest(inner, edit);
+        if (isExit(inner)) exitsInFunction = true;
+        return true;
+      });
+      return false;
+    });
+  }
+  return { returns, exitsInFunction };
+}
+
+function noteMainTest(node: SyntaxNode, edit: TextEdit): void {
+  const { object, property } = node as { object?: { type?: string }; property?: { name?: string } };
+  if (node.type === 'MemberExpression' && object?.type === 'MetaProperty' && property?.name === 'main') {
+    edit.overwrite(node.start, node.end - node.start, 'true');
+  }
+}
+
+/** A `return` ends the execution there, also one without a value; only a program that runs to its end waits for what is pending. */
+function endAtReturns(edit: TextEdit, returns: readonly SyntaxNode[]): void {
+  for (const { start, argument } of returns) {
+    const value = argument as SyntaxNode | null;
+    if (value === null) {
+      edit.insert(start + 'return'.length, ' null');
+    } else {
+      edit.insert(value.start, '(');
+      edit.insert(value.end, ')??null');
+    }
+  }
+}
+
+const isExit = (node: SyntaxNode): boolean => {
+  const callee = node.callee as { object?: { name?: string }; property?: { name?: string } } | undefined;
+  return node.type === 'CallExpression' && callee?.object?.name === 'process' && callee.property?.name === 'exit';
+};
+
+/** Also one that is awaited or in parentheses. */
+function isCall(expression: unknown): boolean {
+  const { type, argument, expression: inner } = expression as { type?: string; argument?: unknown; expression?: unknown };
+  if (type === 'AwaitExpression') return isCall(argument);
+  if (type === 'ParenthesizedExpression') return isCall(inner);
+  return type === 'CallExpression';
+}
+
+function endsProcess(expression: unknown): boolean {
+  let ends = false;
+  walkSyntax(expression, (node) => {
+    if (isExit(node)) ends = true;
+    return !ends;
+  });
+  return ends;
 }
 
 /** A module cannot return, so the program becomes a function; what only a module may hold moves out of it. */
@@ -64,31 +155,6 @@ const isNamed = (declaration: Extract<Statement, { type: 'ExportDefaultDeclarati
     declaration.type === 'ClassDeclaration' ||
     declaration.type === 'TSInterfaceDeclaration') &&
   Boolean(declaration.id);
-
-/** Whether a `return` of the program itself, not of a function in it, stands somewhere in the statement. */
-function returns(statement: Statement): boolean {
-  switch (statement.type) {
-    case 'ReturnStatement':
-      return true;
-    case 'BlockStatement':
-      return statement.body.some(returns);
-    case 'IfStatement':
-      return returns(statement.consequent) || (statement.alternate ? returns(statement.alternate) : false);
-    case 'ForStatement':
-    case 'ForInStatement':
-    case 'ForOfStatement':
-    case 'WhileStatement':
-    case 'DoWhileStatement':
-    case 'LabeledStatement':
-      return returns(statement.body);
-    case 'SwitchStatement':
-      return statement.cases.some((each) => each.consequent.some(returns));
-    case 'TryStatement':
-      return [statement.block, statement.handler?.body, statement.finalizer].some((block) => Boolean(block && returns(block)));
-    default:
-      return false;
-  }
-}
 
 /** The expression the program ends with; declarations behind it that only name things do not count as an end. */
 function lastExpression({ body, directives }: ProgramFile['program']): { start?: number | null; end?: number | null } | null {

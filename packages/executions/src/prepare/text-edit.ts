@@ -8,7 +8,7 @@ export interface TextEdit {
   blank(start: number, end: number): void;
   /** Writes over `length` characters, padded with spaces. */
   overwrite(offset: number, length: number, text: string): void;
-  /** Blanks a range and puts it, line breaks and all, on lines of its own behind everything. */
+  /** Blanks a range and puts it, line breaks, insertions and all, on lines of its own behind everything. */
   moveToEnd(start: number, end: number): void;
   append(text: string): void;
   finish(): { readonly code: string; readonly positions: PositionMap };
@@ -17,7 +17,7 @@ export interface TextEdit {
 export function createTextEdit(source: string): TextEdit {
   const replaced: { start: number; end: number; text: string }[] = [];
   const inserted: { offset: number; text: string }[] = [];
-  const moved: { start: number; text: string }[] = [];
+  const moved: { start: number; end: number }[] = [];
   let tail = '';
   const blanked = (start: number, end: number): string => source.slice(start, end).replace(/[^\r\n\u2028\u2029]/g, ' ');
   return {
@@ -26,7 +26,7 @@ export function createTextEdit(source: string): TextEdit {
     overwrite: (offset, length, text) => void replaced.push({ start: offset, end: offset + length, text: text.padEnd(length) }),
     moveToEnd(start, end) {
       replaced.push({ start, end, text: blanked(start, end) });
-      moved.push({ start, text: source.slice(start, end) });
+      moved.push({ start, end });
     },
     append: (text) => {
       tail += text;
@@ -34,20 +34,29 @@ export function createTextEdit(source: string): TextEdit {
     finish() {
       const placeOf = createPlaces(source);
       // Replacements keep lengths, so offsets stay those of the source until something is inserted.
-      let code = source;
-      for (const { start, end, text } of replaced) code = code.slice(0, start) + text + code.slice(end);
-      const ordered = inserted.toSorted((one, other) => one.offset - other.offset);
+      const padded = pieced(source, replaced);
+      const isMoved = (offset: number): boolean => moved.some(({ start, end }) => offset > start && offset < end);
+      const ordered = inserted.filter(({ offset }) => !isMoved(offset)).toSorted((one, other) => one.offset - other.offset);
       const positions: { inserted: PositionMap['inserted'][number][]; moved: PositionMap['moved'][number][] } = { inserted: [], moved: [] };
-      let shift = { line: 0, columns: 0, offset: 0 };
+      let shift = { line: 0, columns: 0 };
       for (const { offset, text } of ordered) {
         const { line, column } = placeOf(offset);
-        if (shift.line !== line) shift = { ...shift, line, columns: 0 };
+        if (shift.line !== line) shift = { line, columns: 0 };
         positions.inserted.push({ line, column: column + shift.columns, length: text.length });
-        code = code.slice(0, offset + shift.offset) + text + code.slice(offset + shift.offset);
-        shift = { line, columns: shift.columns + text.length, offset: shift.offset + text.length };
+        shift.columns += text.length;
       }
+      let code = pieced(
+        padded,
+        ordered.map(({ offset, text }) => ({ start: offset, end: offset, text })),
+      );
       code += tail;
-      for (const { start, text } of moved) {
+      for (const { start, end } of moved) {
+        let text = source.slice(start, end);
+        // What is moved is short and static: a column within it may be off by what was inserted before.
+        const within = inserted.filter(({ offset }) => offset > start && offset < end);
+        for (const { offset, text: extra } of within.toSorted((one, other) => other.offset - one.offset)) {
+          text = text.slice(0, offset - start) + extra + text.slice(offset - start);
+        }
         const from = placeOf(start);
         code += '\n';
         positions.moved.push({ line: countLines(code), lines: countLines(text), fromLine: from.line, fromColumn: from.column });
@@ -56,6 +65,17 @@ export function createTextEdit(source: string): TextEdit {
       return { code, positions };
     },
   };
+}
+
+/** The source with each range, none of which overlap, replaced. */
+function pieced(source: string, ranges: readonly { readonly start: number; readonly end: number; readonly text: string }[]): string {
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { start, end, text } of ranges.toSorted((one, other) => one.start - other.start)) {
+    pieces.push(source.slice(from, start), text);
+    from = end;
+  }
+  return pieces.join('') + source.slice(from);
 }
 
 /** Line breaks as the runtimes count them. */
@@ -67,7 +87,12 @@ const countLines = (text: string): number => (text.match(LINE_BREAK)?.length ?? 
 function createPlaces(source: string): (offset: number) => { line: number; column: number } {
   const starts = [0, ...Array.from(source.matchAll(LINE_BREAK), (match) => match.index + match[0].length)];
   return (offset) => {
-    const line = starts.findLastIndex((start) => start <= offset);
-    return { line: line + 1, column: offset - (starts[line] ?? 0) + 1 };
+    let low = 0;
+    for (let high = starts.length; high - low > 1; ) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
   };
 }
