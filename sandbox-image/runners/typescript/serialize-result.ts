@@ -23,7 +23,7 @@ const keysOf = Object.keys;
 const ObjectPrototype = Object.prototype;
 const ArrayPrototype = Array.prototype;
 const encoder = new TextEncoder();
-const encode = uncurry(encoder.encode) as (self: TextEncoder, text: string) => Uint8Array;
+const encode = uncurry(encoder.encode) as (self: typeof encoder, text: string) => Uint8Array;
 const dateTime = uncurry(Date.prototype.getTime);
 const dateIso = uncurry(Date.prototype.toISOString);
 const mapForEach = uncurry(Map.prototype.forEach);

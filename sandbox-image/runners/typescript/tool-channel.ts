@@ -36,7 +36,7 @@ const ByteArray = Uint8Array;
 const EMPTY = new Uint8Array(0);
 const decoder = new TextDecoder();
 const bind = (method: unknown) => Function.prototype.call.bind(method as () => unknown) as (self: unknown, ...args: unknown[]) => unknown;
-const decodeBytes = bind(decoder.decode) as (self: TextDecoder, bytes: Uint8Array) => string;
+const decodeBytes = bind(decoder.decode) as (self: typeof decoder, bytes: Uint8Array) => string;
 const copyInto = bind(Uint8Array.prototype.set);
 const slice = bind(Uint8Array.prototype.subarray) as (self: Uint8Array, start: number, end?: number) => Uint8Array;
 const mapGet = bind(Map.prototype.get);
