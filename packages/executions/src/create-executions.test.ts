@@ -329,6 +329,22 @@ describe('cancelling', () => {
   });
 });
 
+test('a service that stops ends what still runs as lost, with its output, and leaves what waits for the next start', async () => {
+  const target = createTestExecutions(db, { concurrency: 1 });
+  await target.executions.start();
+  const running = await submit('echo early; sleep 20', {}, alice, undefined, target);
+  const waiting = await submit('echo later', {}, alice, undefined, target);
+  const record = target.executions.wait(alice, running.executionId, never);
+  for await (const event of await target.executions.events(alice, running.executionId, 0, never)) if (event.type === 'output') break;
+  await target.executions.close({ graceMs: 0 });
+  expect(await record).toMatchObject({ status: 'failed', error: { code: 'WORKER_LOST' }, output: 'early\n', effects: 'none' });
+
+  const next = createTestExecutions(db);
+  expect(await next.executions.start()).toMatchObject({ lost: 0, queuedAgain: 1 });
+  expect(await next.executions.wait(alice, waiting.executionId, never)).toMatchObject({ status: 'succeeded', output: 'later\n' });
+  await next.executions.close();
+});
+
 describe('the events', () => {
   test('arrive line by line while the program runs, and are the same after its end', async () => {
     const { executionId } = await submit('for i in 1 2 3; do echo "line $i"; sleep 0.05; done; echo "call read" >&3; read r; printf end');

@@ -60,6 +60,7 @@ export interface Executions {
   /** Resolves when the execution has ended or is paused. Aborting the wait does not stop the execution. */
   wait(principal: Principal, executionId: string, signal: AbortSignal): Promise<ExecutionRecord>;
   get(principal: Principal, executionId: string): Promise<ExecutionRecord>;
+  /** Newest first. `total` counts to 10,000 and no further. */
   list(
     principal: Principal,
     page: { readonly limit: number; readonly cursor?: string | undefined; readonly status?: ExecutionStatus | undefined },

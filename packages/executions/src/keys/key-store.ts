@@ -20,7 +20,6 @@ export interface NewKey {
   readonly expiresAt: Date | null;
 }
 
-
 export function createKeyStore(db: { query<T>(): Kysely<T> }) {
   const query = db.query<ExecutionTables>();
   return {
