@@ -11,13 +11,15 @@ import { startPurging } from './purge-executions.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
-import type { EffectsOf, RunDependencies } from './run/dependencies.ts';
+import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
+import { createPreparation } from './run/preparation.ts';
 import type { StopReason } from './run/run-execution.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
 
-export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits'> {
+export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation'> {
+  readonly preparer: Preparer<Positions>;
   readonly db: Database;
   readonly log: Logger;
   readonly queue: ExecutionQueue;
@@ -53,6 +55,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
   const { db, log, queue, now = Date.now } = options;
   const listeners = new Set<(event: ExecutionEnded) => void>();
   const store = createExecutionStore(db);
+  const preparation = createPreparation(options.preparer);
   const shared = {
     store,
     queue,
@@ -64,7 +67,8 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
     effectsOf: options.effectsOf,
     onEnded: announce,
-    run: { ...options, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
+    preparation,
+    run: { ...options, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
   const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);
   let closing = false;

@@ -5,6 +5,7 @@ import type { AcceptedExecution, ClaimedExecution } from './execution.ts';
 import { assertIdempotencyKey, bodyDigest } from './idempotency.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
+import type { Preparation } from './run/preparation.ts';
 import type { ExecutionStore, IdempotentRequest } from './store/execution-store.ts';
 
 export interface SubmitDependencies {
@@ -14,6 +15,7 @@ export interface SubmitDependencies {
   /** Executions written as running because a worker of this process is held for them. */
   readonly handover: Map<string, ClaimedExecution>;
   readonly workerId: string;
+  readonly preparation: Pick<Preparation<unknown>, 'begin' | 'forget'>;
   readonly limits: RequestLimits;
   readonly now: () => number;
 }
@@ -54,21 +56,25 @@ export async function submitExecution(
     ...checked,
     createdAt: new Date(now),
   };
-  deps.live.open(execution, now);
+  const live = deps.live.open(execution, now);
+  if (place.startsAtOnce) deps.preparation.begin(execution, live.stop.signal);
+  const withdraw = (): void => {
+    deps.live.close(execution.id);
+    deps.preparation.forget(execution.id);
+    place.release();
+  };
   try {
     const row = { execution, startedBy: place.startsAtOnce ? deps.workerId : null };
     if (idempotent === null) await deps.store.insert(row);
     else {
       const known = await deps.store.insertOnce(row, idempotent, expiryOf(now));
       if (known !== null) {
-        deps.live.close(execution.id);
-        place.release();
+        withdraw();
         return replay(idempotent, known);
       }
     }
   } catch (error) {
-    deps.live.close(execution.id);
-    place.release();
+    withdraw();
     throw error;
   }
   if (place.startsAtOnce) deps.handover.set(execution.id, { ...execution, token: 1 });

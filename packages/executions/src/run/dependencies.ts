@@ -2,11 +2,12 @@ import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from 
 import type { Logger } from '@code-executor/platform';
 import type { Sandbox, SandboxLimits, SandboxSpec } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
+import type { Preparation } from './preparation.ts';
 
 /** What running takes from its neighbours, stated as narrowly as it is used. */
 export interface RunDependencies<Positions = unknown> {
   readonly tools: ToolPort;
-  readonly preparer: Preparer<Positions>;
+  readonly preparation: Preparation<Positions>;
   /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
   readonly typechecker?: Typechecker | undefined;
   readonly pool: SandboxPool;

@@ -5,9 +5,8 @@ import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant } from '../port.ts';
 import type { RunDependencies } from './dependencies.ts';
 import { trackToolCalls } from './tool-calls.ts';
+import { within } from './within.ts';
 
-/** A program that takes longer to parse than this is made to. */
-const PREPARE_MS = 10_000;
 const TYPECHECK_MS = 30_000;
 /** Longer than the slowest cold start by far; a pool that cannot serve within it is broken. */
 const CLAIM_MS = 30_000;
@@ -24,7 +23,7 @@ export async function runExecution<Positions>(
   let started = false;
   try {
     stop.throwIfAborted();
-    const prepared = await within(PREPARE_MS, stop, (signal) => deps.preparer.prepare(claimed, signal));
+    const prepared = await deps.preparation.take(claimed, stop);
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
     const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId);
@@ -92,18 +91,4 @@ function describeFault(error: unknown, { executionId }: ExecutionGrant, { log }:
   }
   log.error({ err: error, executionId }, `An execution could not be run: ${messageOf(error)}`);
   return { code: 'INTERNAL', message: `A fault of this service. Its log has it under ${executionId}.` };
-}
-
-/** Gives `act` a signal that is also aborted after `ms`. */
-async function within<T>(ms: number, parent: AbortSignal, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const bound = new AbortController();
-  const onParentAbort = (): void => bound.abort(parent.reason);
-  const timer = setTimeout(() => bound.abort(new DOMException(`Nothing came within ${ms} ms.`, 'TimeoutError')), ms);
-  parent.addEventListener('abort', onParentAbort, { once: true });
-  try {
-    return await act(bound.signal);
-  } finally {
-    clearTimeout(timer);
-    parent.removeEventListener('abort', onParentAbort);
-  }
 }

@@ -1,0 +1,13 @@
+/** Gives `act` a signal that is also aborted after `ms`. */
+export async function within<T>(ms: number, parent: AbortSignal, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const bound = new AbortController();
+  const onParentAbort = (): void => bound.abort(parent.reason);
+  const timer = setTimeout(() => bound.abort(new DOMException(`Nothing came within ${ms} ms.`, 'TimeoutError')), ms);
+  parent.addEventListener('abort', onParentAbort, { once: true });
+  try {
+    return await act(bound.signal);
+  } finally {
+    clearTimeout(timer);
+    parent.removeEventListener('abort', onParentAbort);
+  }
+}
