@@ -4,8 +4,8 @@ import { startStandalone } from './standalone.ts';
 
 /** BSD's sysexits: the configuration is wrong, so starting again as it is will not help. */
 const EXIT_CONFIGURATION = 78;
-/** Above the gateway's own ten seconds, and below deploy.sh's twenty. */
-const GRACE_MS = 15_000;
+/** Above what the parts take one after the other (the gateway's ten seconds, PROGRAMS_GRACE_MS), and below deploy.sh's twenty. */
+const GRACE_MS = 18_000;
 
 if (process.getuid?.() === 0) {
   process.stderr.write(

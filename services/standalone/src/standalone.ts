@@ -18,6 +18,12 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import type { StandaloneConfig } from './config.ts';
 
 /**
+ * Programs that still run when the gateway is closed may finish within it; those that somebody waits for had the gateway's
+ * ten seconds before. With the two that an upstream may take to let go of a call, it ends before the process is made to.
+ */
+const PROGRAMS_GRACE_MS = 3_000;
+
+/**
  * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
  * part cannot be opened, those opened before are closed and the error is thrown.
  */
@@ -87,7 +93,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });
-  open('executions', executions, (part) => part.close());
+  open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   const keys = await createKeys({ db, log });
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
