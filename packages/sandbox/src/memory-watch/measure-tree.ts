@@ -1,22 +1,26 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statfsSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statfsSync } from 'node:fs';
 
 /** What counts beside the processes: the sandbox's tmpfs, as its init sees them. */
 const TMPFS = ['/workspace', '/tmp', '/dev/shm'];
-const PAGE_BYTES = 4096;
 
-/** Bytes of RSS of every process of the sandbox and of its tmpfs. Pages that processes share count for each: an upper bound. 0 once it is gone. */
+/**
+ * Bytes of RSS and page tables of every process of the sandbox, of its tmpfs, and of what its sockets may hold. Pages that processes
+ * share count for each: an upper bound. 0 once it is gone.
+ */
 export function measureQuickly(initPid: number): number {
-  let bytes = tmpfsBytes(initPid);
-  for (const pid of processesBelow(initPid)) bytes += residentBytes(pid);
+  const processes = processesBelow(initPid);
+  let bytes = tmpfsBytes(processes) + socketBytes(processes);
+  for (const pid of processes) bytes += residentBytes(pid);
   return bytes;
 }
 
 /** The same by PSS, where a shared page counts once, and a mapped file of a tmpfs not twice. Costs up to a millisecond a process. */
 export function measureExactly(initPid: number): number {
-  const inFiles = tmpfsBytes(initPid);
-  let bytes = inFiles;
+  const processes = processesBelow(initPid);
+  const inFiles = tmpfsBytes(processes);
+  let bytes = inFiles + socketBytes(processes);
   let mappedFiles = 0;
-  for (const pid of processesBelow(initPid)) {
+  for (const pid of processes) {
     const { all, shared } = proportionalBytes(pid);
     bytes += all;
     mappedFiles += shared;
@@ -47,34 +51,76 @@ function threadsOf(pid: number): string[] {
   }
 }
 
+/** Page tables too: a program that only reads untouched memory holds nothing else, at gigabytes a second. */
 function residentBytes(pid: number): number {
-  return Number(readShort(`/proc/${pid}/statm`).split(' ')[1] ?? 0) * PAGE_BYTES;
+  const status = readShort(`/proc/${pid}/status`);
+  return kilobytes(/^VmRSS:\s+(\d+) kB/m, status) + kilobytes(PAGE_TABLES, status);
 }
+
+const PAGE_TABLES = /^VmPTE:\s+(\d+) kB/m;
 
 function proportionalBytes(pid: number): { readonly all: number; readonly shared: number } {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-    return { all: kilobytes(/^Pss:\s+(\d+) kB/m, text), shared: kilobytes(/^Pss_Shmem:\s+(\d+) kB/m, text) };
+    const pageTables = kilobytes(PAGE_TABLES, readShort(`/proc/${pid}/status`));
+    const shared = kilobytes(/^Pss_Shmem:\s+(\d+) kB/m, text);
+    return { all: kilobytes(/^Pss:\s+(\d+) kB/m, text) + pageTables, shared: shared === 0 ? 0 : shared - sharedWithoutFile(pid) };
   } catch {
     // A process that may not be looked into (or is gone): what it shares cannot be told.
     return { all: residentBytes(pid), shared: 0 };
   }
 }
 
-const kilobytes = (field: RegExp, text: string): number => Number(field.exec(text)?.[1] ?? 0) * 1024;
-
-function tmpfsBytes(initPid: number): number {
-  return TMPFS.reduce((bytes, path) => bytes + usedBytes(`/proc/${initPid}/root${path}`), 0);
+/** Shared mappings of /dev/zero look like those of a tmpfs, but lie in none. */
+function sharedWithoutFile(pid: number): number {
+  let bytes = 0;
+  let counts = false;
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    if (/^[0-9a-f]+-/.test(line)) counts = line.includes(' /dev/zero');
+    else if (counts) bytes += kilobytes(/^Pss:\s+(\d+) kB/, line);
+  }
+  return bytes;
 }
 
-function usedBytes(path: string): number {
+const kilobytes = (field: RegExp, text: string): number => Number(field.exec(text)?.[1] ?? 0) * 1024;
+
+/** As the first process sees it that lets itself be looked at: the launcher's init does not. */
+function tmpfsBytes(processes: readonly number[]): number {
+  const pid = processes.find((each) => usedBytes(`/proc/${each}/root/tmp`) !== null);
+  return pid === undefined ? 0 : TMPFS.reduce((bytes, path) => bytes + (usedBytes(`/proc/${pid}/root${path}`) ?? 0), 0);
+}
+
+/** Null: it cannot be looked at, or is gone. */
+function usedBytes(path: string): number | null {
   try {
     const { type, blocks, bfree, bsize } = statfsSync(path);
     return type === TMPFS_MAGIC ? (blocks - bfree) * bsize : 0;
   } catch {
-    return 0; // Gone meanwhile, or a sandbox without it.
+    return null;
   }
 }
+
+/** What is sent and not yet read belongs to no process, and the kernel names no sum; the number of sockets it does name. */
+function socketBytes(processes: readonly number[]): number {
+  const pid = processes.find((each) => networkOf(each) !== null);
+  if (pid === undefined || networkOf(pid) === OWN_NETWORK) return 0;
+  const sockets = Number(/^sockets: used (\d+)/m.exec(readShort(`/proc/${pid}/net/sockstat`))?.[1] ?? 0);
+  return Math.max(0, sockets - SOCKETS_FREE) * SOCKET_BYTES;
+}
+
+function networkOf(pid: number | 'self'): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null;
+  }
+}
+
+const OWN_NETWORK = networkOf('self');
+/** Of runtimes, event loops and a few connections. */
+const SOCKETS_FREE = 64;
+/** `net.core.wmem_default`; the seccomp filter keeps programs from asking for more. */
+const SOCKET_BYTES = 212_992;
 
 const TMPFS_MAGIC = 0x01021994;
 const buffer = Buffer.alloc(64 * 1024);
