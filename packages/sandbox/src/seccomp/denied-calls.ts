@@ -46,6 +46,8 @@ export const DENIED_CALLS: Readonly<Record<string, CallNumbers>> = {
   // Large attack surfaces that no program needs.
   bpf: [321, 280],
   perf_event_open: [298, 241],
+  // Its queues come out of one number for the whole machine (fs.aio-max-nr).
+  io_setup: [206, 0],
   io_uring_setup: [425, 425],
   io_uring_enter: [426, 426],
   io_uring_register: [427, 427],
@@ -99,6 +101,7 @@ export const JUDGED_CALLS = {
   personality: [135, 92],
   prctl: [157, 167],
   setsid: [112, 157],
+  setsockopt: [54, 208],
   socket: [41, 198],
   socketpair: [53, 199],
 } as const satisfies Readonly<Record<string, CallNumbers>>;
