@@ -53,6 +53,9 @@ static void runtime_main(struct boot *boot) {
   if (!write_text(host_proc, "self/setgroups", "deny") || !write_text(host_proc, "self/uid_map", "1000 1000 1") ||
       !write_text(host_proc, "self/gid_map", "1000 1000 1"))
     stop_because(report, "map ids");
+  /* Instances are counted for the outer user too, who has 128 for all its sandboxes and itself. A kernel without them has no file. */
+  if (!write_text(host_proc, "sys/user/max_inotify_instances", "8") && errno != ENOENT) stop_because(report, "limit inotify instances");
+  if (!write_text(host_proc, "sys/user/max_inotify_watches", "4096") && errno != ENOENT) stop_because(report, "limit inotify watches");
   if (setsid() < 0) stop_because(report, "setsid");
   int nothing = open("/dev/null", O_RDONLY);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(boot->output, 1) < 0 || dup2(boot->output, 2) < 0 || dup2(boot->channel, CHANNEL) < 0)
@@ -107,6 +110,9 @@ static void mount_all(struct boot *boot) {
 }
 
 static void raise_loopback(struct report *report) {
+  /* What lies unread in sockets belongs to no process; these are the largest that TCP grows a socket's buffers to. */
+  if (!write_text(host_proc, "sys/net/ipv4/tcp_wmem", "4096 16384 131072") || !write_text(host_proc, "sys/net/ipv4/tcp_rmem", "4096 131072 131072"))
+    stop_because(report, "limit socket buffers");
   struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (handle < 0 || ioctl(handle, SIOCSIFFLAGS, &request) < 0) stop_because(report, "raise the loopback interface");
