@@ -201,9 +201,12 @@ def conclude(kind, payload):
     if getpid() != owner:
         return
     flush()
-    channel.send(kind, payload)
-    while read(channel.CHANNEL, 4096):
-        pass
+    try:
+        channel.send(kind, payload)
+        while read(channel.CHANNEL, 4096):
+            pass
+    except OSError:
+        pass  # Closed, by the program or since the service has ended it: nobody is there to be told.
     exit_now(0)
 
 
