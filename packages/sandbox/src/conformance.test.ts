@@ -1,0 +1,4 @@
+import { describeConformance } from './sandbox.testsuite.ts';
+
+describeConformance('launcher');
+describeConformance('bubblewrap');

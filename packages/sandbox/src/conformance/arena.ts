@@ -1,0 +1,116 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ToolCallReply } from '@code-executor/contracts';
+import { createLogger } from '@code-executor/platform';
+import { createMemoryWatch } from '../memory-watch/create-memory-watch.ts';
+import { openSandboxAdapter } from '../open-adapter.ts';
+import { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxLimits } from '../port.ts';
+import { IDENTITY_POSITIONS } from '../program/position-map.ts';
+import { type Program, type ProgramOutcome, runProgram } from '../program/run-program.ts';
+import { type MemoryProbe, probeMemory, processesInNamespaceOf, sandboxNamespace } from './measure-outside.ts';
+
+/** How one hostile program ended, and what was seen of it from outside. */
+export interface Bout extends ProgramOutcome {
+  readonly result: unknown;
+  /** Highest sum of PSS, page tables and tmpfs that was sampled every 5 ms by the test itself. */
+  readonly peakMb: number;
+  /** From the reason of the end until no process of the sandbox was left. */
+  readonly recoveryMs: number;
+  readonly processesLeft: number;
+  /** Calls that reached the tools' side. */
+  readonly calls: readonly { readonly id: number; readonly tool: string; readonly args: unknown }[];
+}
+
+export interface BoutOptions {
+  readonly timeoutMs?: number;
+  readonly limits?: Partial<SandboxLimits>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly args?: Readonly<Record<string, unknown>>;
+  readonly snapshotDir?: string;
+  readonly promisesResult?: boolean;
+}
+
+/** A real adapter with the real runners and the real memory watch; nothing of the product stands in for itself. */
+export interface Arena {
+  readonly adapter: SandboxAdapter;
+  readonly dataDir: string;
+  /** TypeScript statements, run as the body that `prepare` makes of a program with a top-level return. */
+  typescript(statements: string, options?: BoutOptions): Promise<Bout>;
+  python(code: string, options?: BoutOptions): Promise<Bout>;
+  /** How long a simple program takes in a sandbox that is booted now. */
+  neighbourMs(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'secret-data-dir-'));
+  const snapshotsDir = join(dataDir, 'snapshots');
+  await mkdir(snapshotsDir);
+  const log = createLogger({ level: 'silent', service: 'conformance' });
+  const adapter = await openSandboxAdapter({ adapter: name, dataDir, snapshotsDir, log });
+  const memoryWatch = createMemoryWatch();
+
+  const run = async (runtime: 'typescript' | 'python', code: string, options: BoutOptions): Promise<Bout> => {
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const sandbox = await adapter.boot({ runtime, snapshotDir: options.snapshotDir ?? null, limits });
+    const namespace = sandboxNamespace(sandbox.initPid);
+    const probe = probeMemory(sandbox.initPid);
+    const calls: { id: number; tool: string; args: unknown }[] = [];
+    const hooks = {
+      onCall: async (call: { id: number; tool: string; args: unknown }): Promise<ToolCallReply> => {
+        calls.push({ id: call.id, tool: call.tool, args: call.args });
+        return { ok: true, value: { echoed: call.args } };
+      },
+      onDiscover: async (): Promise<ToolCallReply> => ({ ok: true, value: [] }),
+    };
+    const program: Program = {
+      code,
+      args: options.args ?? {},
+      files: options.files ?? {},
+      promisesResult: options.promisesResult ?? true,
+      positions: IDENTITY_POSITIONS,
+      timeoutMs: options.timeoutMs ?? 10_000,
+    };
+    try {
+      const outcome = await runProgram(sandbox, program, hooks, { signal: new AbortController().signal, memoryWatch });
+      return { ...(await afterwards(sandbox, probe, namespace, outcome)), calls };
+    } finally {
+      probe.stop();
+      sandbox.kill();
+      await sandbox.ended;
+    }
+  };
+
+  return {
+    adapter,
+    dataDir,
+    typescript: (statements, options = {}) => run('typescript', `export const __executionBody = async () => {${statements}\n};`, options),
+    python: (code, options = {}) => run('python', code, options),
+    async neighbourMs() {
+      const before = performance.now();
+      const bout = await run('python', '40 + 2', { timeoutMs: 20_000 });
+      if (bout.result !== 42) throw new Error(`the neighbour ended with ${bout.error?.code}: ${bout.error?.message}`);
+      return performance.now() - before;
+    },
+    async close() {
+      await adapter.close();
+      await memoryWatch.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function afterwards(sandbox: Sandbox, probe: MemoryProbe, namespace: string, outcome: ProgramOutcome): Promise<Omit<Bout, 'calls'>> {
+  const endedAt = performance.now();
+  const ended = await Promise.race([sandbox.ended.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 10_000, false))]);
+  if (!ended) throw new Error('The sandbox was not gone ten seconds after its program had ended');
+  const recoveryMs = performance.now() - endedAt;
+  return {
+    ...outcome,
+    result: outcome.resultJson === null ? null : JSON.parse(outcome.resultJson),
+    peakMb: Math.round(probe.stop() / (1024 * 1024)),
+    recoveryMs,
+    processesLeft: processesInNamespaceOf(namespace).length,
+  };
+}

@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
+
+/**
+ * Measures a sandbox as the host sees it, by other ways than the product's own memory watch: every process whose pid namespace is
+ * the sandbox's, its proportional set and its page tables, and the tmpfs as a process inside sees them.
+ */
+export interface MemoryProbe {
+  /** Ends the sampling and answers the highest sum of bytes. Idempotent. */
+  stop(): number;
+}
+
+const SAMPLE_MS = 5;
+const TMPFS = ['/workspace', '/tmp', '/dev/shm'];
+
+export function probeMemory(initPid: number): MemoryProbe {
+  let peak = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const sample = (): void => {
+    const startedMs = performance.now();
+    peak = Math.max(peak, treeBytes(initPid));
+    // Big trees cost the kernel much to add up, and the test has to see the end of the program as well.
+    timer = setTimeout(sample, Math.max(SAMPLE_MS, 3 * (performance.now() - startedMs)));
+  };
+  sample();
+  return {
+    stop() {
+      clearTimeout(timer);
+      return peak;
+    },
+  };
+}
+
+/** `pid:[4026…]` of the sandbox's processes, read from the first of them that lets itself be looked at. */
+export function sandboxNamespace(initPid: number): string {
+  for (const pid of childrenOf(initPid)) {
+    const link = linkOf(`/proc/${pid}/ns/pid`);
+    if (link !== null) return link;
+  }
+  throw new Error(`no process below ${initPid} shows its pid namespace`);
+}
+
+/** Living processes of that namespace, as host pids. */
+export function processesInNamespaceOf(namespace: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => linkOf(`/proc/${pid}/ns/pid`) === namespace);
+}
+
+function treeBytes(initPid: number): number {
+  const found = [initPid];
+  for (const pid of found) found.push(...childrenOf(pid));
+  let bytes = 0;
+  let mapped = 0;
+  for (const pid of found) {
+    const rollup = textOf(`/proc/${pid}/smaps_rollup`);
+    bytes += kilobytes(/^Pss:\s+(\d+)/m, rollup) + kilobytes(/^VmPTE:\s+(\d+)/m, textOf(`/proc/${pid}/status`));
+    mapped += kilobytes(/^Pss_Shmem:\s+(\d+)/m, rollup);
+  }
+  const inside = found[1];
+  const files = inside === undefined ? 0 : TMPFS.reduce((sum, path) => sum + usedBytes(`/proc/${inside}/root${path}`), 0);
+  // A mapped file of a tmpfs is counted in both; where memory is shared without one, this is the lower bound.
+  return bytes + Math.max(0, files - mapped);
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      textOf(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return []; // Gone meanwhile.
+  }
+}
+
+function usedBytes(path: string): number {
+  try {
+    const { blocks, bfree, bsize } = statfsSync(path);
+    return (blocks - bfree) * bsize;
+  } catch {
+    return 0; // Gone meanwhile.
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return ''; // Gone meanwhile.
+  }
+}
+
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null; // Gone, or not ours to look at.
+  }
+}
+
+const kilobytes = (field: RegExp, text: string): number => Number(field.exec(text)?.[1] ?? 0) * 1024;
