@@ -17,7 +17,8 @@ export interface Service {
   readonly logFile: string;
   post(path: string, body: unknown): Promise<{ status: number; body: unknown }>;
   get(path: string): Promise<{ status: number; body: unknown }>;
-  stop(): Promise<void>;
+  /** SIGTERM, or another signal; resolves when the process has ended. */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
 export async function startService(dataDir: string, environment: Record<string, string> = {}): Promise<Service> {
@@ -45,11 +46,11 @@ export async function startService(dataDir: string, environment: Record<string, 
     logFile,
     post: (path, body) => send('POST', path, body),
     get: (path) => send('GET', path),
-    stop: async () => {
+    stop: async (signal = 'SIGTERM') => {
       agent.destroy();
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
-      child.kill('SIGTERM');
+      child.kill(signal);
       await exited;
     },
   };
