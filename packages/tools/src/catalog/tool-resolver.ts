@@ -85,12 +85,7 @@ export function createToolResolver(deps: {
     async resolve(address, signal) {
       const found = lookUp(address) ?? (await findOnceUp(address, signal));
       const { entry, managed } = found;
-      if (managed.server === null) {
-        const { state, reason } = managed.state();
-        throw new AppError('UPSTREAM_UNAVAILABLE', `${managed.slug} is ${state}: ${reason}`, {
-          details: { server: managed.slug, state, reason },
-        });
-      }
+      if (managed.server === null) throw unusable(managed);
       return {
         entry,
         server: managed.server,
@@ -107,11 +102,15 @@ export function createToolResolver(deps: {
     if (dot < 1) return find(address);
     const managed = server(address.slice(0, dot));
     if (managed.server !== null && managed.state().state !== 'ready') await managed.server.session(signal);
-    else if (managed.server === null && catalog.tools(managed.slug).size === 0) {
-      throw new AppError('UPSTREAM_UNAVAILABLE', `${managed.slug} is broken: ${managed.state().reason}`, {
-        details: { server: managed.slug, ...managed.state() },
-      });
-    }
+    else if (managed.server === null && catalog.tools(managed.slug).size === 0) throw unusable(managed);
     return find(address);
   }
+}
+
+/** Its definition cannot be used, so trying again will not help. */
+function unusable(managed: ManagedServer): AppError {
+  const { state, reason } = managed.state();
+  return new AppError('UPSTREAM_UNAVAILABLE', `${managed.slug} is ${state}: ${reason}. The operator has to mend its definition`, {
+    details: { server: managed.slug, state, reason },
+  });
 }

@@ -17,6 +17,8 @@ export interface SupervisionTimes {
   readonly listGapMs: number;
   /** A call waits for a restart that is due this soon instead of failing at once. */
   readonly patienceMs: number;
+  /** How long a call waits for a server that was broken before: the program has other things to do with its time. */
+  readonly restartWaitMs: number;
 }
 
 export const SUPERVISION_TIMES: SupervisionTimes = {
@@ -27,6 +29,7 @@ export const SUPERVISION_TIMES: SupervisionTimes = {
   pingEveryMs: 30_000,
   listGapMs: 250,
   patienceMs: 2_000,
+  restartWaitMs: 10_000,
 };
 
 export interface ServerLog {
@@ -182,7 +185,8 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
 
   function unavailable(): AppError {
     const { state, reason } = view();
-    return new AppError('UPSTREAM_UNAVAILABLE', `${entry.slug} is ${state}${reason === null ? '' : `: ${reason}`}`, {
+    const advice = 'It is started again by itself; the operator sees how it is with GET /integrations';
+    return new AppError('UPSTREAM_UNAVAILABLE', `${entry.slug} is ${reason === null ? state : `broken: ${reason}`}. ${advice}`, {
       details: { server: entry.slug, state, reason },
     });
   }
@@ -202,7 +206,7 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
     async session(signal) {
       if (phase.name === 'ready') return phase.session;
       if (phase.name === 'idle' || (phase.name === 'broken' && phase.retryAt - Date.now() <= times.patienceMs)) start();
-      if (phase.name === 'starting') await untilAborted(phase.settled, signal);
+      if (phase.name === 'starting') await untilAborted(phase.settled, signal, phase.after === null ? null : times.restartWaitMs);
       // Read anew: the wait has changed it.
       const now = phase as Phase;
       if (now.name === 'ready') return now.session;
@@ -240,14 +244,17 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.removeEventListener('abort', stop);
 }
 
-async function untilAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
+/** Rejects when the signal aborts; resolves with `wait`, or without it when `mostMs` have passed. */
+async function untilAborted(wait: Promise<void>, signal: AbortSignal, mostMs: number | null): Promise<void> {
   signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = (): void => reject(signal.reason);
+  const timer = mostMs === null ? undefined : setTimeout(resolve, mostMs);
   signal.addEventListener('abort', abort, { once: true });
   try {
     await Promise.race([wait, promise]);
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
 }

@@ -140,7 +140,7 @@ async function openHttp(entry: HttpTransportEntry, events: SessionEvents, scrub:
     try {
       return await initialise(sse(), events, scrub, signal);
     } catch (fallbackError) {
-      throw new Error(`${messageOf(error)}; as SSE: ${messageWithCause(fallbackError)}`);
+      throw new Error(`${messageWithCause(error)}; as SSE: ${messageWithCause(fallbackError)}`);
     }
   }
 }
@@ -228,8 +228,10 @@ async function bounded<Result>(signal: AbortSignal, request: (inner: AbortSignal
   }
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** `fetch failed` says nothing; its cause does. Nor does an empty answer; its status does. */
 export function messageWithCause(error: unknown): string {
+  const message = messageOf(error);
+  if (error instanceof StreamableHTTPError && (error.code ?? 0) > 0) return `${message.replace(/:\s*$/, '')} (HTTP ${error.code})`;
   const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
-  return cause === '' || messageOf(error).includes(cause) ? messageOf(error) : `${messageOf(error)}: ${cause}`;
+  return cause === '' || message.includes(cause) ? message : `${message}: ${cause}`;
 }
