@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { z } from 'zod';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** An MCP server on a loopback port that answers only who sends `Authorization: Bearer <token>`. */
+export async function startRemoteServer(kind: 'streamable' | 'sse', token: string): Promise<{ url: string; close(): Promise<void> }> {
+  const handle = kind === 'sse' ? sseHandler() : streamableHandler();
+  const http = createServer((request, response) => {
+    if (request.headers.authorization !== `Bearer ${token}`) response.writeHead(401).end();
+    else handle(request, response).catch(() => response.destroy());
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,
+    close: async () => {
+      http.closeAllConnections();
+      http.close();
+      await once(http, 'close');
+    },
+  };
+}
+
+function greeter(): McpServer {
+  const server = new McpServer({ name: 'remote', version: '1' });
+  const tool = { description: 'Greets somebody', inputSchema: { name: z.string() }, annotations: { readOnlyHint: true } };
+  server.registerTool('greet', tool, ({ name }) => ({ content: [{ type: 'text', text: `hello ${name}` }] }));
+  return server;
+}
+
+function streamableHandler(): Handler {
+  const sessions = new Map<string, StreamableHTTPServerTransport>();
+  return async (request, response) => {
+    const id = request.headers['mcp-session-id'];
+    const known = typeof id === 'string' ? sessions.get(id) : undefined;
+    if (id !== undefined && known === undefined) return void response.writeHead(404).end();
+    const transport =
+      known ??
+      new StreamableHTTPServerTransport({
+        sessionIdGenerator: () => crypto.randomUUID(),
+        onsessioninitialized: (session) => void sessions.set(session, transport),
+      });
+    if (known === undefined) await greeter().connect(transport as Transport);
+    await transport.handleRequest(request, response);
+  };
+}
+
+function sseHandler(): Handler {
+  const sessions = new Map<string, SSEServerTransport>();
+  return async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://host');
+    if (request.method === 'GET' && pathname === '/mcp') {
+      const transport = new SSEServerTransport('/messages', response);
+      sessions.set(transport.sessionId, transport);
+      return greeter().connect(transport);
+    }
+    const session = sessions.get(searchParams.get('sessionId') ?? '');
+    if (session === undefined) return void response.writeHead(404).end();
+    await session.handlePostMessage(request, response);
+  };
+}
