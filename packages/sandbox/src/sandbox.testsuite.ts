@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { type Arena, openArena } from './conformance/arena.ts';
+import { channelCases } from './conformance/channel-cases.ts';
+import { fileCases } from './conformance/file-cases.ts';
+import { kernelCases } from './conformance/kernel-cases.ts';
 import { memoryCases } from './conformance/memory-cases.ts';
+import { networkCases } from './conformance/network-cases.ts';
+import { poisoningCases } from './conformance/poisoning-cases.ts';
+import { processCases } from './conformance/process-cases.ts';
 import type { SandboxAdapter } from './port.ts';
 
 /**
@@ -20,6 +26,12 @@ export function describeConformance(name: SandboxAdapter['name']): void {
       const arena = (): Arena => open;
 
       describe('memory', () => memoryCases(arena));
+      describe('processes, time and output', () => processCases(arena));
+      describe('the kernel', () => kernelCases(arena));
+      describe('the network', () => networkCases(arena));
+      describe('the channel', () => channelCases(arena));
+      describe('poisoning', () => poisoningCases(arena));
+      describe('files', () => fileCases(arena));
     },
   );
 }

@@ -41,10 +41,13 @@ export function sandboxNamespace(initPid: number): string {
 
 /** Living processes of that namespace, as host pids. */
 export function processesInNamespaceOf(namespace: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => linkOf(`/proc/${pid}/ns/pid`) === namespace);
+  return (
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      // A dead one that its parent has not asked about yet holds nothing.
+      .filter((pid) => linkOf(`/proc/${pid}/ns/pid`) === namespace && !/^State:\s+[ZX]/m.test(textOf(`/proc/${pid}/status`)))
+  );
 }
 
 function treeBytes(initPid: number): number {

@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Arena, Bout } from './arena.ts';
-
-/** The limit of 256 MB, and what a tree may have gained between two looks of the watch and until it was killed. */
-const MOST_MB = 256 * 1.4;
+import type { Arena } from './arena.ts';
+import { expectGone, MOST_MB } from './ending-case.ts';
 
 interface MemoryCase {
   readonly language: 'typescript' | 'python';
@@ -138,9 +136,4 @@ export function memoryCases(arena: () => Arena): void {
     ]);
     expect(files.result).toBeGreaterThan(190);
   });
-}
-
-export function expectGone(bout: Bout): void {
-  expect(bout.processesLeft).toBe(0);
-  expect(bout.recoveryMs).toBeLessThan(3_000);
 }
