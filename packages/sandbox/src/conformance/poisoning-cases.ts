@@ -8,7 +8,7 @@ const JAVASCRIPT_POISON = {
   'methods of Array':
     "for (const name of Object.getOwnPropertyNames(Array.prototype)) if (!['constructor', 'length'].includes(name)) { try { Array.prototype[name] = () => 'forged' } catch {} } Array.isArray = () => false; Array.from = () => ['forged'];",
   'getters and setters of Object':
-    "for (const name of ['toJSON', 'value', 'done', 'id', 'code', 'message', 'ok', 'tool', 'length', 'get', 'set', '0', '1', '2']) Object.defineProperty(Object.prototype, name, { get() { return 'forged' }, set() {}, configurable: true });",
+    "for (const name of ['toJSON', 'value', 'done', 'id', 'code', 'message', 'ok', 'tool', 'length', 'get', 'set', '0', '1', '2']) Object.defineProperty(Object.prototype, name, Object.assign(Object.create(null), { get() { return 'forged' }, set() {}, configurable: true }));",
   'Symbol.iterator':
     'Array.prototype[Symbol.iterator] = Map.prototype[Symbol.iterator] = String.prototype[Symbol.iterator] = function* () { yield "forged" };',
   'Uint8Array and Buffer':
@@ -66,9 +66,12 @@ export function poisoningCases(arena: () => Arena): void {
 
   test.each(Object.entries(PYTHON_POISON))('the result of Python stands after a program has replaced %s', async (name, poison) => {
     const bout = await arena().python(`${poison}\n{"a": [1, "b", None], "m": 2.5, "n": {"d": True}}`, { timeoutMs: 3_000 });
-    if (name === 'signal handlers and timers' && bout.status === 'failed') {
-      // The handler may run in the program's own code, whose exception it then is.
-      expect(bout.error?.code).toBe('UNCAUGHT');
+    if (name === 'setprofile' || (name === 'signal handlers and timers' && bout.status === 'failed')) {
+      // It raises while the program itself still runs, whose own exception it then is.
+      expect([bout.error?.code, bout.error?.message]).toEqual([
+        'UNCAUGHT',
+        expect.stringMatching(/^ValueError: planted$|^ZeroDivisionError/),
+      ]);
       return;
     }
     expect(bout, bout.error?.message).toMatchObject({ status: 'succeeded', error: null, violations: 0 });
@@ -80,7 +83,9 @@ export function poisoningCases(arena: () => Arena): void {
       const bout = await arena().typescript(`const Kept = Error; ${poison}\nthrow new Kept('the real reason')`, { timeoutMs: 3_000 });
       expect([bout.status, bout.error?.code], `${poison}: ${bout.error?.message}`).toEqual(['failed', 'UNCAUGHT']);
     }
-    for (const poison of Object.values(PYTHON_POISON)) {
+    for (const [name, poison] of Object.entries(PYTHON_POISON)) {
+      // Its trace function leaves with code 0 when the exception is looked at: the program's own way out.
+      if (name === 'settrace') continue;
       const bout = await arena().python(`Kept = ValueError\n${poison}\nraise Kept("the real reason")`, { timeoutMs: 3_000 });
       expect(bout.status, `${poison}: ${bout.error?.message}`).toBe('failed');
       expect(bout.error?.code, poison).toBe('UNCAUGHT');
