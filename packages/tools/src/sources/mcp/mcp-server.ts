@@ -186,14 +186,15 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
   function unavailable(): AppError {
     const { state, reason } = view();
     const advice = 'It is started again by itself; the operator sees how it is with GET /integrations';
-    return new AppError('UPSTREAM_UNAVAILABLE', `${entry.slug} is ${reason === null ? state : `broken: ${reason}`}. ${advice}`, {
+    return new AppError('UPSTREAM_UNAVAILABLE', `${entry.slug} is ${state}${reason === null ? '' : `: ${reason}`}. ${advice}`, {
       details: { server: entry.slug, state, reason },
     });
   }
 
   function view(): ReturnType<McpServer['state']> {
     const reason = phase.name === 'broken' ? phase.reason : phase.name === 'starting' ? phase.after : null;
-    return { state: phase.name, reason, restarts };
+    // One that falls again and again does not look well in between.
+    return { state: phase.name === 'starting' && phase.after !== null ? 'broken' : phase.name, reason, restarts };
   }
 
   return {
