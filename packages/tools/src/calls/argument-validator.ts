@@ -70,7 +70,7 @@ function compile(tool: ToolDefinition, onBrokenSchema: (tool: ToolDefinition, re
     return (args) => {
       const isFit = hasReferences || isLarge(args) ? runBounded(() => validate(args), CHECK_TIMEOUT_MS)?.result : validate(args);
       if (isFit === undefined) return undefined;
-      return isFit ? [] : problemsOf(validate.errors ?? [], known);
+      return isFit ? [] : [...unknownArguments(args, schema, validate.errors ?? []), ...problemsOf(validate.errors ?? [], known)];
     };
   } catch (error) {
     return broken(`its input schema cannot be used: ${messageOf(error).slice(0, 300)}`);
@@ -131,22 +131,28 @@ function withoutUnchecked(node: unknown, keysAreNames: boolean): unknown {
   return copy;
 }
 
+/** A misspelt argument is also a missing one, and the check stops at its first fault, the missing one: this names what was written instead. */
+function unknownArguments(args: Readonly<Record<string, unknown>>, schema: JsonSchema, errors: readonly ErrorObject[]): ArgumentProblem[] {
+  const isMissing = errors.some(({ keyword, instancePath }) => keyword === 'required' && instancePath === '');
+  if (!isMissing || typeof schema !== 'object' || schema.additionalProperties !== false || !isRecord(schema.properties)) return [];
+  const { properties } = schema;
+  const extra = Object.keys(args).filter((name) => !Object.hasOwn(properties, name));
+  return extra.slice(0, MOST_PROBLEMS).map((name) => unknownArgument(name, '', Object.keys(properties)));
+}
+
+function unknownArgument(name: string, place: string, known: readonly string[]): ArgumentProblem {
+  const near = place === '' ? nearest(name, known) : null;
+  const hint = near !== null ? `did you mean ${JSON.stringify(near)}?` : place === '' ? `known are ${known.join(', ') || 'none'}` : '';
+  return {
+    path: `${place}/${name}`.slice(0, 300),
+    message: `unknown argument ${JSON.stringify(name.slice(0, 80))}${hint ? `: ${hint.slice(0, 300)}` : ''}`,
+  };
+}
+
 function problemsOf(errors: readonly ErrorObject[], known: readonly string[]): ArgumentProblem[] {
   return errors.slice(0, MOST_PROBLEMS).map((error) => {
     const extra: unknown = error.params.additionalProperty ?? error.params.unevaluatedProperty;
-    if (typeof extra === 'string') {
-      const near = error.instancePath === '' ? nearest(extra, known) : null;
-      const hint =
-        near !== null
-          ? `did you mean ${JSON.stringify(near)}?`
-          : error.instancePath === ''
-            ? `known are ${known.join(', ') || 'none'}`
-            : '';
-      return {
-        path: `${error.instancePath}/${extra}`.slice(0, 300),
-        message: `unknown argument ${JSON.stringify(extra.slice(0, 80))}${hint ? `: ${hint.slice(0, 300)}` : ''}`,
-      };
-    }
+    if (typeof extra === 'string') return unknownArgument(extra, error.instancePath, known);
     const allowed: unknown = error.params.allowedValues;
     const list = Array.isArray(allowed)
       ? `: ${allowed
