@@ -3,6 +3,9 @@ import { type CodeName, exampleCall, toolSignature, wrapperSource } from '@code-
 import type { ToolInfo } from '../port.ts';
 import type { VisibleTool } from './visible-tools.ts';
 
+/** Where programs import them from; a path that is answered can be pasted into an import. */
+const WRAPPERS_IN_SANDBOX = '/workspace/servers';
+
 /** Everything there is to know of one tool. `names` is that of the whole catalog: a tool's name in code depends on its neighbours. */
 export function describeTool({ entry: { tool }, decision }: VisibleTool, names: ReadonlyMap<string, CodeName>): ToolInfo {
   const name = names.get(`${tool.server}.${tool.name}`);
@@ -18,7 +21,12 @@ export function describeTool({ entry: { tool }, decision }: VisibleTool, names: 
     outputSchema: tool.outputSchema ?? null,
     annotations: tool.annotations ?? {},
     signature: toolSignature(tool, name),
-    wrapper: { path: typescript.path, source: typescript.source, pythonPath: python.path, pythonSource: python.source },
+    wrapper: {
+      path: `${WRAPPERS_IN_SANDBOX}/${typescript.path}`,
+      source: typescript.source,
+      pythonPath: `${WRAPPERS_IN_SANDBOX}/${python.path}`,
+      pythonSource: python.source,
+    },
     policy: decision,
     example: { typescript: exampleCall(tool, 'typescript', name), python: exampleCall(tool, 'python', name) },
   };
