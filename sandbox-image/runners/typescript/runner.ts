@@ -5,10 +5,12 @@
  * program is awaited with a blocking read, and the socket is handed to the event loop at the first tool call only. Bun opens
  * nothing of its own to children (`close_range` before exec), so descriptor 3 does not reach them.
  */
-import { readSync } from 'node:fs';
+import { readSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createDescriptorWriter } from './descriptor-writer.ts';
 import { executeProgram } from './execute-program.ts';
 import { replaceStreams } from './program-streams.ts';
+import { serializeResult } from './serialize-result.ts';
 import { FRAME, jsonFrame, readRun, type Transport } from './tool-channel.ts';
 
 interface BunSocket {
@@ -27,9 +29,19 @@ const CHANNEL = 3;
 const workspace = process.env.RUNNER_WORKSPACE ?? '/workspace';
 const write = createDescriptorWriter(CHANNEL);
 
-write(jsonFrame(FRAME.READY, {}));
-const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
-if (run !== null) {
+void warmUp().then(serve);
+
+/** Does once, while nobody waits, what the first program would wait for: Bun starts its transpiler's threads, code is compiled. */
+async function warmUp(): Promise<void> {
+  writeFileSync(`${workspace}/main.ts`, '');
+  await import(join(dirname(process.argv[1] ?? ''), 'warm-up.ts'));
+  serializeResult({ warm: [1, 'up'] }, 1_000);
+}
+
+function serve(): void {
+  write(jsonFrame(FRAME.READY, {}));
+  const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
+  if (run === null) return;
   // Bun makes its own streams, for 8 ms, in order to have them replaced; few programs name them.
   if (/std(?:out|err)/.test(run.code) || Object.values(run.files).some((text) => /std(?:out|err)/.test(text))) replaceStreams();
   executeProgram(run, workspace, bunTransport());

@@ -25,6 +25,8 @@ export async function buildRunners({ sourceDir, outDir, bunPath, pythonPath = '/
   await Promise.all([
     bundle(bunPath, join(sourceDir, 'typescript/runner.ts'), join(outDir, 'typescript'), ['--target=bun', '--bytecode']),
     bundle(bunPath, join(sourceDir, 'node/runner.ts'), join(outDir, 'node'), ['--target=node', '--format=esm']),
+    // Stays a file of its own: importing it is what warms the import of a program.
+    cp(join(sourceDir, 'typescript/warm-up.ts'), join(outDir, 'typescript/warm-up.ts')),
     compilePython(pythonPath, join(sourceDir, 'python'), join(outDir, 'python')),
   ]);
 }
