@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -8,18 +9,30 @@ import { describeIsolation } from '../boot/testing/isolation-cases.ts';
 import { type OpenAdapter, openAdapter, runIn, spec, startIn } from '../boot/testing/open-adapter.ts';
 import { FRAME } from '../channel/frame-channel.ts';
 import { DEFAULT_LIMITS } from '../port.ts';
+import { buildLauncher } from './build-launcher.ts';
+import type { LauncherAdapterOptions } from './launcher-adapter.ts';
 
 describeIsolation('launcher');
 
-describe.skipIf(process.getuid?.() !== 0)('the launcher, as root', () => {
-  it('refuses to make a sandbox', async () => {
-    await using(async ({ adapter }) => {
-      await expect(adapter.boot(spec('python'))).rejects.toMatchObject({
-        code: 'SANDBOX_UNAVAILABLE',
-        message: expect.stringContaining('the outer uid must not be 0'),
-      });
-    });
-  });
+it('refuses to make a sandbox where its own user id is 0', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'launcher-as-root-'));
+  try {
+    const launcherPath = join(directory, 'launcher');
+    const launcher = await buildLauncher({ outDir: directory });
+    // In a user namespace that maps it to 0, an ordinary user's process sees itself as root.
+    await writeFile(launcherPath, `#!/bin/sh\nexec unshare --user --map-root-user ${launcher}\n`, { mode: 0o700 });
+    await using(
+      async ({ adapter }) => {
+        await expect(adapter.boot(spec('python'))).rejects.toMatchObject({
+          code: 'SANDBOX_UNAVAILABLE',
+          message: expect.stringContaining('the outer uid must not be 0'),
+        });
+      },
+      { launcherPath },
+    );
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 });
 
 describe.skipIf(process.getuid?.() === 0)('the launcher (not as root)', () => {
@@ -226,8 +239,8 @@ time.sleep(100)`,
   });
 });
 
-async function using(act: (open: OpenAdapter) => Promise<void>): Promise<void> {
-  const open = await openAdapter('launcher');
+async function using(act: (open: OpenAdapter) => Promise<void>, changes: Partial<LauncherAdapterOptions> = {}): Promise<void> {
+  const open = await openAdapter('launcher', changes);
   try {
     await act(open);
   } finally {
