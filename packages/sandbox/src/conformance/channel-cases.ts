@@ -119,11 +119,24 @@ export function channelCases(arena: () => Arena): void {
       'SANDBOX_CRASHED',
       { message: /too often/ },
     ),
-    'a depth bomb in a call is a violation that reaches no tool': succeeds(
+    'a depth bomb in a call reaches no tool': succeeds(
       'typescript',
       `${TYPESCRIPT} send(${FRAME.CALL}, '{"id":1,"tool":"a.b","args":' + '['.repeat(4e5) + ']'.repeat(4e5) + '}'); send(${FRAME.DISCOVER}, '['.repeat(2e5)); return 1`,
       1,
-      { violations: 2, calls: 0 },
+      { violations: 1, calls: 0 },
+    ),
+    'arguments that nest too deep are refused with a code': succeeds(
+      'typescript',
+      `let deep = {}; for (let i = 0; i < 500; i++) deep = { deep };
+       const { tools } = globalThis; try { await tools.a.b(deep) } catch (error) { return error.code }`,
+      'INVALID_ARGUMENTS',
+      { calls: 0, timeoutMs: 2_000 },
+    ),
+    'arguments of Python that nest too deep are refused with a code': succeeds(
+      'python',
+      'import code_executor\ndeep = {}\nfor _ in range(500): deep = {"deep": deep}\ntry: code_executor.call("a.b", deep)\nexcept code_executor.ToolError as error: answer = error.code\nanswer',
+      'INVALID_ARGUMENTS',
+      { calls: 0, timeoutMs: 2_000 },
     ),
     'ids that are no positive integers, and those used before, reach no tool': succeeds(
       'typescript',

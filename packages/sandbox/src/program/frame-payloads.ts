@@ -16,7 +16,7 @@ export interface CallFrame {
 
 /** Null: no call, and nothing to answer it by. */
 export function readCall(payload: Buffer): CallFrame | null {
-  const fields = readFields(payload, CALL_DEPTH);
+  const fields = readFields(payload, CALL_DEPTH) ?? headOf(payload);
   if (fields === null || !isCallId(fields.id) || typeof fields.tool !== 'string' || fields.tool.length > 512) return null;
   return { id: fields.id, tool: fields.tool, args: fields.args };
 }
@@ -28,7 +28,7 @@ export interface DiscoverFrame {
 }
 
 export function readDiscover(payload: Buffer): DiscoverFrame | null {
-  const fields = readFields(payload, CALL_DEPTH);
+  const fields = readFields(payload, CALL_DEPTH) ?? headOf(payload);
   if (fields === null || !isCallId(fields.id)) return null;
   const operation = DISCOVERY_OPERATIONS.find((known) => known === fields.op) ?? null;
   return { id: fields.id, operation, params: fields.params };
@@ -70,6 +70,15 @@ function readFields(payload: Buffer, maxDepth: number): Record<string, unknown> 
   if (parsed === null || typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) return null;
   // Own fields only, whatever `__proto__` says.
   return Object.assign(Object.create(null) as Record<string, unknown>, parsed.value);
+}
+
+/**
+ * Of a frame that nests too deep: the id and the name that runners write first, without the arguments. A program that means no harm
+ * may send one, and would wait for its answer for good.
+ */
+function headOf(payload: Buffer): Record<string, unknown> | null {
+  const head = /^\{"id":(\d{1,15}),"(tool|op)":"([^"\\]{1,512})"/.exec(payload.toString('utf8', 0, 1024));
+  return head === null ? null : { id: Number(head[1]), tool: head[2] === 'tool' ? head[3] : undefined };
 }
 
 const isCallId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;

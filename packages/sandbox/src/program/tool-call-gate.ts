@@ -87,7 +87,11 @@ export function createToolCallGate(channel: FrameChannel, hooks: CallHooks, ende
         return admit(frame.id, refusal('ARGUMENTS_TOO_LARGE', message), never);
       }
       if (!isRecord(args)) {
-        return admit(frame.id, refusal('INVALID_ARGUMENTS', `${frame.tool} takes one object of named arguments.`), never);
+        return admit(
+          frame.id,
+          refusal('INVALID_ARGUMENTS', `${frame.tool} takes one object of named arguments, at most 127 levels deep.`),
+          never,
+        );
       }
       return admit(frame.id, null, () => hooks.onCall({ id: frame.id, tool: frame.tool, args }, ended));
     },
