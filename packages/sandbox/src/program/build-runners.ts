@@ -40,6 +40,7 @@ async function bundle(bunPath: string, entry: string, outDir: string, options: r
 async function compilePython(pythonPath: string, sourceDir: string, outDir: string): Promise<void> {
   await cp(sourceDir, outDir, { recursive: true, filter: (path) => !path.endsWith('__pycache__') });
   // Unchecked: nothing compares it with the source, whose date the mount may change.
-  const args = ['-I', '-m', 'compileall', '-q', '--invalidation-mode', 'unchecked-hash', outDir];
+  // Byte code names its source: by the path inside, since programs can read it.
+  const args = ['-I', '-m', 'compileall', '-q', '-s', outDir, '-p', '/opt/runners/python', '--invalidation-mode', 'unchecked-hash', outDir];
   await run(pythonPath, args, { timeout: BUILD_MS, env: {} });
 }
