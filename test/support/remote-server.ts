@@ -11,7 +11,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 
 /** An MCP server on a loopback port that answers only who sends `Authorization: Bearer <token>`. */
 export async function startRemoteServer(kind: 'streamable' | 'sse', token: string): Promise<{ url: string; close(): Promise<void> }> {
-  const handle = kind === 'sse' ? sseHandler() : streamableHandler();
+  const handle = kind === 'sse' ? sseHandler() : handleStreamable;
   const http = createServer((request, response) => {
     if (request.headers.authorization !== `Bearer ${token}`) response.writeHead(401).end();
     else handle(request, response).catch(() => response.destroy());
@@ -35,21 +35,12 @@ function greeter(): McpServer {
   return server;
 }
 
-function streamableHandler(): Handler {
-  const sessions = new Map<string, StreamableHTTPServerTransport>();
-  return async (request, response) => {
-    const id = request.headers['mcp-session-id'];
-    const known = typeof id === 'string' ? sessions.get(id) : undefined;
-    if (id !== undefined && known === undefined) return void response.writeHead(404).end();
-    const transport =
-      known ??
-      new StreamableHTTPServerTransport({
-        sessionIdGenerator: () => crypto.randomUUID(),
-        onsessioninitialized: (session) => void sessions.set(session, transport),
-      });
-    if (known === undefined) await greeter().connect(transport as Transport);
-    await transport.handleRequest(request, response);
-  };
+/** Keeps no sessions, as servers behind a load balancer do: each request is a server of its own. */
+async function handleStreamable(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== 'POST') return void response.writeHead(405).end();
+  const transport = new StreamableHTTPServerTransport({});
+  await greeter().connect(transport as Transport);
+  await transport.handleRequest(request, response);
 }
 
 function sseHandler(): Handler {
