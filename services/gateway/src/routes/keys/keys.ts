@@ -66,7 +66,7 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
       config: { access: 'admin' },
       schema: {
         summary: 'Revoke a key',
-        description: 'At once for new requests, at the next heartbeat for open event streams.',
+        description: 'At once for new requests and for answers that are still waited for, at the next heartbeat for open event streams.',
         params: z.strictObject({ id: z.string() }),
         response: { 200: keySchema, ...errorResponses(['KEY_NOT_FOUND', 'LAST_ADMIN_KEY']) },
       },
