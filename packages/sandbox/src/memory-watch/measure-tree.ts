@@ -14,8 +14,11 @@ export function measureQuickly(initPid: number): number {
   return bytes;
 }
 
-/** The same by PSS, where a shared page counts once, and a mapped file of a tmpfs not twice. Costs up to a millisecond a process. */
-export function measureExactly(initPid: number): number {
+/**
+ * The same by PSS, where a shared page counts once, and a mapped file of a tmpfs not twice. Costs up to a millisecond a process, and
+ * other processes allocate meanwhile: it stops at the first that takes the sum beyond `enoughBytes`.
+ */
+export function measureExactly(initPid: number, enoughBytes = Number.POSITIVE_INFINITY): number {
   const processes = processesBelow(initPid);
   const inFiles = tmpfsBytes(processes);
   let bytes = inFiles + socketBytes(processes);
@@ -24,6 +27,7 @@ export function measureExactly(initPid: number): number {
     const { all, shared } = proportionalBytes(pid);
     bytes += all;
     mappedFiles += shared;
+    if (bytes - inFiles > enoughBytes) break;
   }
   return bytes - Math.min(mappedFiles, inFiles);
 }
