@@ -45,9 +45,17 @@ const MEGABYTE = 1024 * 1024;
 const { SIGABRT, SIGBUS, SIGILL, SIGSEGV, SIGTRAP } = constants.signals;
 const CRASHES: readonly number[] = [SIGABRT, SIGBUS, SIGILL, SIGSEGV, SIGTRAP];
 
-/** Runtimes crash when an allocation fails. They say so, or were near the limit; a crash for another reason is neither. */
+/**
+ * Runtimes crash when an allocation fails. They say so (JavaScriptCore by the address that it crashes at on purpose), or were near
+ * the limit; a crash for another reason is neither.
+ */
 function ranOutOfMemory({ lastOutput, peakBytes, memoryLimitBytes }: EndEvidence): boolean {
-  if (/out of memory|OutOfMemory|bad_alloc|Cannot allocate memory|memory allocation of \d+ bytes failed/i.test(lastOutput)) return true;
+  if (
+    /out of memory|OutOfMemory|bad_alloc|Cannot allocate memory|memory allocation of \d+ bytes failed|MemoryExhaustion|0xBBADBEEF/i.test(
+      lastOutput,
+    )
+  )
+    return true;
   return peakBytes !== null && peakBytes >= 0.6 * memoryLimitBytes;
 }
 
