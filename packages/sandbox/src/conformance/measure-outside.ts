@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 
 /**
  * Measures a sandbox as the host sees it, by other ways than the product's own memory watch: every process whose pid namespace is
@@ -9,23 +10,17 @@ export interface MemoryProbe {
   stop(): number;
 }
 
-const SAMPLE_MS = 5;
 const TMPFS = ['/workspace', '/tmp', '/dev/shm'];
 
+/** Samples in a thread of its own: adding up a big tree would keep the test's own thread from ending the program. */
 export function probeMemory(initPid: number): MemoryProbe {
-  let peak = 0;
-  let timer: NodeJS.Timeout | undefined;
-  const sample = (): void => {
-    const startedMs = performance.now();
-    peak = Math.max(peak, treeBytes(initPid));
-    // Big trees cost the kernel much to add up, and the test has to see the end of the program as well.
-    timer = setTimeout(sample, Math.max(SAMPLE_MS, 3 * (performance.now() - startedMs)));
-  };
-  sample();
+  const peaks = new SharedArrayBuffer(8);
+  const thread = new Worker(new URL('./probe-thread.ts', import.meta.url), { workerData: { initPid, peaks }, env: {} });
+  thread.unref();
   return {
     stop() {
-      clearTimeout(timer);
-      return peak;
+      void thread.terminate();
+      return new Float64Array(peaks)[0] ?? 0;
     },
   };
 }
@@ -50,7 +45,7 @@ export function processesInNamespaceOf(namespace: string): number[] {
   );
 }
 
-function treeBytes(initPid: number): number {
+export function treeBytes(initPid: number): number {
   const found = [initPid];
   for (const pid of found) found.push(...childrenOf(pid));
   let bytes = 0;
