@@ -6,7 +6,7 @@ import { FRAME } from '../../channel/frame-channel.ts';
 import { buildLauncher } from '../../launcher/build-launcher.ts';
 import { createLauncherAdapter, type LauncherAdapterOptions } from '../../launcher/launcher-adapter.ts';
 import { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxLimits, type SandboxSpec } from '../../port.ts';
-import { findRuntimes } from '../../rootfs/find-runtimes.ts';
+import { runtimePaths } from '../../rootfs/runtime-paths.ts';
 
 /** Built once per user and machine: the program depends on nothing but its source. */
 const BUILD_DIR = join(tmpdir(), `code-executor-launcher-${process.getuid?.()}`);
@@ -32,7 +32,7 @@ export async function openAdapter(name: SandboxAdapter['name'], changes: Partial
     snapshotsDir,
     launcherPath: await buildLauncher({ outDir: BUILD_DIR }),
     runnersDir: join(import.meta.dirname, 'runners'),
-    runtimes: findRuntimes(),
+    runtimes: runtimePaths(),
     log: { info: log, warn: log },
     ...changes,
   };
