@@ -30,11 +30,15 @@ export async function holdDirectory(directory: string): Promise<{ release(): Pro
   throw new AppError('INTERNAL', `Another process keeps taking the database in ${directory}`);
 }
 
-/** Field 22 of /proc/PID/stat, clock ticks since boot; empty where there is no such process. */
+/**
+ * Field 22 of /proc/PID/stat, clock ticks since boot; empty where there is no such process, or nothing of it but an entry
+ * that its parent has yet to take away (state Z or X): such a one holds no file.
+ */
 function startTimeOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? '' : (fields[18] ?? '');
   } catch {
     return '';
   }

@@ -1,10 +1,10 @@
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createLogger } from '../logger.ts';
 import { openDatabase } from './open-database.ts';
 
@@ -50,6 +50,24 @@ test('rows that a process wrote before kill -9 are there for the next one', asyn
   const db = await openDatabase({ directory, log });
   expect(await notes(db)).toEqual(['a', 'b']);
   await db.close();
+});
+
+test('a holder that was killed and that nobody has reaped yet does not keep the directory', async () => {
+  // A shell that is stopped reaps nothing: its killed child stays a zombie.
+  const shell = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; kill -STOP $$; wait'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [line] = (await once(shell.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    writeFileSync(join(directory, 'holder'), `${pid} ${started}`);
+    await expect(openDatabase({ directory, log })).rejects.toThrow(`Process ${pid} uses the database`);
+    process.kill(pid, 'SIGKILL');
+    await vi.waitUntil(() => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+    await (await openDatabase({ directory, log })).close();
+  } finally {
+    shell.kill('SIGKILL');
+  }
 });
 
 test('a migration that fails is named', async () => {
