@@ -10,10 +10,22 @@ export function newId(prefix: IdPrefix, now: number = Date.now()): string {
     time = ALPHABET.charAt(rest % 32) + time;
     rest = Math.floor(rest / 32);
   }
-  const random = crypto.getRandomValues(new Uint8Array(16));
   let tail = '';
-  for (const byte of random) tail += ALPHABET.charAt(byte & 31);
+  for (const byte of takeRandom(16)) tail += ALPHABET.charAt(byte & 31);
   return `${prefix}_${time}${tail}`;
 }
 
 export const idPattern = (prefix: IdPrefix): RegExp => new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`);
+
+/** Randomness is fetched for many ids at once, since a fetch costs more than an id. Each byte is given out once. */
+const pool = new Uint8Array(4096);
+let used = pool.length;
+
+function takeRandom(count: number): Uint8Array {
+  if (used + count > pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  used += count;
+  return pool.subarray(used - count, used);
+}

@@ -33,6 +33,8 @@ export interface SandboxSpec {
   /** Host directory of the immutable wrapper snapshot, mounted read-only at /workspace/servers; null: an empty one. */
   readonly snapshotDir: string | null;
   readonly limits: SandboxLimits;
+  /** It is booted ahead of its program, so its runner may take the time to warm up. */
+  readonly waits?: boolean | undefined;
 }
 
 /** How the sandbox's init ended. `signal` is the number of the signal that ended the *runtime* (9 after our own kill). */

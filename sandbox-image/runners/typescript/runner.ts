@@ -29,7 +29,10 @@ const CHANNEL = 3;
 const workspace = process.env.RUNNER_WORKSPACE ?? '/workspace';
 const write = createDescriptorWriter(CHANNEL);
 
-void warmUp().then(serve);
+const hasTime = process.env.RUNNER_WARM_UP === '1';
+delete process.env.RUNNER_WARM_UP;
+if (hasTime) void warmUp().then(serve);
+else serve();
 
 /** Does once, while nobody waits, what the first program would wait for: Bun starts its transpiler's threads, code is compiled. */
 async function warmUp(): Promise<void> {

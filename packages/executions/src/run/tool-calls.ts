@@ -13,6 +13,9 @@ export interface ToolCalls {
   summaries(): ToolCallSummary[];
 }
 
+/** Made once: an abort without a reason makes a DOMException with its stack each time. */
+const SETTLED = new Error('the execution has ended');
+
 /** The tool calls of one execution: numbered, summed up, and answered through the tool port in its name. Their budget is the sandbox's. */
 export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary: (summary: ToolCallSummary) => void): ToolCalls {
   const abort = new AbortController();
@@ -39,7 +42,7 @@ export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary
       }
     },
     async settle() {
-      abort.abort();
+      abort.abort(SETTLED);
       if (underWay.size > 0) await allSettledWithin(underWay, SETTLE_MS);
       if (underWay.size > 0) effects = 'unknown';
       settled = true;

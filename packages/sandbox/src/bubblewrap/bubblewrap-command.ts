@@ -10,7 +10,7 @@ export const INFO_FD = 5;
 /** Arguments of one `bwrap`: the same root as the launcher's, as far as bwrap can make it. */
 export function bubblewrapArguments(spec: SandboxSpec, layout: RootLayout): string[] {
   const { limits } = spec;
-  const { argv, environment } = runtimeCommand(spec.runtime);
+  const { argv, environment } = runtimeCommand(spec.runtime, spec.waits);
   const megabytes = (count: number): string => String(count * 1024 * 1024);
   const tmpfs = (path: string, mb: number, mode: string): string[] => ['--perms', mode, '--size', megabytes(mb), '--tmpfs', path];
   return [

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, openSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { RUNTIMES } from '@code-executor/contracts';
+import { RUNTIMES, type Runtime } from '@code-executor/contracts';
 import { AppError, type Logger, messageOf } from '@code-executor/platform';
 import { bootWithin } from '../boot/boot-within.ts';
 import { type BootingSandbox, createBootingSandbox } from '../boot/booting-sandbox.ts';
@@ -104,7 +104,9 @@ async function prepare(options: LauncherAdapterOptions, channelDir: string) {
   return {
     launcherPath: options.launcherPath,
     layout: await layOutRoot(options),
-    runtimes: Object.fromEntries(RUNTIMES.map((runtime) => [runtime, runtimeCommand(runtime)])),
+    runtimes: Object.fromEntries(
+      [false, true].flatMap((waits) => RUNTIMES.map((runtime) => [runtimeName(runtime, waits), runtimeCommand(runtime, waits)])),
+    ),
     rootDir,
     channelDir,
     snapshotsDir: options.snapshotsDir,
@@ -122,10 +124,13 @@ function openOutput(process: LauncherProcess, [initPid, launcherFd]: readonly st
   }
 }
 
+/** As the launcher knows it: the same program, told whether it has time. */
+const runtimeName = (runtime: Runtime, waits = false): string => (waits ? `${runtime}-waiting` : runtime);
+
 function bootFields(spec: SandboxSpec, snapshotsDir: string): (string | number)[] {
   const { limits } = spec;
   return [
-    spec.runtime,
+    runtimeName(spec.runtime, spec.waits),
     spec.snapshotDir === null ? '-' : snapshotName(spec.snapshotDir, snapshotsDir),
     dataLimitMb(spec.runtime, limits),
     limits.processes,

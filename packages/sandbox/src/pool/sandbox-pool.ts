@@ -97,7 +97,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
   };
   const bootIdle = async (runtime: Runtime): Promise<void> => {
     refilling[runtime] += 1;
-    const spec: SandboxSpec = { runtime, snapshotDir, limits };
+    const spec: SandboxSpec = { runtime, snapshotDir, limits, waits: true };
     try {
       const sandbox = await boot(spec, closing.signal);
       if (closing.signal.aborted || spec.snapshotDir !== snapshotDir) await destroy(sandbox);

@@ -8,8 +8,9 @@ export interface RuntimeCommand {
 }
 
 /** What a sandbox executes, by paths inside it. The runner sends READY on descriptor 3 and then waits for RUN. */
-export function runtimeCommand(runtime: Runtime): RuntimeCommand {
-  return COMMANDS[runtime];
+export function runtimeCommand(runtime: Runtime, waits = false): RuntimeCommand {
+  const { argv, environment } = COMMANDS[runtime];
+  return { argv, environment: waits ? { ...environment, RUNNER_WARM_UP: '1' } : environment };
 }
 
 /**
