@@ -46,6 +46,8 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
   const underway = new Set<Promise<unknown>>();
   let snapshotDir = options.snapshotDir ?? null;
   const limits = options.limits ?? DEFAULT_LIMITS;
+  /** Claimed from stock and not ended yet. */
+  let running = 0;
   let hits = 0;
   let misses = 0;
   let bootFailures = 0;
@@ -95,6 +97,14 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
       void work.finally(() => underway.delete(work));
     }
   };
+  /** While there is stock, programs that run get the processors first; a boot beside one doubles its time. */
+  const refillInTime = (whenIdleMs: number): void => {
+    if (closing.signal.aborted) return;
+    const scarce = RUNTIMES.some((runtime) => idle[runtime].length * 2 < target(runtime));
+    clearTimeout(timer);
+    if (scarce) refill();
+    else timer = setTimeout(refill, running === 0 ? whenIdleMs : LONGEST_DELAY_MS).unref();
+  };
   const bootIdle = async (runtime: Runtime): Promise<void> => {
     refilling[runtime] += 1;
     const spec: SandboxSpec = { runtime, snapshotDir, limits, waits: true };
@@ -107,7 +117,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
     } finally {
       refilling[runtime] -= 1;
       // In a turn of its own, so that a boot that fails at once does not recurse.
-      setImmediate(refill);
+      setImmediate(refillInTime, 0);
     }
   };
   const keep = (sandbox: Sandbox): void => {
@@ -135,9 +145,12 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
       const sandbox = pooled ? idle[spec.runtime].shift() : undefined;
       if (sandbox !== undefined) {
         hits += 1;
-        clearTimeout(timer);
-        // While there is stock, the program that was just claimed gets the processor first.
-        timer = setTimeout(refill, idle[spec.runtime].length * 2 >= target(spec.runtime) ? REFILL_DELAY_MS : 0).unref();
+        running += 1;
+        void sandbox.ended.then(() => {
+          running -= 1;
+          refillInTime(ANSWER_MS);
+        });
+        refillInTime(0);
         return { sandbox, warm: true };
       }
       misses += 1;
@@ -176,7 +189,10 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
 /** More at once only makes each of them later. */
 const COLD_BOOTS_AT_ONCE = 4;
 const REFILLS_AT_ONCE = 2;
-const REFILL_DELAY_MS = 4;
+/** After a program's end its answer is still to be written and sent. */
+const ANSWER_MS = 6;
+/** A program that runs longer than this must not keep the pool from being filled. */
+const LONGEST_DELAY_MS = 50;
 const BACK_OFF_FIRST_MS = 100;
 const BACK_OFF_LAST_MS = 10_000;
 
