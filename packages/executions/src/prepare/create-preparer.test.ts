@@ -28,3 +28,23 @@ test('a preparer that was closed takes nothing', async () => {
     code: 'SHUTTING_DOWN',
   });
 });
+
+test('who waits for a thread may stop waiting, and keeps none', async () => {
+  const stop = new AbortController();
+  const first = prepare('1');
+  const second = preparer.prepare({ language: 'typescript', code: '2' }, stop.signal);
+  stop.abort(new Error('nobody waits any more'));
+  await expect(second).rejects.toThrow('nobody waits any more');
+  expect(await first).toMatchObject({ ok: true });
+  expect(await prepare('3')).toMatchObject({ ok: true });
+});
+
+test('closing ends the wait for a thread', async () => {
+  const other = createPreparer({ threads: 1 });
+  const { signal } = new AbortController();
+  const first = other.prepare({ language: 'typescript', code: '1' }, signal);
+  const second = other.prepare({ language: 'typescript', code: '2' }, signal);
+  const both = Promise.allSettled([first, second]);
+  await other.close();
+  expect(await both).toMatchObject([{ status: 'rejected' }, { status: 'rejected', reason: { code: 'SHUTTING_DOWN' } }]);
+});

@@ -25,7 +25,7 @@ export interface PreparerOptions {
 export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOptions = {}): Preparer {
   const workers = new Set<PrepareWorker>();
   const idle: PrepareWorker[] = [];
-  const turns: ((worker: PrepareWorker) => void)[] = [];
+  const turns: { take(worker: PrepareWorker): void; giveUp(reason: unknown): void }[] = [];
   let closed = false;
   const add = (): PrepareWorker => {
     const worker = startPrepareWorker();
@@ -44,7 +44,31 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
   const hand = (worker: PrepareWorker): void => {
     const turn = turns.shift();
     if (turn === undefined) idle.push(worker);
-    else turn(worker);
+    else turn.take(worker);
+  };
+  /** A thread of one's own until it is given back. Rejects with the signal's reason, or when the preparer is closed. */
+  const takeWorker = async (signal: AbortSignal): Promise<PrepareWorker> => {
+    const worker = idle.pop();
+    if (worker?.usable()) return worker;
+    if (worker !== undefined) {
+      // It died while nobody used it; another takes its place.
+      workers.delete(worker);
+      return add();
+    }
+    const turn = Promise.withResolvers<PrepareWorker>();
+    const waiting = { take: turn.resolve, giveUp: turn.reject };
+    const onAbort = (): void => {
+      const at = turns.indexOf(waiting);
+      if (at >= 0) turns.splice(at, 1);
+      turn.reject(signal.reason);
+    };
+    turns.push(waiting);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await turn.promise;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
   };
   for (let count = 0; count < threads; count += 1) idle.push(add());
 
@@ -54,9 +78,8 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
       if (closed) throw new AppError('SHUTTING_DOWN', 'The service is stopping and parses nothing new.');
       // Nothing of Python is parsed here, so it needs no thread.
       if (language === 'python') return { ok: true, code: withoutLeadingFence(code), promisesResult: false, positions: IDENTITY_POSITIONS };
-      const worker = idle.pop() ?? (await new Promise<PrepareWorker>((resolve) => turns.push(resolve)));
+      const worker = await takeWorker(signal);
       try {
-        signal.throwIfAborted();
         return await worker.prepare({ language, code }, deadlineMs);
       } finally {
         giveBack(worker);
@@ -64,6 +87,7 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
     },
     async close() {
       closed = true;
+      for (const turn of turns.splice(0)) turn.giveUp(new AppError('SHUTTING_DOWN', 'The service is stopping and parses nothing new.'));
       await Promise.all([...workers].map((worker) => worker.stop()));
     },
   };
