@@ -1,6 +1,6 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
-import type { Sandbox, SandboxLimits, SandboxSpec } from '@code-executor/sandbox';
+import type { Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
 import type { Preparation } from './preparation.ts';
 
@@ -10,7 +10,7 @@ export interface RunDependencies<Positions = unknown> {
   readonly preparation: Preparation<Positions>;
   /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
   readonly typechecker?: Typechecker | undefined;
-  readonly pool: SandboxPool;
+  readonly pool: Pick<SandboxPool, 'claim'>;
   readonly runProgram: RunProgram<Positions>;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
@@ -35,10 +35,6 @@ export interface Typechecker {
   }): Promise<ExecutionError | null>;
 }
 
-export interface SandboxPool {
-  claim(spec: SandboxSpec, signal: AbortSignal): Promise<{ readonly sandbox: Sandbox; readonly warm: boolean }>;
-}
-
 export interface Program<Positions = unknown> {
   readonly code: string;
   readonly args: Readonly<Record<string, unknown>>;
@@ -55,16 +51,7 @@ export interface ProgramHooks {
   onDiscover(operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
 }
 
-export interface ProgramOutcome {
-  readonly status: 'succeeded' | 'failed' | 'timed_out' | 'cancelled';
-  readonly error: ExecutionError | null;
-  readonly resultJson: string | null;
-  readonly output: string;
-  readonly truncated: boolean;
-  readonly droppedBytes: number;
-  readonly outputBytes: number;
-  readonly executionTimeMs: number;
-}
+export type ProgramOutcome = Omit<SandboxOutcome, 'violations' | 'peakMemoryBytes'>;
 
 /** Never rejects for what the program does; an aborted `signal` kills it and keeps what it printed. */
 export type RunProgram<Positions = unknown> = (

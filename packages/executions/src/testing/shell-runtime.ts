@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Sandbox } from '@code-executor/sandbox';
-import type { Preparer, ProgramOutcome, RunProgram, SandboxPool } from '../run/dependencies.ts';
+import type { Preparer, ProgramOutcome, RunDependencies, RunProgram } from '../run/dependencies.ts';
 
 /**
  * A runtime for tests of what surrounds one: the program is a shell script in a real process of the host. On file
@@ -10,7 +10,7 @@ import type { Preparer, ProgramOutcome, RunProgram, SandboxPool } from '../run/d
  */
 export interface ShellRuntime {
   readonly preparer: Preparer;
-  readonly pool: SandboxPool;
+  readonly pool: RunDependencies['pool'];
   readonly runProgram: RunProgram;
   /** Sandboxes claimed, and of those the ones killed again. */
   readonly counts: { claimed: number; killed: number };
