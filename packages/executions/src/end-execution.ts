@@ -82,7 +82,7 @@ async function describeEnd(live: LiveExecution, token: number, outcome: Executio
     totalMs: roundToMicroseconds(endedMs - live.acceptedMs),
     outputTokens,
     outcome: { ...outcome, output, executionTimeMs: roundToMicroseconds(outcome.executionTimeMs) },
-    eventsJson: storeEvents(live.log.events(), output),
+    eventsJson: storeEvents(live.log.events(), live.log.lastId(), output),
   };
 }
 

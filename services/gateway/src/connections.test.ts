@@ -77,9 +77,29 @@ describe('a connection', () => {
     await client.until('"code":"HOST_NOT_ALLOWED"');
   });
 
-  it('that announces more than 8 MB is answered 413 without being read', async () => {
+  it('that sends more than 8 MB reads its 413, and may go on over the same connection', async () => {
     await open();
-    const client = rawClient(port, head('/execute', 9 * 1024 * 1024));
+    const size = 9 * 1024 * 1024;
+    const client = rawClient(port, head('/execute', size));
+    client.socket.write('x'.repeat(size));
+    await client.until('"code":"BODY_TOO_LARGE"');
+    client.socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.until('HTTP/1.1 200 ');
+    client.socket.destroy();
+  });
+
+  it('that sends without end is cut off', async () => {
+    await open();
+    const client = rawClient(port, head('/execute', null, 'Transfer-Encoding: chunked\r\n'));
+    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
+    for (let count = 0; count < 80; count += 1) client.socket.write(chunk);
+    await client.until('"code":"BODY_TOO_LARGE"');
+    await client.closed;
+  });
+
+  it('that announces more than 64 MB is answered 413 without being read', async () => {
+    await open();
+    const client = rawClient(port, head('/execute', 65 * 1024 * 1024));
     await client.until('"code":"BODY_TOO_LARGE"');
     expect(client.received()).toMatch(/^HTTP\/1\.1 413 /);
     await client.closed;

@@ -9,8 +9,11 @@ import { assertEventId, eventsGone } from './event-log.ts';
  */
 type StoredEvent = number | string | ['s', ExecutionStatus, number] | ['t', string, string, number] | ['g', number];
 
-/** `output`: what is kept in the row. Output events that are its slices need not be written a second time. */
-export function storeEvents(events: readonly ExecutionEvent[], output: string): string {
+/**
+ * `output`: what is kept in the row. Output events that are its slices need not be written a second time.
+ * `lastId`: of the last event there was; those after the last one kept were dropped.
+ */
+export function storeEvents(events: readonly ExecutionEvent[], lastId: number, output: string): string {
   const texts = events.flatMap((event) => (event.type === 'output' ? [event.data.text] : []));
   const sliced = texts.join('') === output;
   const stored: StoredEvent[] = [];
@@ -22,6 +25,7 @@ export function storeEvents(events: readonly ExecutionEvent[], output: string): 
     else if (event.type === 'tool_call') stored.push(['t', event.data.tool, event.data.outcome, event.data.durationMs]);
     else if (event.type === 'output') stored.push(sliced ? event.data.text.length : event.data.text);
   }
+  if (lastId > previousId) stored.push(['g', lastId - previousId]);
   return JSON.stringify(stored);
 }
 

@@ -12,6 +12,9 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   SANDBOX_UNAVAILABLE: 5,
 };
 
+/** Bytes of a refused body that are still read, so that its sender, who is busy writing, comes to read the answer. */
+const REFUSED_BODY_LIMIT = 64 * 1024 * 1024;
+
 /** The only place that turns errors into HTTP. What is none of ours is INTERNAL and shows nothing but the request id. */
 export function registerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
@@ -25,12 +28,27 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
   request.errorCode = error.code;
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== null) reply.header('retry-after', String(retryAfter));
+  if (error.code === 'BODY_TOO_LARGE') readRefusedBody(request, reply);
   if (error.code === 'SHUTTING_DOWN') reply.header('connection', 'close');
   return reply
     .code(statusOf(error.code))
     .header('content-type', 'application/json; charset=utf-8')
     .header('x-request-id', request.id)
     .send(JSON.stringify(errorAnswer(error, request.id)));
+}
+
+/**
+ * A connection that is closed while its client still writes ends in a broken pipe there, and the answer is lost. Node
+ * discards what is left of a body by itself as long as the connection stays open; the server's request timeout bounds it.
+ */
+function readRefusedBody(request: FastifyRequest, reply: FastifyReply): void {
+  if (Number(request.headers['content-length']) > REFUSED_BODY_LIMIT) return;
+  reply.removeHeader('connection');
+  let left = REFUSED_BODY_LIMIT;
+  request.raw.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.raw.destroy();
+  });
 }
 
 function errorAnswer(error: AppError, requestId: string): ErrorAnswer {
