@@ -38,6 +38,18 @@ export const ERROR_CODES = {
   RATE_LIMITED: { status: 429, retryable: true, meaning: 'Too many requests of this principal; Retry-After says when to come back.' },
   SHUTTING_DOWN: { status: 503, retryable: true, meaning: 'The service is stopping; another replica, or the next start, will answer.' },
   SANDBOX_UNAVAILABLE: { status: 503, retryable: true, meaning: 'No sandbox could be made; `deploy.sh doctor` says why.' },
+  QUEUE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    meaning: 'The queue (Redis) cannot be reached or refuses writes; nothing was accepted.',
+  },
+  LEDGER_UNAVAILABLE: { status: 503, retryable: true, meaning: 'The database, or the service in front of it, does not answer.' },
+  TOOLS_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    meaning: 'The MCP proxy, which holds catalog, policies and credentials, does not answer.',
+  },
+  STALE_CLAIM: { status: 409, retryable: false, meaning: 'The claim on this execution has lapsed: its lease ran out, or it has ended.' },
   INTERNAL: { status: 500, retryable: true, meaning: 'A fault of ours. The log has it under the request id.' },
 
   // One tool call (raised in the program as ToolError.code, answered by /tools/invoke)

@@ -15,6 +15,8 @@ export interface ExecutionGrant {
   readonly executionId: string;
   readonly workspaceId: string;
   readonly principalId: string;
+  /** In the fleet: what the worker shows to the MCP proxy for this execution's calls. */
+  readonly bearer?: string | undefined;
 }
 
 /** What the program asked for, and what the caller must know of it afterwards. */
