@@ -10,7 +10,7 @@ import type { IntegrationStore } from './integrations/integration-store.ts';
 import { parseIntegration } from './integrations/parse-integration.ts';
 import { matchesPattern, parsePattern } from './policies/pattern.ts';
 import type { Policies } from './policies/policies.ts';
-import type { IntegrationRecord, ToolAdministration, ToolInfo } from './port.ts';
+import type { IntegrationRecord, LocalToolAdministration, ToolInfo } from './port.ts';
 import type { ToolSearch } from './search/tool-search.ts';
 import type { ManagedServer, McpServers } from './sources/mcp/mcp-servers.ts';
 
@@ -29,7 +29,7 @@ export interface AdministrationDependencies {
 }
 
 /** Catalog, integrations and policies as the gateway asks for them. */
-export function createAdministration(deps: AdministrationDependencies): ToolAdministration {
+export function createAdministration(deps: AdministrationDependencies): LocalToolAdministration {
   const { catalog, policies, servers, integrations, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {

@@ -7,7 +7,7 @@ import {
 } from '@code-executor/contracts';
 import { AppError, isAppError } from '@code-executor/platform';
 import { z } from 'zod';
-import type { ToolAdministration } from './port.ts';
+import type { LocalToolAdministration } from './port.ts';
 import type { ServerLog } from './sources/mcp/mcp-server.ts';
 import { failure } from './sources/mcp/reply-value.ts';
 
@@ -34,7 +34,7 @@ export function discover(
   operation: DiscoveryOperation,
   params: unknown,
   principal: Principal,
-  tools: Pick<ToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
+  tools: Pick<LocalToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
   log: ServerLog,
 ): ToolCallReply {
   try {
@@ -50,7 +50,7 @@ function answer(
   operation: DiscoveryOperation,
   params: unknown,
   principal: Principal,
-  tools: Pick<ToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
+  tools: Pick<LocalToolAdministration, 'listTools' | 'search' | 'toolInfo' | 'summary'>,
 ): unknown {
   switch (operation) {
     case 'list_servers':

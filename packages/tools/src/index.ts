@@ -9,5 +9,6 @@ export type {
   ToolAdministration,
   ToolInfo,
   ToolSummary,
+  ToolsSummary,
 } from './port.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';

@@ -78,34 +78,61 @@ export interface PolicyRecord {
   readonly createdAt: string;
 }
 
-/** What the gateway asks of the tool domain, beside ToolPort (`@code-executor/executions`), which it also implements. */
+export interface ToolPage {
+  readonly items: readonly ToolSummary[];
+  readonly total: number;
+  readonly nextCursor: string | null;
+}
+
+export interface ToolsSummary {
+  readonly servers: Readonly<Record<string, { state: IntegrationState; tools: number; reason: string | null }>>;
+  readonly totalTools: number;
+}
+
+export interface ToolPageQuery {
+  readonly server?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface RefreshedIntegration extends IntegrationRecord {
+  readonly added: string[];
+  readonly removed: string[];
+  readonly changed: string[];
+}
+
+/** Answered at once by the tool domain in this process, later by the MCP proxy. */
+export type Awaitable<Answer> = Answer | Promise<Answer>;
+
+/** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
 export interface ToolAdministration {
-  listTools(
-    principal: Principal,
-    page: { readonly server?: string | undefined; readonly limit: number; readonly cursor?: string | undefined },
-  ): { readonly items: readonly ToolSummary[]; readonly total: number; readonly nextCursor: string | null };
-  search(principal: Principal, query: SearchQuery): SearchAnswer;
-  toolInfo(principal: Principal, server: string, tool: string): ToolInfo;
+  listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
+  search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
+  toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;
   /** One call without code; recorded like any other, with no execution. */
   invoke(principal: Principal, server: string, tool: string, args: unknown, signal: AbortSignal): Promise<ToolCallReply>;
 
-  listIntegrations(principal: Principal): readonly IntegrationRecord[];
-  getIntegration(principal: Principal, slug: string): IntegrationRecord;
+  listIntegrations(principal: Principal): Awaitable<readonly IntegrationRecord[]>;
+  getIntegration(principal: Principal, slug: string): Awaitable<IntegrationRecord>;
   addIntegration(principal: Principal, integration: NewIntegration): Promise<IntegrationRecord>;
   removeIntegration(principal: Principal, slug: string): Promise<void>;
   /** Reconnects where needed and lists the tools again. */
-  refreshIntegration(
-    principal: Principal,
-    slug: string,
-  ): Promise<IntegrationRecord & { readonly added: string[]; readonly removed: string[]; readonly changed: string[] }>;
+  refreshIntegration(principal: Principal, slug: string): Promise<RefreshedIntegration>;
 
   listPolicies(principal: Principal): Promise<readonly PolicyRecord[]>;
   addPolicy(principal: Principal, policy: { readonly pattern: string; readonly action: PolicyAction }): Promise<PolicyRecord>;
   removePolicy(principal: Principal, policyId: string): Promise<void>;
 
   /** For /health: every configured server with its state, and the number of its tools. */
-  summary(): {
-    readonly servers: Readonly<Record<string, { state: IntegrationState; tools: number; reason: string | null }>>;
-    readonly totalTools: number;
-  };
+  summary(): Awaitable<ToolsSummary>;
+}
+
+/** The tool domain of this process: what it has in memory it answers at once. */
+export interface LocalToolAdministration extends ToolAdministration {
+  listTools(principal: Principal, page: ToolPageQuery): ToolPage;
+  search(principal: Principal, query: SearchQuery): SearchAnswer;
+  toolInfo(principal: Principal, server: string, tool: string): ToolInfo;
+  listIntegrations(principal: Principal): readonly IntegrationRecord[];
+  getIntegration(principal: Principal, slug: string): IntegrationRecord;
+  summary(): ToolsSummary;
 }

@@ -20,7 +20,7 @@ import { parseStoredIntegration } from './integrations/parse-integration.ts';
 import { openSeal } from './integrations/seal.ts';
 import { toolMigrations } from './migrations.ts';
 import { createPolicies } from './policies/policies.ts';
-import type { ToolAdministration } from './port.ts';
+import type { LocalToolAdministration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
 import { createMcpServers } from './sources/mcp/mcp-servers.ts';
@@ -46,7 +46,7 @@ export interface ToolDomainOptions {
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
 }
 
-export interface ToolDomain extends ToolPort, ToolAdministration {
+export interface ToolDomain extends ToolPort, LocalToolAdministration {
   /** Starts every server that is not lazy, all at once, and does not wait for them. */
   start(): void;
   /** Resolves when every started server is ready or broken, and the wrappers hold their tools. @throws the signal's reason. */

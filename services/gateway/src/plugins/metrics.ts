@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RouteDeps } from '../gateway-app.ts';
+import { summaryOf } from '../tools-summary.ts';
 import { answeredStatus } from './request-log.ts';
 
 /** From a warm answer (2 ms) to the longest execution (300 s). */
@@ -81,20 +82,23 @@ function registerGauges(registers: Registry[], { executions, tools, poolStats }:
   });
   new Gauge({
     name: 'code_executor_tool_servers',
-    help: 'Integrations by state',
+    help: 'Integrations by state; absent while the MCP proxy does not answer',
     labelNames: ['state'] as const,
     registers,
-    collect() {
-      const states = Object.values(tools.summary().servers).map(({ state }) => state);
+    async collect() {
+      this.reset();
+      const summary = await summaryOf(tools);
+      if (summary === null) return;
+      const states = Object.values(summary.servers).map(({ state }) => state);
       for (const state of INTEGRATION_STATES) this.set({ state }, states.filter((one) => one === state).length);
     },
   });
   new Gauge({
     name: 'code_executor_tools',
-    help: 'Tools of all integrations',
+    help: 'Tools of all integrations; NaN while the MCP proxy does not answer',
     registers,
-    collect() {
-      this.set(tools.summary().totalTools);
+    async collect() {
+      this.set((await summaryOf(tools))?.totalTools ?? Number.NaN);
     },
   });
 }

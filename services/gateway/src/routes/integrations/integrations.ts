@@ -56,10 +56,13 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
     '/integrations',
     {
       config: { access: 'operator' },
-      schema: { summary: 'Every integration with its state', response: { 200: listOf(integrationSchema), ...errorResponses([]) } },
+      schema: {
+        summary: 'Every integration with its state',
+        response: { 200: listOf(integrationSchema), ...errorResponses(['TOOLS_UNAVAILABLE']) },
+      },
     },
     async (request) => {
-      const items = tools.listIntegrations(principalOf(request)).map(answerOf);
+      const items = (await tools.listIntegrations(principalOf(request))).map(answerOf);
       return { items, total: items.length, nextCursor: null };
     },
   );
@@ -73,7 +76,7 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
         body: newIntegrationSchema,
         response: {
           201: integrationSchema,
-          ...errorResponses([...WITH_BODY, 'INTEGRATION_EXISTS', 'INTEGRATION_INVALID', 'INTEGRATION_UNREACHABLE']),
+          ...errorResponses([...WITH_BODY, 'INTEGRATION_EXISTS', 'INTEGRATION_INVALID', 'INTEGRATION_UNREACHABLE', 'TOOLS_UNAVAILABLE']),
         },
       },
     },
@@ -87,9 +90,13 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
     '/integrations/:slug',
     {
       config: { access: 'operator' },
-      schema: { summary: 'One integration', params, response: { 200: integrationSchema, ...errorResponses(['SERVER_NOT_FOUND']) } },
+      schema: {
+        summary: 'One integration',
+        params,
+        response: { 200: integrationSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
+      },
     },
-    async (request) => answerOf(tools.getIntegration(principalOf(request), request.params.slug)),
+    async (request) => answerOf(await tools.getIntegration(principalOf(request), request.params.slug)),
   );
 
   app.delete(
@@ -99,7 +106,7 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
       schema: {
         summary: 'Remove an integration',
         params,
-        response: { 204: z.undefined().describe('Removed'), ...errorResponses(['SERVER_NOT_FOUND']) },
+        response: { 204: z.undefined().describe('Removed'), ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request, reply) => {
@@ -118,7 +125,7 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
         body: noBody,
         response: {
           200: integrationSchema.extend({ added: z.array(z.string()), removed: z.array(z.string()), changed: z.array(z.string()) }),
-          ...errorResponses([...WITH_BODY, 'SERVER_NOT_FOUND', 'INTEGRATION_UNREACHABLE']),
+          ...errorResponses([...WITH_BODY, 'SERVER_NOT_FOUND', 'INTEGRATION_UNREACHABLE', 'TOOLS_UNAVAILABLE']),
         },
       },
     },

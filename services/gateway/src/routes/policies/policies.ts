@@ -14,7 +14,7 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
     '/policies',
     {
       config: { access: 'operator' },
-      schema: { summary: 'Every policy', response: { 200: listOf(policySchema), ...errorResponses([]) } },
+      schema: { summary: 'Every policy', response: { 200: listOf(policySchema), ...errorResponses(['TOOLS_UNAVAILABLE']) } },
     },
     async (request) => {
       const items = [...(await tools.listPolicies(principalOf(request)))];
@@ -37,7 +37,7 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
             .describe('such as *, filesystem.* or github.issues.*: visible ASCII without spaces'),
           action: z.enum(POLICY_ACTIONS),
         }),
-        response: { 201: policySchema, ...errorResponses(WITH_BODY) },
+        response: { 201: policySchema, ...errorResponses([...WITH_BODY, 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request, reply) => {
@@ -53,7 +53,7 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
       schema: {
         summary: 'Remove a policy',
         params: z.strictObject({ id: z.string() }),
-        response: { 204: z.undefined().describe('Removed'), ...errorResponses(['POLICY_NOT_FOUND']) },
+        response: { 204: z.undefined().describe('Removed'), ...errorResponses(['POLICY_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request, reply) => {

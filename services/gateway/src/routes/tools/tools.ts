@@ -64,11 +64,11 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
       schema: {
         summary: 'Every visible tool',
         querystring: z.strictObject({ server: slug.optional(), limit: queryInt(1, PAGE_LIMIT, 200), cursor: cursor.optional() }),
-        response: { 200: listOf(toolSummarySchema), ...errorResponses(['SERVER_NOT_FOUND']) },
+        response: { 200: listOf(toolSummarySchema), ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request) => {
-      const page = tools.listTools(principalOf(request), request.query);
+      const page = await tools.listTools(principalOf(request), request.query);
       return { ...page, items: [...page.items] };
     },
   );
@@ -87,7 +87,7 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
           limit: queryInt(1, PAGE_LIMIT, 50),
           offset: queryInt(0, 1_000_000, 0),
         }),
-        response: { 200: searchAnswerSchema, ...errorResponses(['SERVER_NOT_FOUND']) },
+        response: { 200: searchAnswerSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request) => tools.search(principalOf(request), request.query),
@@ -100,7 +100,7 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
       schema: {
         summary: 'All there is to know about one tool',
         params: toolParams,
-        response: { 200: toolInfoSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOL_NOT_FOUND']) },
+        response: { 200: toolInfoSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOL_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request) => tools.toolInfo(principalOf(request), request.params.server, request.params.tool),
@@ -118,7 +118,7 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
           .describe('The arguments of the tool go under "args".'),
         response: {
           200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number() }),
-          ...errorResponses([...WITH_BODY, ...CALL_ERRORS]),
+          ...errorResponses([...WITH_BODY, ...CALL_ERRORS, 'TOOLS_UNAVAILABLE']),
         },
       },
     },
