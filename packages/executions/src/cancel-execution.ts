@@ -5,10 +5,8 @@ import { endWithoutProgram } from './execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import type { ExecutionRecord } from './port.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
-import type { StopReason } from './run/run-execution.ts';
+import { CANCELLED } from './run/stop-reason.ts';
 import { executionNotFound, isVisible, visibilityOf } from './visibility.ts';
-
-const CANCELLED: StopReason = { status: 'cancelled', error: { code: 'CANCELLED', message: 'The execution was cancelled.' } };
 
 /** Resolves when it has ended as cancelled. Throws EXECUTION_ENDED when another end came first. */
 export async function cancelExecution(

@@ -13,7 +13,7 @@ import { followExecution, getExecution, listExecutions, waitForExecution } from 
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
 import { createPreparation } from './run/preparation.ts';
-import type { StopReason } from './run/run-execution.ts';
+import { STOPPED } from './run/stop-reason.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
@@ -44,11 +44,6 @@ export interface ExecutionsService extends Executions {
   /** Takes nothing more; what runs may finish within `graceMs`, then it is stopped and ends as WORKER_LOST. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
-
-const STOPPED: StopReason = {
-  status: 'failed',
-  error: { code: 'WORKER_LOST', message: 'The service was stopped while the program ran; effects says whether it may be run again.' },
-};
 
 /** The rows need `executionMigrations` to have run. */
 export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Effects, ExecutionStatus } from '@code-executor/contracts';
-import type { Logger } from '@code-executor/platform';
-import { messageOf } from '@code-executor/platform';
+import { isAppError, type Logger, messageOf } from '@code-executor/platform';
 import { storeEvents } from './events/stored-events.ts';
 import type { ExecutionOutcome } from './execution.ts';
 import type { LiveExecution, LiveExecutions } from './live-executions.ts';
 import { countOutputTokens } from './output-tokens.ts';
 import type { ExecutionRecord } from './port.ts';
-import type { ExecutionStore } from './store/execution-store.ts';
+import type { Visibility } from './store/execution-store.ts';
 import type { EndedExecution } from './store/finish-statement.ts';
 
 /** One per execution: what the log and the metrics say of it. */
@@ -31,12 +30,21 @@ export interface ExecutionEnded {
   readonly toolCalls: number;
 }
 
+/** The rows as an end needs them: those of this process's database, or in the fleet those behind the ledger. */
+export interface EndedRows {
+  /** false: somebody else ended it, and `find` has what they wrote. Throws STALE_CLAIM where nobody has, and we may not. */
+  finish(ended: EndedExecution): Promise<boolean>;
+  find(id: string, visible: Visibility): Promise<{ readonly record: ExecutionRecord } | null>;
+}
+
 export interface EndDependencies {
-  readonly store: ExecutionStore;
+  readonly store: EndedRows;
   readonly live: LiveExecutions;
   readonly log: Logger;
   readonly now: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
+  /** Pauses between tries to write an end. */
+  readonly writeRetryDelaysMs?: readonly number[] | undefined;
 }
 
 /** A database that is restarting is back within seconds; the execution must not be lost to that. */
@@ -59,8 +67,13 @@ export async function endExecution(
     live.settle(record);
     if (written) deps.onEnded(toEvent(live, ended));
   } catch (error) {
-    // The row stays as it is; the next start ends it as lost.
-    deps.log.error({ err: error, executionId: live.id }, 'The end of an execution could not be written');
+    // The row stays as it is; whoever judges lost executions ends it.
+    if (isAppError(error, 'STALE_CLAIM'))
+      deps.log.warn(
+        { executionId: live.id, token, status: outcome.status },
+        'The claim on an execution has lapsed: its end was not written',
+      );
+    else deps.log.error({ err: error, executionId: live.id }, 'The end of an execution could not be written');
     live.log.end('failed', { code: 'INTERNAL', message: 'The end of this execution could not be written.' });
     live.fail(error);
   } finally {
@@ -86,11 +99,15 @@ async function describeEnd(live: LiveExecution, token: number, outcome: Executio
   };
 }
 
-async function writeEnd(ended: EndedExecution, { store, log }: EndDependencies): Promise<boolean> {
-  for (const delayMs of WRITE_RETRY_DELAYS_MS) {
+async function writeEnd(
+  ended: EndedExecution,
+  { store, log, writeRetryDelaysMs = WRITE_RETRY_DELAYS_MS }: EndDependencies,
+): Promise<boolean> {
+  for (const delayMs of writeRetryDelaysMs) {
     try {
       return await store.finish(ended);
     } catch (error) {
+      if (isAppError(error) && !error.retryable) throw error;
       log.warn({ executionId: ended.id, reason: messageOf(error) }, 'Writing the end of an execution failed; trying again');
       await sleep(delayMs);
     }

@@ -3,7 +3,7 @@ import { type EndDependencies, endExecution } from './end-execution.ts';
 import { endWithoutProgram } from './execution.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
 import type { EffectsOf } from './run/dependencies.ts';
-import type { UnfinishedExecution } from './store/execution-store.ts';
+import type { ExecutionStore, UnfinishedExecution } from './store/execution-store.ts';
 
 export interface Recovered {
   readonly queuedAgain: number;
@@ -11,6 +11,7 @@ export interface Recovered {
 }
 
 export interface RecoverDependencies extends EndDependencies {
+  readonly store: Pick<ExecutionStore, 'unfinished' | 'finish' | 'find'>;
   readonly queue: ExecutionQueue;
   readonly effectsOf?: EffectsOf | undefined;
 }

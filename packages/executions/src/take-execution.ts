@@ -1,10 +1,17 @@
-import { type EndDependencies, endExecution } from './end-execution.ts';
+import { type EndDependencies, type EndedRows, endExecution } from './end-execution.ts';
 import type { ClaimedExecution } from './execution.ts';
 import type { LiveExecution } from './live-executions.ts';
 import type { RunDependencies } from './run/dependencies.ts';
-import { runExecution } from './run/run-execution.ts';
+import { type RunnableExecution, runExecution } from './run/run-execution.ts';
+
+/** The rows as who runs executions needs them. */
+export interface ClaimableRows extends EndedRows {
+  /** null: it is not queued any more; somebody else has it, or it was cancelled. */
+  claim(executionId: string, workerId: string, startedAt: Date): Promise<RunnableExecution | null>;
+}
 
 export interface TakeDependencies<Positions> extends EndDependencies {
+  readonly store: ClaimableRows;
   readonly run: RunDependencies<Positions>;
   readonly handover: Map<string, ClaimedExecution>;
   readonly workerId: string;
@@ -29,7 +36,7 @@ export async function takeExecution<Positions>(executionId: string, deps: TakeDe
 async function claim(
   executionId: string,
   { handover, store, workerId, now, log }: Omit<TakeDependencies<unknown>, 'run'>,
-): Promise<ClaimedExecution | null> {
+): Promise<RunnableExecution | null> {
   const handed = handover.get(executionId);
   if (handed !== undefined) {
     handover.delete(executionId);

@@ -6,7 +6,7 @@ import type { Preparation } from './preparation.ts';
 
 /** What running takes from its neighbours, stated as narrowly as it is used. */
 export interface RunDependencies<Positions = unknown> {
-  readonly tools: ToolPort;
+  readonly tools: RunTools;
   readonly preparation: Preparation<Positions>;
   /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
   readonly typechecker?: Typechecker | undefined;
@@ -14,6 +14,11 @@ export interface RunDependencies<Positions = unknown> {
   readonly runProgram: RunProgram<Positions>;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
+}
+
+/** The tool port; a worker of the fleet also fetches the wrappers of the version that a claim names. */
+export interface RunTools extends Pick<ToolPort, 'callTool' | 'discover'> {
+  snapshotDir(workspaceId: string, catalogVersion?: string, signal?: AbortSignal): Promise<string>;
 }
 
 export interface Preparer<Positions = unknown> {

@@ -4,6 +4,7 @@ import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from 
 import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant } from '../port.ts';
 import type { RunDependencies } from './dependencies.ts';
+import type { StopReason } from './stop-reason.ts';
 import { trackToolCalls } from './tool-calls.ts';
 import { within } from './within.ts';
 
@@ -11,13 +12,21 @@ const TYPECHECK_MS = 30_000;
 /** Longer than the slowest cold start by far; a pool that cannot serve within it is broken. */
 const CLAIM_MS = 30_000;
 
+/** A claimed execution and, in the fleet, what its claim brought along. */
+export interface RunnableExecution extends ClaimedExecution {
+  /** Shown to mcp-proxy with its calls. */
+  readonly bearer?: string | undefined;
+  /** Of the wrappers that the program is to see; absent: the newest. */
+  readonly catalogVersion?: string | undefined;
+}
+
 /** From claimed to its outcome. Never rejects: what fails of ours ends the execution truthfully. */
 export async function runExecution<Positions>(
-  claimed: ClaimedExecution,
+  claimed: RunnableExecution,
   live: Pick<LiveExecution, 'log' | 'stop'>,
   deps: RunDependencies<Positions>,
 ): Promise<ExecutionOutcome> {
-  const grant = { executionId: claimed.id, workspaceId: claimed.workspaceId, principalId: claimed.principalId };
+  const grant = { executionId: claimed.id, workspaceId: claimed.workspaceId, principalId: claimed.principalId, bearer: claimed.bearer };
   const calls = trackToolCalls(deps.tools, grant, (summary) => live.log.toolCall(summary));
   const stop = live.stop.signal;
   let started = false;
@@ -26,7 +35,7 @@ export async function runExecution<Positions>(
     const prepared = await deps.preparation.take(claimed, stop);
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
-    const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId);
+    const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId, claimed.catalogVersion, stop);
     const typeError = claimed.typecheck ? await typecheck(claimed, snapshotDir, stop, deps) : null;
     if (typeError !== null) return endWithoutProgram('failed', typeError, 'not_started');
 
@@ -68,12 +77,6 @@ async function typecheck(
   if (typechecker === undefined)
     return { code: 'TYPECHECK_FAILED', message: 'This service has no type checker. Send the program without typecheck.' };
   return await within(TYPECHECK_MS, stop, (signal) => typechecker.check({ code, files, snapshotDir, signal }));
-}
-
-/** Reason of an abort of `LiveExecution.stop`: how the execution is to end. */
-export interface StopReason {
-  readonly status: 'cancelled' | 'failed';
-  readonly error: ExecutionError;
 }
 
 function stopOutcome(stop: AbortSignal): StopReason {

@@ -17,7 +17,11 @@ export interface ToolCalls {
 const SETTLED = new Error('the execution has ended');
 
 /** The tool calls of one execution: numbered, summed up, and answered through the tool port in its name. Their budget is the sandbox's. */
-export function trackToolCalls(tools: ToolPort, grant: ExecutionGrant, onSummary: (summary: ToolCallSummary) => void): ToolCalls {
+export function trackToolCalls(
+  tools: Pick<ToolPort, 'callTool'>,
+  grant: ExecutionGrant,
+  onSummary: (summary: ToolCallSummary) => void,
+): ToolCalls {
   const abort = new AbortController();
   const underWay = new Set<Promise<unknown>>();
   const summaries: (ToolCallSummary | { readonly tool: string; readonly startedMs: number })[] = [];

@@ -1,0 +1,14 @@
+import type { ExecutionError } from '@code-executor/contracts';
+
+/** Reason of an abort of `LiveExecution.stop`: how the execution is to end. */
+export interface StopReason {
+  readonly status: 'cancelled' | 'failed';
+  readonly error: ExecutionError;
+}
+
+export const CANCELLED: StopReason = { status: 'cancelled', error: { code: 'CANCELLED', message: 'The execution was cancelled.' } };
+
+export const STOPPED: StopReason = {
+  status: 'failed',
+  error: { code: 'WORKER_LOST', message: 'The service was stopped while the program ran; effects says whether it may be run again.' },
+};
