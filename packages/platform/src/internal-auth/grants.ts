@@ -1,0 +1,49 @@
+import { SignJWT } from 'jose';
+import { tokenKey } from './token-key.ts';
+import { createTokenVerifier, refused } from './verify-token.ts';
+
+/** What lets a worker act for one execution: made with the claim, and worth nothing beside it. */
+export interface ClaimGrant {
+  readonly executionId: string;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  /** The fencing token of the claim. */
+  readonly token: number;
+}
+
+export interface Grants {
+  issue(grant: ClaimGrant, expiresAt: Date): Promise<string>;
+  /** @throws AppError UNAUTHENTICATED. That the claim still holds is for the rows to say. */
+  verify(bearer: string): Promise<ClaimGrant>;
+}
+
+const AUDIENCE = 'mcp-proxy/execution';
+const TYPE = 'grant+jwt';
+/** Above the longest timeout of an execution, its preparation and its end together. */
+const LONGEST_SECONDS = 3_600;
+
+/** Grants are signed and verified by MCP proxies alone, which share one key. @throws AppError INVALID_REQUEST for a key that is too short. */
+export function createGrants(options: { readonly key: string; readonly now?: (() => number) | undefined }): Grants {
+  const { now = Date.now } = options;
+  const key = tokenKey('The key of the grants', options.key);
+  const verifier = createTokenVerifier(now);
+  const expected = { key, type: TYPE, audience: AUDIENCE, longestSeconds: LONGEST_SECONDS };
+  return {
+    issue({ executionId, workspaceId, principalId, token }, expiresAt) {
+      const issuedAt = Math.floor(now() / 1_000);
+      return new SignJWT({ wsp: workspaceId, prn: principalId, tok: token })
+        .setProtectedHeader({ alg: 'HS256', typ: TYPE })
+        .setAudience(AUDIENCE)
+        .setSubject(executionId)
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(Math.min(Math.ceil(expiresAt.getTime() / 1_000), issuedAt + LONGEST_SECONDS))
+        .sign(key);
+    },
+    async verify(bearer) {
+      const { sub, wsp, prn, tok } = await verifier.verify(bearer, expected);
+      if (sub === undefined || typeof wsp !== 'string' || typeof prn !== 'string' || typeof tok !== 'number')
+        throw refused('is no grant of an execution');
+      return { executionId: sub, workspaceId: wsp, principalId: prn, token: tok };
+    },
+  };
+}
