@@ -3,6 +3,8 @@ export type { ExecutionEnded } from './end-execution.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
+export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';
+export { createQueueProducer, type QueueProducer } from './queue/bullmq-producer.ts';
 export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 export { createInProcessQueue } from './queue/in-process-queue.ts';
 export type { Recovered } from './recover-executions.ts';
