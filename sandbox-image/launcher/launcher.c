@@ -4,7 +4,7 @@
  * Lines of tab-separated fields, in:
  *   root DIR · channel DIR · seccomp FILE · bind SRC DST · device SRC DST · snapshots DIR · dir PATH · link TARGET PATH
  *   arg RUNTIME WORD · env RUNTIME NAME=VALUE                             what the root holds and what the runtimes are
- *   start                                                                  → `ready`, or `unable REASON` and exit
+ *   start                                                                  → `ready PROC SYSCTLS`, or `unable REASON` and exit
  *   boot ID TOKEN RUNTIME SNAPSHOT|- DATA_MB PROCESSES FILES FILE_MB WORKSPACE_MB TMP_MB SHM_MB INODES CPU_SECONDS
  *                                                                          → `made ID PID OUTPUT_FD`, later `ended …`
  *   kill ID · freeze ID · thaw ID · yield ID
@@ -102,10 +102,13 @@ static struct sandbox *sandbox_with(const char *id) {
 
 static int connect_channel(const char *token) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/channel.sock", channel_dir);
+  snprintf(address.sun_path, sizeof address.sun_path, "channel.sock");
   int handle = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (handle < 0) return -1;
-  if (connect(handle, (struct sockaddr *)&address, sizeof address) < 0 || send(handle, token, strlen(token), MSG_NOSIGNAL) < 0 ||
+  /* By way of the directory: its path may be longer than an address, and /proc/self hides this process from sandboxes. */
+  bool connected = fchdir(channel_dir) == 0 && connect(handle, (struct sockaddr *)&address, sizeof address) == 0;
+  if (chdir("/") < 0) unable("return to", "/");
+  if (!connected || send(handle, token, strlen(token), MSG_NOSIGNAL) < 0 ||
       fcntl(handle, F_SETFL, 0) < 0) {
     close(handle);
     return -1;
@@ -197,6 +200,8 @@ static void order_sandbox(const char *order, struct sandbox *sandbox) {
   } else if (!strcmp(order, "freeze") || !strcmp(order, "thaw")) {
     if (write(sandbox->command, order, 1) < 0) syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
   } else if (!strcmp(order, "yield") && !sandbox->yields) {
+    /* A scheduling group of one's own weighs on a bare host; in a control group of a container only the priority does. */
+    if (write(sandbox->command, "y", 1) < 0) syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
     sandbox->yields = true;
     yielding++;
     lower_one_share();
@@ -232,7 +237,7 @@ static void obey(char *line) {
     if (!has_root || channel_dir < 0 || !program.len) errno = EINVAL, unable("start without", "root, channel and seccomp");
     finish_root();
     started = true;
-    say("ready");
+    say("ready\t%s\t%s", (const char *[]){"fresh", "pids-only", "shared"}[sandbox_proc], has_sysctls ? "own" : "none");
   } else if (!started) configure(field, fields);
   else if (!strcmp(field[0], "boot") && fields == 14) boot_sandbox(field);
   else if (fields == 2 && (sandbox = sandbox_with(field[1]))) order_sandbox(field[0], sandbox);

@@ -33,8 +33,15 @@ struct boot {
   struct report *report;
 };
 
-/* The host's /proc, which shows this process as the host sees it; sandboxes have one of their own. */
+/* What a sandbox's /proc is. The kernel lets a new one be mounted only where a whole one can be seen already; a container
+   engine that masks parts of the container's leaves PROC_SHARED: the container's own, read-only, without who was there first. */
+enum proc { PROC_FRESH, PROC_PIDS_ONLY, PROC_SHARED };
+
+/* The host's /proc, which shows this process as the host sees it. */
 extern int host_proc;
+extern enum proc sandbox_proc;
+/* Whether /proc/sys can be written, where the limits of a namespace's own sockets and inotify instances are set. */
+extern bool has_sysctls;
 extern struct sock_fprog program;
 
 /* Tells the service why no sandbox can be made, with errno, and ends the launcher. */
@@ -47,6 +54,8 @@ void add_directory(const char *path);
 void add_link(const char *to, const char *path);
 void add_bind(const char *source, const char *path, unsigned long flags);
 void finish_root(void);
+/* Makes a /proc for the pid namespace of who calls; its descriptor, or -1 with errno. */
+int make_proc(bool pids_only);
 
 /* Pid 1 of a sandbox: makes it, starts the runtime, reaps, and by exiting takes everything with it. */
 __attribute__((noreturn)) void init_main(struct boot *boot);

@@ -1,6 +1,7 @@
 /* The template root: built once, copied by every sandbox's mount namespace. */
 #define _GNU_SOURCE
 #include "launcher.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,12 +13,16 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FILTER_MAX = 4096 };
 
 int host_proc = -1;
+enum proc sandbox_proc = PROC_FRESH;
+bool has_sysctls = true;
 static struct sock_filter filter[FILTER_MAX];
 struct sock_fprog program = {.len = 0, .filter = filter};
 static char root_dir[PATH_MAX];
@@ -92,6 +97,44 @@ void enter_namespaces(const char *dir) {
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* Again: changing credentials may clear it. */
 }
 
+int make_proc(bool pids_only) {
+  int fs = syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+  /* Read-only, or a program could lower its oom_score_adj again. */
+  int proc = fs < 0 || (pids_only && syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0) ||
+                     syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0
+                 ? -1
+                 : syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  int error = errno;
+  if (fs >= 0) close(fs);
+  errno = error;
+  return proc;
+}
+
+/* Tried in a pid namespace like a sandbox's: the kernel decides at the mount. */
+static enum proc best_proc(void) {
+  int status;
+  pid_t child = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+  if (child < 0) unable("make", "a pid namespace");
+  if (child == 0) _exit(make_proc(false) >= 0 ? PROC_FRESH : errno != EPERM ? PROC_FRESH : make_proc(true) >= 0 ? PROC_PIDS_ONLY : PROC_SHARED);
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) unable("wait for", "the look at /proc");
+  if (!WIFEXITED(status)) errno = EIO, unable("look at", "/proc");
+  return WEXITSTATUS(status);
+}
+
+/* The service, this launcher and whatever else runs already; `nothing` is an empty directory. */
+static void hide_processes(const char *nothing) {
+  DIR *proc = opendir("/proc");
+  if (!proc) unable("list", "/proc");
+  for (struct dirent *entry; (entry = readdir(proc));) {
+    char path[32];
+    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+    snprintf(path, sizeof path, "/proc/%.16s", entry->d_name);
+    if (mount(nothing, path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT) unable("hide", path);
+  }
+  closedir(proc);
+}
+
 void finish_root(void) {
   add_directory("/workspace");
   add_directory("/tmp");
@@ -100,9 +143,22 @@ void finish_root(void) {
   char *proc = inside("/proc");
   if (mkdir(proc, 0555) < 0) unable("make directory", proc);
   if (mount("/proc", proc, NULL, MS_BIND | MS_REC, NULL) < 0) unable("bind", "/proc");
+  int whole_proc = syscall(SYS_open_tree, AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (whole_proc < 0) unable("copy", "/proc");
   if (set_mount_flags(root_dir, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false) < 0) unable("make read-only", "/");
   if (chdir(root_dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) unable("pivot to", root_dir);
   if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) unable("detach", "the host's root");
+  struct statvfs sysctls;
+  has_sysctls = statvfs("/proc/sys", &sysctls) == 0 && !(sysctls.f_flag & ST_RDONLY);
+  sandbox_proc = best_proc();
+  if (sandbox_proc == PROC_SHARED) {
+    /* The launcher goes on in a copy of its own that it can write. */
+    host_proc = whole_proc;
+    if (set_mount_flags("/proc", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true) < 0) unable("make read-only", "/proc");
+    hide_processes("/workspace");
+    return;
+  }
+  close(whole_proc);
   host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (host_proc < 0) unable("open", "/proc");
 }

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,21 @@ static void drop_capabilities(struct report *report) {
   if (syscall(SYS_capset, &header, none) < 0) stop_because(report, "drop capabilities");
 }
 
+/* Where their number cannot be limited, one program could use up all that the user has. `program` judges the architecture. */
+static void forbid_inotify(struct report *report) {
+  struct sock_filter calls[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef SYS_inotify_init
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_inotify_init, 1, 0),
+#endif
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_inotify_init1, 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EMFILE),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog filter = {.len = sizeof calls / sizeof calls[0], .filter = calls};
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0) stop_because(report, "forbid inotify");
+}
+
 /* The process that becomes the runtime: first of the inner user namespace. */
 static void runtime_main(struct boot *boot) {
   struct report *report = boot->report;
@@ -54,8 +70,8 @@ static void runtime_main(struct boot *boot) {
       !write_text(host_proc, "self/gid_map", "1000 1000 1"))
     stop_because(report, "map ids");
   /* Instances are counted for the outer user too, who has 128 for all its sandboxes and itself. A kernel without them has no file. */
-  if (!write_text(host_proc, "sys/user/max_inotify_instances", "8") && errno != ENOENT) stop_because(report, "limit inotify instances");
-  if (!write_text(host_proc, "sys/user/max_inotify_watches", "4096") && errno != ENOENT) stop_because(report, "limit inotify watches");
+  if (has_sysctls && !write_text(host_proc, "sys/user/max_inotify_instances", "8") && errno != ENOENT) stop_because(report, "limit inotify instances");
+  if (has_sysctls && !write_text(host_proc, "sys/user/max_inotify_watches", "4096") && errno != ENOENT) stop_because(report, "limit inotify watches");
   if (setsid() < 0) stop_because(report, "setsid");
   int nothing = open("/dev/null", O_RDONLY);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(boot->output, 1) < 0 || dup2(boot->output, 2) < 0 || dup2(boot->channel, CHANNEL) < 0)
@@ -77,6 +93,7 @@ static void runtime_main(struct boot *boot) {
   umask(022);
   if (chdir("/workspace") < 0) stop_because(report, "enter /workspace");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) stop_because(report, "set no_new_privs");
+  if (!has_sysctls) forbid_inotify(report);
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) stop_because(report, "set the seccomp filter");
   execve(boot->runtime->argv[0], boot->runtime->argv, boot->runtime->environment);
   stop_because(report, "execute the runtime");
@@ -91,13 +108,12 @@ static void mount_private(struct report *report, const char *path, unsigned long
 static void mount_all(struct boot *boot) {
   struct report *report = boot->report;
   char snapshot[PATH_MAX];
-  int fs = syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
-  if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) stop_because(report, "make /proc");
-  /* Read-only, or a program could lower its oom_score_adj again. */
-  int proc = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  if (proc < 0) stop_because(report, "mount /proc");
-  if (umount2("/proc", MNT_DETACH) < 0) stop_because(report, "detach the host's /proc");
-  if (syscall(SYS_move_mount, proc, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0) stop_because(report, "move /proc");
+  if (sandbox_proc != PROC_SHARED) {
+    int proc = make_proc(sandbox_proc == PROC_PIDS_ONLY);
+    if (proc < 0) stop_because(report, "mount /proc");
+    if (umount2("/proc", MNT_DETACH) < 0) stop_because(report, "detach the host's /proc");
+    if (syscall(SYS_move_mount, proc, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0) stop_because(report, "move /proc");
+  }
   mount_private(report, "/workspace", boot->workspace_mb, boot->inodes, "755");
   mount_private(report, "/tmp", boot->tmp_mb, boot->inodes, "1777");
   mount_private(report, "/dev/shm", boot->shm_mb, boot->inodes, "1777");
@@ -111,7 +127,8 @@ static void mount_all(struct boot *boot) {
 
 static void raise_loopback(struct report *report) {
   /* What lies unread in sockets belongs to no process; these are the largest that TCP grows a socket's buffers to. */
-  if (!write_text(host_proc, "sys/net/ipv4/tcp_wmem", "4096 16384 131072") || !write_text(host_proc, "sys/net/ipv4/tcp_rmem", "4096 131072 131072"))
+  if (has_sysctls && (!write_text(host_proc, "sys/net/ipv4/tcp_wmem", "4096 16384 131072") ||
+                      !write_text(host_proc, "sys/net/ipv4/tcp_rmem", "4096 131072 131072")))
     stop_because(report, "limit socket buffers");
   struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   int handle = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -158,6 +175,11 @@ void init_main(struct boot *boot) {
     if (ppoll(&command, 1, NULL, &none) <= 0) continue;
     char order;
     if (read(0, &order, 1) != 1) _exit(0); /* The launcher is gone. */
+    if (order == 'y') {
+      /* Reaches every process of this pid namespace and no other, whoever's they are. */
+      setpriority(PRIO_USER, 0, 19);
+      continue;
+    }
     /* One call that the kernel makes atomic against fork: nothing escapes between two looks at a list. */
     frozen = order == 'f';
     kill(-1, frozen ? SIGSTOP : SIGCONT);

@@ -10,7 +10,7 @@ export {
 export { type AdapterChoice, openSandboxAdapter } from './open-adapter.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
-export { type BuildRunnersOptions, buildRunners } from './program/build-runners.ts';
+export { type BuildRunnersOptions, buildRunners, runnersName } from './program/build-runners.ts';
 export { IDENTITY_POSITIONS, type PositionMap, toUserPosition } from './program/position-map.ts';
 export {
   type Program,
@@ -20,3 +20,4 @@ export {
   type RunProgramOptions,
   runProgram,
 } from './program/run-program.ts';
+export { runtimePaths } from './rootfs/runtime-paths.ts';

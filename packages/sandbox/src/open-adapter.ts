@@ -5,7 +5,7 @@ import { createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
 import { buildLauncher } from './launcher/build-launcher.ts';
 import { createLauncherAdapter } from './launcher/launcher-adapter.ts';
 import { DEFAULT_LIMITS, type SandboxAdapter } from './port.ts';
-import { buildRunners } from './program/build-runners.ts';
+import { findOrBuildRunners } from './program/build-runners.ts';
 import { runtimePaths } from './rootfs/runtime-paths.ts';
 
 const RUNNERS_SOURCE_DIR = join(import.meta.dirname, '../../../sandbox-image/runners');
@@ -13,7 +13,7 @@ const RUNNERS_SOURCE_DIR = join(import.meta.dirname, '../../../sandbox-image/run
 export interface AdapterChoice {
   /** `auto` takes the first that really boots a sandbox here. */
   readonly adapter: 'auto' | SandboxAdapter['name'];
-  /** Holds `build/` (the launcher, kept between starts) and `run/` (sockets, emptied by who opens it). */
+  /** Holds `build/` (the launcher, kept between starts; nothing where the image has it) and `run/` (sockets, emptied by who opens it). */
   readonly dataDir: string;
   readonly snapshotsDir: string;
   readonly pythonPackagesDir?: string | undefined;
@@ -33,6 +33,8 @@ export async function openSandboxAdapter(choice: AdapterChoice): Promise<Sandbox
     try {
       adapter = await create(name, choice);
       await prove(adapter);
+      for (const degradation of adapter.degradations)
+        choice.log.warn({ adapter: name, degradation }, `sandboxes are degraded here: ${degradation}`);
       return adapter;
     } catch (error) {
       await adapter?.close();
@@ -48,8 +50,8 @@ async function create(name: SandboxAdapter['name'], choice: AdapterChoice): Prom
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   const { snapshotsDir, pythonPackagesDir, log } = choice;
   const runtimes = runtimePaths();
-  const runnersDir = join(choice.dataDir, 'build', 'runners');
-  await buildRunners({ sourceDir: RUNNERS_SOURCE_DIR, outDir: runnersDir, bunPath: runtimes.typescript });
+  const outDir = join(choice.dataDir, 'build', 'runners');
+  const runnersDir = await findOrBuildRunners({ sourceDir: RUNNERS_SOURCE_DIR, outDir, bunPath: runtimes.typescript });
   const sources = { runDir, runtimes, runnersDir, pythonPackagesDir, snapshotsDir, log };
   if (name === 'bubblewrap') return createBubblewrapAdapter(sources);
   return createLauncherAdapter({ ...sources, launcherPath: await buildLauncher({ outDir: join(choice.dataDir, 'build') }) });

@@ -67,7 +67,7 @@ export interface Sandbox {
 /** One way of making sandboxes. Every adapter passes `sandbox.testsuite.ts`. */
 export interface SandboxAdapter {
   readonly name: 'launcher' | 'bubblewrap';
-  /** Promises of the design that this adapter cannot keep, one sentence each; shown by `doctor` and at start. */
+  /** Promises of the design that this adapter cannot keep here, as known since the first boot; shown by `doctor` and at start. */
   readonly degradations: readonly string[];
   /** Boots one sandbox. Throws AppError SANDBOX_UNAVAILABLE with the reason; leaves nothing behind when it throws or is aborted. */
   boot(spec: SandboxSpec, signal?: AbortSignal): Promise<Sandbox>;

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '@code-executor/platform';
+import { findPrebuilt, hashSources } from '../prebuilt.ts';
 
 /** The launcher's source in this repository. */
 const SOURCE_DIR = join(import.meta.dirname, '../../../../sandbox-image/launcher');
@@ -11,15 +12,16 @@ const BUILD_LIMIT_MS = 60_000;
 const FLAGS = ['-std=gnu17', '-O2', '-Wall', '-Wextra'];
 
 /**
- * Compiles the launcher into `outDir` and gives its path; a program built before from the same source is used again.
+ * Compiles the launcher into `outDir` and gives its path; a program built before from the same source, by an image or here, is used.
  * Throws AppError SANDBOX_UNAVAILABLE where there is no C compiler or it fails.
  */
 export async function buildLauncher(options: { readonly outDir: string; readonly sourceDir?: string | undefined }): Promise<string> {
   const sourceDir = options.sourceDir ?? SOURCE_DIR;
   const names = (await readdir(sourceDir)).filter((name) => /\.[ch]$/.test(name)).sort();
-  const hash = createHash('sha256').update(process.arch);
-  for (const name of names) hash.update(name).update(await readFile(join(sourceDir, name)));
-  const path = join(options.outDir, `launcher-${hash.digest('hex').slice(0, 16)}`);
+  const fileName = `launcher-${await hashSources(sourceDir, (path) => names.includes(path))}`;
+  const prebuilt = await findPrebuilt(fileName);
+  if (prebuilt !== null) return prebuilt;
+  const path = join(options.outDir, fileName);
   if (await exists(path)) return path;
   await mkdir(options.outDir, { recursive: true });
   const draft = `${path}.${randomBytes(6).toString('hex')}`;

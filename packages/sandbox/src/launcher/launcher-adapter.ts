@@ -13,6 +13,7 @@ import { layOutRoot, type RootSources } from '../rootfs/lay-out-root.ts';
 import { CPU_LIMIT_SECONDS, dataLimitMb, runtimeCommand } from '../rootfs/runtime-command.ts';
 import { seccompFilter } from '../seccomp/filter.ts';
 import { type ChannelListener, listenForChannels, TOKEN_BYTES } from './channel-listener.ts';
+import { degradationsOf } from './degradations.ts';
 import { type LauncherProcess, startLauncher } from './launcher-process.ts';
 import { superviseLauncher } from './supervise-launcher.ts';
 
@@ -31,13 +32,16 @@ export interface LauncherAdapterOptions extends RootSources {
 export function createLauncherAdapter(options: LauncherAdapterOptions): SandboxAdapter {
   const sandboxes = new Map<string, BootingSandbox>();
   let listener: ChannelListener | null = null;
+  let degradations: readonly string[] = [];
   let nextId = 1;
 
   const launcher = superviseLauncher({
     log: options.log,
     async start() {
       listener ??= await listenForChannels(join(options.runDir, 'channels'));
-      return startLauncher(await prepare(options, listener.dir), report);
+      const process = await startLauncher(await prepare(options, listener.dir), report);
+      degradations = degradationsOf(process.conditions);
+      return process;
     },
     onLost(reason) {
       for (const [id, sandbox] of sandboxes) {
@@ -85,7 +89,9 @@ export function createLauncherAdapter(options: LauncherAdapterOptions): SandboxA
 
   return {
     name: 'launcher',
-    degradations: [],
+    get degradations() {
+      return degradations;
+    },
     boot: (spec, signal) => bootWithin({ spec, signal, limitMs: options.bootLimitMs }, (bounded) => order(spec, bounded)),
     async close() {
       const pids = [...sandboxes.values()].map((sandbox) => sandbox.initPid);

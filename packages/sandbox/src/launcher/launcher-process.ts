@@ -15,9 +15,21 @@ export interface LauncherSetup {
   readonly seccompPath: string;
 }
 
+/** What the launcher found where it runs. */
+export interface LauncherConditions {
+  /**
+   * What a sandbox's /proc is: one of its own; one of its own without anything but processes; or the container's, read-only and
+   * without the processes that ran before the launcher.
+   */
+  readonly proc: 'fresh' | 'pids-only' | 'shared';
+  /** False: /proc/sys is read-only here, so the limits of a namespace's sockets and inotify instances cannot be set. */
+  readonly hasSysctls: boolean;
+}
+
 /** One running launcher. It dies with this process, whichever way that goes, and its sandboxes with it. */
 export interface LauncherProcess {
   readonly pid: number;
+  readonly conditions: LauncherConditions;
   order(...fields: readonly (string | number)[]): void;
   /** The same for what has time: it goes with the next order, or a little later by itself. */
   orderSoon(...fields: readonly (string | number)[]): void;
@@ -58,8 +70,12 @@ export async function startLauncher(
     if (held !== '') control.write(held);
     held = '';
   };
+  let conditions: LauncherConditions = { proc: 'shared', hasSysctls: false };
   const launcher: LauncherProcess = {
     pid: child.pid ?? 0,
+    get conditions() {
+      return conditions;
+    },
     order(...fields) {
       control.write(`${held}${fields.join('\t')}\n`);
       held = '';
@@ -74,8 +90,10 @@ export async function startLauncher(
   const started = new Promise<void>((resolve) => {
     onLines(control, (line) => {
       const fields = line.split('\t');
-      if (fields[0] === 'ready') resolve();
-      else if (fields[0] === 'unable') unable = `it was unable to ${fields[1]}`;
+      if (fields[0] === 'ready') {
+        conditions = readConditions(fields);
+        resolve();
+      } else if (fields[0] === 'unable') unable = `it was unable to ${fields[1]}`;
       else onReport(fields, launcher);
     });
   });
@@ -97,6 +115,11 @@ const CONTROL = 3;
 const SOON_MS = 50;
 const STDERR_KEPT = 2000;
 const START_LIMIT_MS = 5000;
+
+/** A word that is not known here counts as the worst. */
+function readConditions([, proc, sysctls]: readonly string[]): LauncherConditions {
+  return { proc: proc === 'fresh' || proc === 'pids-only' ? proc : 'shared', hasSysctls: sysctls === 'own' };
+}
 
 function configure(setup: LauncherSetup): string {
   const lines: (readonly string[])[] = [

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findPrebuilt, hashSources } from '../prebuilt.ts';
 
 export interface BuildRunnersOptions {
   /** `sandbox-image/runners` of the checkout, which may be read-only. */
@@ -12,8 +13,18 @@ export interface BuildRunnersOptions {
   readonly pythonPath?: string | undefined;
 }
 
-const run = promisify(execFile);
-const BUILD_MS = 60_000;
+/** The directory of the built runners: those of the image, if it has them of the same source, or `outDir`, where they are built now. */
+export async function findOrBuildRunners(options: BuildRunnersOptions): Promise<string> {
+  const prebuilt = await findPrebuilt(await runnersName(options.sourceDir));
+  if (prebuilt !== null) return prebuilt;
+  await buildRunners(options);
+  return options.outDir;
+}
+
+/** What `buildRunners` makes of this source is called among what was built ahead. */
+export async function runnersName(sourceDir: string): Promise<string> {
+  return `runners-${await hashSources(sourceDir, (path) => !path.includes('__pycache__'))}`;
+}
 
 /**
  * Makes of the runners what boots fastest: one file with byte code for Bun, one file for Node, byte code beside Python's modules.
@@ -30,6 +41,9 @@ export async function buildRunners({ sourceDir, outDir, bunPath, pythonPath = '/
     compilePython(pythonPath, join(sourceDir, 'python'), join(outDir, 'python')),
   ]);
 }
+
+const run = promisify(execFile);
+const BUILD_MS = 60_000;
 
 /** The bundle keeps the entry's name, so that a sandbox's command is the same with and without it. */
 async function bundle(bunPath: string, entry: string, outDir: string, options: readonly string[]): Promise<void> {

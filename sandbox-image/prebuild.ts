@@ -1,0 +1,15 @@
+/**
+ * Builds launcher and runners ahead of time into the directory given: the image's build stage calls it, because the image itself has
+ * neither a compiler nor a file system to write to. A worker uses them as long as their names say the same source.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { buildLauncher, buildRunners, runnersName, runtimePaths } from '@code-executor/sandbox';
+
+const [outDir] = process.argv.slice(2);
+if (outDir === undefined) throw new Error('usage: node sandbox-image/prebuild.ts DIRECTORY');
+const target = resolve(outDir);
+const sourceDir = join(import.meta.dirname, 'runners');
+await mkdir(target, { recursive: true });
+await buildLauncher({ outDir: target });
+await buildRunners({ sourceDir, outDir: join(target, await runnersName(sourceDir)), bunPath: runtimePaths().typescript });
