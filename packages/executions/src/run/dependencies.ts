@@ -18,7 +18,7 @@ export interface RunDependencies<Positions = unknown> {
 
 /** The tool port; a worker of the fleet also fetches the wrappers of the version that a claim names. */
 export interface RunTools extends Pick<ToolPort, 'callTool' | 'discover'> {
-  snapshotDir(workspaceId: string, catalogVersion?: string, signal?: AbortSignal): Promise<string>;
+  snapshotDir(workspaceId: string, catalogVersion: string | undefined, signal: AbortSignal): Promise<string>;
 }
 
 export interface Preparer<Positions = unknown> {

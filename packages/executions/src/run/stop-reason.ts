@@ -12,3 +12,9 @@ export const STOPPED: StopReason = {
   status: 'failed',
   error: { code: 'WORKER_LOST', message: 'The service was stopped while the program ran; effects says whether it may be run again.' },
 };
+
+/** Nothing of such an execution is written here; the error is for the log alone. */
+export const LOST: StopReason = {
+  status: 'failed',
+  error: { code: 'WORKER_LOST', message: 'The claim on this execution has lapsed while the program ran.' },
+};

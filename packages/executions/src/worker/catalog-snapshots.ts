@@ -1,0 +1,121 @@
+import type { ToolDefinition } from '@code-executor/contracts';
+import { type Logger, messageOf } from '@code-executor/platform';
+import { within } from '../run/within.ts';
+
+export interface Catalog {
+  readonly version: string;
+  readonly tools: readonly ToolDefinition[];
+}
+
+export interface CatalogSnapshotsOptions {
+  /** The catalog as it is now, which may be newer than what was asked for. */
+  readonly fetchCatalog: (signal: AbortSignal) => Promise<Catalog>;
+  /** Writes the wrappers and answers where they are. */
+  readonly writeSnapshot: (tools: readonly ToolDefinition[]) => Promise<{ readonly dir: string }>;
+  /** The newest snapshot has changed: warm sandboxes are to see it. */
+  readonly onNewest: (dir: string) => void;
+  readonly log: Logger;
+  readonly keep?: number | undefined;
+}
+
+/** The wrappers on this worker's disk, by the version of the catalog they were made from. */
+export interface CatalogSnapshots {
+  /** Fetches what is not here yet. Throws the signal's reason, or what fetching threw. */
+  dir(version: string | undefined, signal: AbortSignal): Promise<string>;
+  /** The fleet is at this version: fetch it and turn to it, without anybody waiting. */
+  follow(version: string): void;
+  /** Resolves when the first one is there. */
+  readonly first: Promise<void>;
+  /** Directories that executions may still be sent to. */
+  dirs(): Iterable<string>;
+  close(): Promise<void>;
+}
+
+const FETCH_MS = 20_000;
+const RETRY_MS = 1_000;
+
+export function createCatalogSnapshots(options: CatalogSnapshotsOptions): CatalogSnapshots {
+  const { fetchCatalog, writeSnapshot, onNewest, log, keep = 6 } = options;
+  const closing = new AbortController();
+  /** Least recently used first. */
+  const known = new Map<string, string>();
+  const fetching = new Map<string, Promise<string>>();
+  let newest: { readonly version: string; readonly dir: string } | null = null;
+  let mayRetryAtMs = 0;
+  const first = Promise.withResolvers<void>();
+
+  return {
+    async dir(version, signal) {
+      signal.throwIfAborted();
+      const wanted = version ?? newest?.version;
+      const found = wanted === undefined ? undefined : known.get(wanted);
+      if (found === undefined || wanted === undefined) return await unlessAborted(fetch(wanted ?? ''), signal);
+      remember(wanted, found);
+      return found;
+    },
+    follow(version) {
+      if (version === newest?.version || closing.signal.aborted || performance.now() < mayRetryAtMs) return;
+      const found = known.get(version);
+      if (found !== undefined) {
+        turnTo(version, found);
+        return;
+      }
+      if (fetching.has(version)) return;
+      fetch(version).catch((error: unknown) => {
+        mayRetryAtMs = performance.now() + RETRY_MS;
+        if (!closing.signal.aborted) log.warn({ version, reason: messageOf(error) }, 'The catalog could not be fetched; trying again');
+      });
+    },
+    first: first.promise,
+    dirs: () => known.values(),
+    async close() {
+      closing.abort(new Error('the worker is closing'));
+      await Promise.allSettled(fetching.values());
+    },
+  };
+
+  /** Whoever asks for the same version at the same time waits for the same fetch. */
+  function fetch(version: string): Promise<string> {
+    const underWay = fetching.get(version);
+    if (underWay !== undefined) return underWay;
+    const work = fetchAndWrite(version).finally(() => fetching.delete(version));
+    fetching.set(version, work);
+    return work;
+  }
+
+  async function fetchAndWrite(version: string): Promise<string> {
+    const catalog = await within(FETCH_MS, closing.signal, fetchCatalog);
+    const { dir } = await writeSnapshot(catalog.tools);
+    // The catalog has moved on since: nobody has the older one any more, and the newer one is what the next claim names.
+    if (version !== '') remember(version, dir);
+    remember(catalog.version, dir);
+    turnTo(catalog.version, dir);
+    return dir;
+  }
+
+  function turnTo(version: string, dir: string): void {
+    newest = { version, dir };
+    first.resolve();
+    onNewest(dir);
+  }
+
+  function remember(version: string, dir: string): void {
+    known.delete(version);
+    known.set(version, dir);
+    for (const oldest of known.keys()) {
+      if (known.size <= keep) break;
+      known.delete(oldest);
+    }
+  }
+}
+
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

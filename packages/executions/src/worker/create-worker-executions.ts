@@ -1,0 +1,229 @@
+import { idPattern } from '@code-executor/contracts';
+import { AppError, type Logger, messageOf } from '@code-executor/platform';
+import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-executor/sandbox';
+import type { ExecutionEnded } from '../end-execution.ts';
+import type { ClaimedExecution } from '../execution.ts';
+import type { ExecutionLedger } from '../ledger/port.ts';
+import { createLiveExecutions } from '../live-executions.ts';
+import type { ToolPort } from '../port.ts';
+import type { QueueConsumer } from '../queue/bullmq-consumer.ts';
+import type { Preparer, RunDependencies } from '../run/dependencies.ts';
+import { createPreparation } from '../run/preparation.ts';
+import { CANCELLED, LOST, STOPPED } from '../run/stop-reason.ts';
+import { within } from '../run/within.ts';
+import { takeExecution } from '../take-execution.ts';
+import type { CatalogSnapshots } from './catalog-snapshots.ts';
+import { createEventPusher } from './event-pusher.ts';
+import { createLeaseKeeper } from './lease-keeper.ts';
+import { createWorkerRows } from './worker-rows.ts';
+
+export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram'> {
+  /** Of this process, and of no other before or after it. */
+  readonly workerId: string;
+  readonly ledger: ExecutionLedger;
+  readonly openQueue: (handler: (executionId: string) => Promise<void>) => QueueConsumer;
+  readonly tools: Pick<ToolPort, 'callTool' | 'discover'>;
+  readonly snapshots: Pick<CatalogSnapshots, 'dir' | 'follow' | 'first'>;
+  readonly preparer: Preparer<Positions>;
+  readonly pool: Pick<SandboxPool, 'claim' | 'stats'>;
+  readonly sandboxLimits?: SandboxLimits | undefined;
+  /** Executions that run at once. */
+  readonly slots: number;
+  readonly log: Logger;
+  /** The ledger's lease; 4 s by default. */
+  readonly leaseMs?: number | undefined;
+  readonly renewEveryMs?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface WorkerExecutionsStats {
+  readonly running: number;
+  readonly leasesLost: number;
+  readonly eventBatches: number;
+  readonly events: number;
+  readonly eventFailures: number;
+  /** Milliseconds since a renewal succeeded; null: none did yet. */
+  readonly renewedMsAgo: number | null;
+  readonly draining: boolean;
+}
+
+export interface WorkerExecutions {
+  /** Begins to report and to renew, then to take. Resolves at once; what is away is waited for in the background. */
+  start(): void;
+  /** Stops it if it runs here; any other id is ignored. */
+  cancel(executionId: string): void;
+  /** One event per ended execution, after its end is written. Answers the way to unsubscribe. */
+  onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
+  stats(): WorkerExecutionsStats;
+  /** Takes nothing more; what runs may finish within `graceMs`, then it is stopped and ends as WORKER_LOST. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+const LEASE_MS = 4_000;
+const RENEW_EVERY_MS = 1_000;
+/** The wrappers of a version that is not here yet. */
+const SNAPSHOT_MS = 10_000;
+/** Some 60 s: a database or a proxy that is restarted is back by then, and the finished execution must not be lost to that. */
+const END_RETRY_DELAYS_MS = [50, 200, 500, ...Array.from({ length: 28 }, () => 2_000)];
+const DRAINING = new Error('the worker takes nothing more');
+const EXECUTION_ID = idPattern('exe');
+
+/** What a worker of the fleet does with the ids that its queue hands out. It holds nothing but claims; rows are the ledger's. */
+export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptions<Positions>): WorkerExecutions {
+  const { workerId, ledger, tools, snapshots, pool, slots, now = Date.now } = options;
+  const log = options.log.child({ workerId });
+  const live = createLiveExecutions();
+  const listeners = new Set<(event: ExecutionEnded) => void>();
+  const underWay = new Map<string, Promise<void>>();
+  const draining = new AbortController();
+
+  const leases = createLeaseKeeper({
+    ledger,
+    leaseMs: options.leaseMs ?? LEASE_MS,
+    renewEveryMs: options.renewEveryMs ?? RENEW_EVERY_MS,
+    log,
+    report() {
+      const { hits, misses, warm } = pool.stats();
+      return { workerId, slots, running: underWay.size, draining: draining.signal.aborted, pool: { hits, misses, warm } };
+    },
+    onLost(executionId, reason) {
+      log.warn({ executionId, reason }, 'The claim on an execution is void: its program is stopped and nothing of it is written');
+      live.get(executionId)?.stop.abort(LOST);
+    },
+    onCancelled: cancel,
+    onCatalogVersion: (version) => snapshots.follow(version),
+  });
+  const events = createEventPusher({ ledger, log, onStale: (executionId) => leases.lose(executionId, 'its events were refused') });
+  const onCatalogVersion = (version: string): void => snapshots.follow(version);
+  const rows = createWorkerRows({ ledger, leases, events, live, log, now, onCatalogVersion });
+  const shared = {
+    store: rows,
+    live,
+    log,
+    now,
+    workerId,
+    handover: new Map<string, ClaimedExecution>(),
+    onEnded: announce,
+    writeRetryDelaysMs: END_RETRY_DELAYS_MS,
+    run: {
+      pool,
+      log,
+      typechecker: options.typechecker,
+      runProgram: options.runProgram,
+      preparation: createPreparation(options.preparer),
+      sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS,
+      tools: {
+        callTool: guardedCall,
+        discover: tools.discover,
+        snapshotDir,
+      },
+    },
+  };
+  const queue = options.openQueue(handle);
+
+  return {
+    start() {
+      leases.start();
+      // Nothing is taken before the wrappers are there; while the ledger is away they are not.
+      void snapshots.first.then(() => {
+        if (!draining.signal.aborted) queue.start();
+      });
+    },
+    cancel,
+    onExecutionEnded(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stats() {
+      const { batches, events: sent, failures } = events.stats();
+      const renewedAtMs = leases.renewedAtMs();
+      return {
+        running: underWay.size,
+        leasesLost: leases.lost(),
+        eventBatches: batches,
+        events: sent,
+        eventFailures: failures,
+        renewedMsAgo: renewedAtMs === null ? null : performance.now() - renewedAtMs,
+        draining: draining.signal.aborted,
+      };
+    },
+    async close({ graceMs = 25_000 } = {}) {
+      draining.abort(DRAINING);
+      const timer = setTimeout(() => {
+        for (const entry of live.all()) entry.stop.abort(STOPPED);
+      }, graceMs);
+      try {
+        await queue.drain();
+        await Promise.all(underWay.values());
+      } finally {
+        clearTimeout(timer);
+        await leases.stop();
+        await queue.close();
+      }
+    },
+  };
+
+  /** Handed back by not being claimed: it stays queued in its row, and the reconciler queues it again. */
+  async function handle(executionId: string): Promise<void> {
+    if (draining.signal.aborted || underWay.has(executionId) || !EXECUTION_ID.test(executionId)) return;
+    const work = take(executionId);
+    underWay.set(executionId, work);
+    try {
+      await work;
+    } finally {
+      underWay.delete(executionId);
+    }
+  }
+
+  async function take(executionId: string): Promise<void> {
+    try {
+      // A ledger that is away would refuse one id after the other, and the queue be emptied for nothing.
+      await leases.untilRenewed(draining.signal);
+    } catch {
+      return;
+    }
+    try {
+      await takeExecution(executionId, shared);
+    } finally {
+      rows.release(executionId);
+    }
+  }
+
+  function cancel(executionId: string): void {
+    live.get(executionId)?.stop.abort(CANCELLED);
+  }
+
+  /** A program whose claim is void makes no more calls; the proxy would refuse them as well. */
+  async function guardedCall(...[grant, call, signal]: Parameters<ToolPort['callTool']>): ReturnType<ToolPort['callTool']> {
+    const { executionId } = grant;
+    if (leases.holds(executionId)) {
+      const outcome = await tools.callTool(grant, call, signal);
+      if (outcome.reply.ok || outcome.reply.error.code !== 'STALE_CLAIM') return outcome;
+      leases.lose(executionId, 'a tool call was refused');
+      return outcome;
+    }
+    const message = `${call.tool} was not called: the claim on this execution has lapsed.`;
+    return { reply: { ok: false, error: { code: 'STALE_CLAIM', message } }, effects: 'none' };
+  }
+
+  async function snapshotDir(_workspaceId: string, catalogVersion: string | undefined, stop: AbortSignal): Promise<string> {
+    try {
+      return await within(SNAPSHOT_MS, stop, (signal) => snapshots.dir(catalogVersion, signal));
+    } catch (error) {
+      stop.throwIfAborted();
+      throw new AppError('TOOLS_UNAVAILABLE', `The wrappers of the tools could not be fetched: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  function announce(event: ExecutionEnded): void {
+    log.info(event, 'Execution ended');
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
+      }
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Logger, messageOf } from '@code-executor/platform';
+import type { ExecutionLedger, HeldExecution, WorkerReport } from '../ledger/port.ts';
+
+export interface LeaseKeeperOptions {
+  readonly ledger: Pick<ExecutionLedger, 'renew'>;
+  readonly report: () => WorkerReport;
+  /** How long a claim or a renewal holds, as the ledger counts it. */
+  readonly leaseMs: number;
+  readonly renewEveryMs: number;
+  readonly log: Logger;
+  /** The claim is void: stop its program, write nothing. */
+  readonly onLost: (executionId: string, reason: string) => void;
+  readonly onCancelled: (executionId: string) => void;
+  readonly onCatalogVersion: (version: string) => void;
+}
+
+export interface LeaseKeeper {
+  start(): void;
+  /** `askedAtMs`: `performance.now()` before the claim was sent, since the lease may run from then on. */
+  add(held: HeldExecution, askedAtMs: number): void;
+  /** By this process's own clock: after a stop (SIGSTOP, a paused machine) it says no before anybody else has told. */
+  holds(executionId: string): boolean;
+  /** Its program has ended: its claim is worth keeping even where this process's clock says it has lapsed. */
+  finishing(executionId: string): void;
+  remove(executionId: string): void;
+  /** The ledger refused it elsewhere. */
+  lose(executionId: string, reason: string): void;
+  /** `performance.now()` when the last renewal that succeeded was sent; null: none yet. */
+  renewedAtMs(): number | null;
+  /** Resolves when the ledger answers: at once where it did within the lease. Throws the signal's reason. */
+  untilRenewed(signal: AbortSignal): Promise<void>;
+  lost(): number;
+  stop(): Promise<void>;
+}
+
+interface Lease extends HeldExecution {
+  heldUntilMs: number;
+  isFinishing: boolean;
+}
+
+const RETRY_MS = 200;
+const SWEEP_MS = 100;
+
+/** Renews all leases of this worker with one request a second, and gives up by its own clock what could not be renewed. */
+export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
+  const { ledger, report, leaseMs, renewEveryMs, log, onLost, onCancelled, onCatalogVersion } = options;
+  const leases = new Map<string, Lease>();
+  let renewedAtMs: number | null = null;
+  let lostCount = 0;
+  let isFailing = false;
+  let isStopped = false;
+  let renewTimer: NodeJS.Timeout | undefined;
+  let sweepTimer: NodeJS.Timeout | undefined;
+  let underWay: Promise<void> = Promise.resolve();
+
+  return {
+    start() {
+      sweepTimer = setInterval(sweep, SWEEP_MS);
+      renewSoon(0);
+    },
+    add({ executionId, token }, askedAtMs) {
+      leases.set(executionId, { executionId, token, heldUntilMs: askedAtMs + leaseMs, isFinishing: false });
+    },
+    holds(executionId) {
+      const lease = leases.get(executionId);
+      if (lease === undefined) return false;
+      if (!hasLapsed(lease)) return true;
+      lose(executionId, LAPSED);
+      return false;
+    },
+    finishing(executionId) {
+      const lease = leases.get(executionId);
+      if (lease !== undefined) lease.isFinishing = true;
+    },
+    remove: (executionId) => void leases.delete(executionId),
+    lose,
+    renewedAtMs: () => renewedAtMs,
+    async untilRenewed(signal) {
+      while (renewedAtMs === null || performance.now() - renewedAtMs >= leaseMs) await sleep(SWEEP_MS, undefined, { signal });
+    },
+    lost: () => lostCount,
+    async stop() {
+      isStopped = true;
+      clearTimeout(renewTimer);
+      clearInterval(sweepTimer);
+      await underWay;
+      // The last word of this worker: it holds nothing and takes nothing.
+      if (renewedAtMs !== null) await renew();
+    },
+  };
+
+  function renewSoon(delayMs: number): void {
+    if (isStopped) return;
+    renewTimer = setTimeout(() => {
+      const startedAtMs = performance.now();
+      underWay = renew().then((renewed) => {
+        renewSoon(renewed ? Math.max(0, renewEveryMs - (performance.now() - startedAtMs)) : RETRY_MS);
+      });
+    }, delayMs);
+  }
+
+  async function renew(): Promise<boolean> {
+    sweep();
+    const askedAtMs = performance.now();
+    const held = [...leases.values()].map(({ executionId, token }) => ({ executionId, token }));
+    try {
+      const { lost, cancelled, catalogVersion } = await ledger.renew(report(), held);
+      renewedAtMs = askedAtMs;
+      for (const { executionId, token } of held) {
+        const lease = leases.get(executionId);
+        if (lease?.token === token) lease.heldUntilMs = Math.max(lease.heldUntilMs, askedAtMs + leaseMs);
+      }
+      for (const executionId of lost) lose(executionId, 'the ledger says that it is not ours any more');
+      for (const executionId of cancelled) onCancelled(executionId);
+      sweep();
+      onCatalogVersion(catalogVersion);
+      if (isFailing) log.info({ held: held.length }, 'Leases are renewed again');
+      isFailing = false;
+      return true;
+    } catch (error) {
+      if (!isFailing) log.warn({ reason: messageOf(error), held: held.length }, 'Leases could not be renewed; trying on');
+      isFailing = true;
+      return false;
+    }
+  }
+
+  function sweep(): void {
+    for (const lease of [...leases.values()]) if (hasLapsed(lease)) lose(lease.executionId, LAPSED);
+  }
+
+  function hasLapsed({ heldUntilMs, isFinishing }: Lease): boolean {
+    return !isFinishing && performance.now() >= heldUntilMs;
+  }
+
+  function lose(executionId: string, reason: string): void {
+    const lease = leases.get(executionId);
+    if (lease === undefined) return;
+    leases.delete(executionId);
+    // Its program has ended, and so may the execution have: the answer to its end says what became of it.
+    if (lease.isFinishing) return;
+    lostCount += 1;
+    onLost(executionId, reason);
+  }
+}
+
+const LAPSED = 'no renewal succeeded within the lease';

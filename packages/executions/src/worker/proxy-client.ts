@@ -1,0 +1,102 @@
+import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts';
+import { AppError, messageOf } from '@code-executor/platform';
+import { Pool } from 'undici';
+
+export interface ProxyClientOptions {
+  /** Where mcp-proxy listens, such as `http://127.0.0.1:9092`. */
+  readonly url: string;
+  /** A short-lived token that says which role asks. */
+  readonly authorize: () => Promise<string>;
+  /** Connections kept at most; each carries one request at a time. */
+  readonly connections?: number | undefined;
+}
+
+export interface ProxyRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  /** In place of the role's token: the grant of one execution. */
+  readonly bearer?: string | undefined;
+  /** From sending to the last byte of the answer. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ProxyClient {
+  /**
+   * What mcp-proxy answers, as JSON; null for an answer without a body. Throws the proxy's own refusals by their code and
+   * LEDGER_UNAVAILABLE where no answer came: whether the request arrived is then unknown.
+   */
+  ask(request: ProxyRequest): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** A catalog of ten thousand tools has some 10 MB. */
+const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
+const CONNECT_MS = 2_000;
+/** Below what servers keep an idle connection for, so that a request is not sent into one that is being closed. */
+const KEEP_ALIVE_MS = 4_000;
+
+/** mcp-proxy's internal routes over connections that are kept open. */
+export function createProxyClient({ url, authorize, connections = 64 }: ProxyClientOptions): ProxyClient {
+  const { origin } = new URL(url);
+  const pool = new Pool(origin, {
+    connections,
+    connect: { timeout: CONNECT_MS },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+  });
+  return {
+    async ask({ method, path, body, bearer, timeoutMs, signal }) {
+      const bound = AbortSignal.timeout(timeoutMs);
+      const token = bearer ?? (await authorize());
+      let answer: { readonly status: number; readonly text: string };
+      try {
+        const { statusCode, body: stream } = await pool.request({
+          method,
+          path,
+          headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+          body: body === undefined ? null : JSON.stringify(body),
+          signal: signal === undefined ? bound : AbortSignal.any([bound, signal]),
+        });
+        answer = { status: statusCode, text: await readWithin(stream, ANSWER_LIMIT_BYTES) };
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw new AppError('LEDGER_UNAVAILABLE', `mcp-proxy does not answer ${method} ${path}: ${messageOf(error)}`, { cause: error });
+      }
+      const json = parse(answer.text);
+      if (answer.status >= 200 && answer.status < 300 && json !== undefined) return json;
+      throw refusal(answer.status, json, `${method} ${path}`);
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+async function readWithin(stream: AsyncIterable<Buffer>, limitBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    bytes += chunk.length;
+    if (bytes > limitBytes) throw new Error(`the answer is larger than ${limitBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** undefined: no JSON. */
+function parse(text: string): unknown {
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(status: number, json: unknown, request: string): AppError {
+  const error = typeof json === 'object' && json !== null && 'error' in json ? json.error : null;
+  const { code, message } = typeof error === 'object' && error !== null ? (error as { code?: unknown; message?: unknown }) : {};
+  if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && code !== 'INTERNAL')
+    return new AppError(code as ErrorCode, `mcp-proxy refused ${request}: ${String(message)}`);
+  return new AppError('LEDGER_UNAVAILABLE', `mcp-proxy answered ${request} with ${status}`);
+}

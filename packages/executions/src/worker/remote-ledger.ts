@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EXECUTION_STATUSES } from '@code-executor/contracts';
+import { AppError, isAppError } from '@code-executor/platform';
+import { z } from 'zod';
+import type { ClaimedByWorker, ExecutionLedger } from '../ledger/port.ts';
+import type { ExecutionRecord } from '../port.ts';
+import { createProxyClient, type ProxyClient, type ProxyClientOptions } from './proxy-client.ts';
+
+export interface RemoteLedger extends ExecutionLedger {
+  close(): Promise<void>;
+}
+
+/**
+ * A claim whose answer was lost is asked for again: the ledger hands it once more to the worker that holds it already. All
+ * tries together stay within the lease, after which the claim would be void anyway.
+ */
+const CLAIM_RETRY_DELAYS_MS = [25, 100, 400];
+const CLAIM_TIMEOUT_MS = 1_000;
+/** Two tries, at least, within a lease of four seconds. */
+const RENEW_TIMEOUT_MS = 1_500;
+const PUBLISH_TIMEOUT_MS = 5_000;
+/** A result of 10 MB has to be written. */
+const FINISH_TIMEOUT_MS = 15_000;
+
+/** The ledger behind mcp-proxy's internal routes. Whoever waits for an end or publishes events tries again by themselves. */
+export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
+  const client = createProxyClient(options);
+  return {
+    claim: (executionId, { workerId }) => claim(client, executionId, workerId),
+    async renew(report, held) {
+      const answer = await client.ask({ ...post('/internal/executions/renew', { report, held }), timeoutMs: RENEW_TIMEOUT_MS });
+      return read(renewalSchema, answer);
+    },
+    async publish({ executionId, token }, grant, events) {
+      const path = `/internal/executions/${executionId}/events`;
+      await client.ask({ ...post(path, { token, events }), bearer: grant, timeoutMs: PUBLISH_TIMEOUT_MS });
+    },
+    async finish(ended, grant) {
+      const path = `/internal/executions/${ended.id}/finish`;
+      const answer = await client.ask({ ...post(path, { ended }), bearer: grant, timeoutMs: FINISH_TIMEOUT_MS });
+      const { written, record } = read(finishedSchema, answer);
+      return { written, record: record as unknown as ExecutionRecord };
+    },
+    close: () => client.close(),
+  };
+}
+
+async function claim(client: ProxyClient, executionId: string, workerId: string): Promise<ClaimedByWorker | null> {
+  const request = { ...post('/internal/executions/claim', { executionId, workerId }), timeoutMs: CLAIM_TIMEOUT_MS };
+  for (const delayMs of CLAIM_RETRY_DELAYS_MS) {
+    try {
+      return read(claimSchema, await client.ask(request));
+    } catch (error) {
+      if (!isAppError(error, 'LEDGER_UNAVAILABLE')) throw error;
+      await sleep(delayMs);
+    }
+  }
+  return read(claimSchema, await client.ask(request));
+}
+
+const post = (path: string, body: unknown) => ({ method: 'POST', path, body }) as const;
+
+const claimSchema = z
+  .object({
+    execution: z.object({
+      id: z.string(),
+      workspaceId: z.string(),
+      principalId: z.string(),
+      requestId: z.string(),
+      language: z.string(),
+      code: z.string(),
+      args: z.record(z.string(), z.unknown()),
+      files: z.record(z.string(), z.string()),
+      timeoutMs: z.number(),
+      typecheck: z.boolean(),
+      createdAt: z.coerce.date(),
+      token: z.int(),
+    }),
+    grant: z.string(),
+    catalogVersion: z.string(),
+  })
+  .nullable();
+
+const renewalSchema = z.object({ lost: z.array(z.string()), cancelled: z.array(z.string()), catalogVersion: z.string() });
+
+const finishedSchema = z.object({
+  written: z.boolean(),
+  record: z.looseObject({ executionId: z.string(), status: z.enum(EXECUTION_STATUSES) }),
+});
+
+function read<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new AppError('INTERNAL', `mcp-proxy answered in another shape than this worker knows: ${z.prettifyError(parsed.error)}`);
+}

@@ -1,0 +1,96 @@
+import { AppError, type Logger } from '@code-executor/platform';
+import type { ExecutionLedger } from '../ledger/port.ts';
+import type { LiveExecutions } from '../live-executions.ts';
+import type { ExecutionRecord } from '../port.ts';
+import type { ClaimableRows } from '../take-execution.ts';
+import type { EventPusher } from './event-pusher.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+
+export interface WorkerRowsOptions {
+  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish'>;
+  readonly leases: LeaseKeeper;
+  readonly events: EventPusher;
+  readonly live: LiveExecutions;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly onCatalogVersion: (version: string) => void;
+}
+
+export interface WorkerRows extends ClaimableRows {
+  /** The handling of an execution is over, however it came about. */
+  release(executionId: string): void;
+}
+
+interface Claim {
+  readonly grant: string;
+  readonly stopEvents: () => void;
+  isFinishing: boolean;
+  otherEnd: ExecutionRecord | null;
+}
+
+/** Of executions whose end nobody has acknowledged here; their ids are not taken a second time. */
+const REMEMBERED_MAXIMUM = 10_000;
+
+/** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
+export function createWorkerRows({ ledger, leases, events, live, log, now, onCatalogVersion }: WorkerRowsOptions): WorkerRows {
+  const claims = new Map<string, Claim>();
+  const started = new Set<string>();
+
+  return {
+    async claim(executionId, workerId) {
+      // A queue may hand an id out twice, and the ledger repeats a claim to the worker that holds it.
+      if (started.has(executionId)) return null;
+      const askedAtMs = performance.now();
+      const claimed = await ledger.claim(executionId, { workerId });
+      if (claimed === null || started.has(executionId)) return null;
+      const { execution, grant, catalogVersion } = claimed;
+      if (execution.id !== executionId) throw new AppError('INTERNAL', `The ledger answered the claim of ${executionId} with another one.`);
+      rememberStarted(executionId);
+      const held = { executionId, token: execution.token };
+      leases.add(held, askedAtMs);
+      const { log: eventLog } = live.open(execution, now());
+      claims.set(executionId, { grant, stopEvents: events.follow(held, grant, eventLog), isFinishing: false, otherEnd: null });
+      onCatalogVersion(catalogVersion);
+      return { ...execution, bearer: grant, catalogVersion };
+    },
+
+    async finish(ended) {
+      const claim = claims.get(ended.id);
+      if (claim === undefined) throw staleClaim(ended.id);
+      if (!claim.isFinishing) {
+        if (!leases.holds(ended.id)) throw staleClaim(ended.id);
+        claim.isFinishing = true;
+        claim.stopEvents();
+        leases.finishing(ended.id);
+      }
+      const { written, record } = await ledger.finish(ended, claim.grant);
+      started.delete(ended.id);
+      if (!written) claim.otherEnd = record;
+      return written;
+    },
+
+    async find(executionId) {
+      const record = claims.get(executionId)?.otherEnd ?? null;
+      return record === null ? null : { record };
+    },
+
+    release(executionId) {
+      claims.get(executionId)?.stopEvents();
+      claims.delete(executionId);
+      leases.remove(executionId);
+    },
+  };
+
+  function rememberStarted(executionId: string): void {
+    started.add(executionId);
+    if (started.size <= REMEMBERED_MAXIMUM) return;
+    log.warn({ remembered: started.size }, 'Too many executions without an acknowledged end; the oldest is forgotten');
+    for (const oldest of started) {
+      started.delete(oldest);
+      return;
+    }
+  }
+}
+
+const staleClaim = (executionId: string): AppError =>
+  new AppError('STALE_CLAIM', `The claim on ${executionId} has lapsed; whoever judges lost executions ends it.`);
