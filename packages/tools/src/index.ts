@@ -11,4 +11,10 @@ export type {
   ToolSummary,
   ToolsSummary,
 } from './port.ts';
+export {
+  createRemoteToolAdministration,
+  type RemoteToolAdministration,
+  type RemoteToolAdministrationOptions,
+} from './remote/remote-administration.ts';
+export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
