@@ -6,6 +6,7 @@ import { McpError, ErrorCode as McpErrorCode } from '@modelcontextprotocol/sdk/t
 import type { ArgumentValidator } from './calls/argument-validator.ts';
 import type { CallRecorder } from './calls/call-recorder.ts';
 import { canonicalJson } from './calls/canonical-json.ts';
+import type { CallTrace } from './calls/watch-calls.ts';
 import type { CatalogTool } from './catalog/catalog.ts';
 import { storableText } from './catalog/catalog-store.ts';
 import type { Seal } from './integrations/seal.ts';
@@ -26,6 +27,7 @@ export interface ToolCall {
   /** `server.tool`, each as the upstream or as code spells it. */
   readonly address: string;
   readonly args: unknown;
+  readonly trace?: CallTrace | undefined;
 }
 
 /** A tool as it is to be called, at one moment of catalog and policies. */
@@ -58,12 +60,14 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
     signal.throwIfAborted();
     const tool = await deps.resolve(call.address, signal);
     const canonical = canonicalArguments(call.args, call.address);
+    trace(call, tool, canonical);
     if (!mayRun(tool)) return refuse(call, tool, canonical, deps);
     checkArguments(tool, call.args, deps);
     const session = await tool.server.session(signal);
     // A server that came up just now may have brought another definition.
     const current = await deps.resolve(call.address, signal);
     if (current.entry !== tool.entry) {
+      trace(call, current, canonical);
       if (!mayRun(current)) return refuse(call, current, canonical, deps);
       checkArguments(current, call.args, deps);
     }
@@ -74,7 +78,7 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
         `Call ${call.execution?.callNumber} of ${call.execution?.id} was made before and is not made again`,
       );
     }
-    return await dispatch(session, { current, record, args: call.args as Record<string, unknown> }, deps, signal);
+    return await dispatch(session, { current, record, call }, deps, signal);
   } catch (error) {
     return { reply: replyOfFault(error, call.address, signal, deps), effects: 'none' };
   }
@@ -84,11 +88,7 @@ type Dispatchable = Awaited<ReturnType<McpServer['session']>>;
 
 async function dispatch(
   session: Dispatchable,
-  {
-    current,
-    record,
-    args,
-  }: { readonly current: ResolvedTool; readonly record: ReturnType<typeof recordOf>; readonly args: Record<string, unknown> },
+  { current, record, call }: { readonly current: ResolvedTool; readonly record: ReturnType<typeof recordOf>; readonly call: ToolCall },
   deps: CallToolDependencies,
   signal: AbortSignal,
 ): Promise<ToolCallOutcome> {
@@ -99,12 +99,20 @@ async function dispatch(
   let bytes = 0;
   let isAnswered = true;
   try {
-    const call = { name: tool.name, args, idempotencyKey: record.idempotency_key, timeoutMs: current.server.entry.callTimeoutMs };
-    const result: RawToolResult = await session.call(call, signal);
+    const result: RawToolResult = await session.call(
+      {
+        name: tool.name,
+        args: call.args as Record<string, unknown>,
+        idempotencyKey: record.idempotency_key,
+        timeoutMs: current.server.entry.callTimeoutMs,
+      },
+      signal,
+    );
     ({ reply, bytes } = replyOf(address, result, current.scrub.reply));
   } catch (error) {
     ({ reply, isAnswered } = replyWithoutResult(error, address, current, signal));
   }
+  if (call.trace !== undefined) call.trace.replyBytes = bytes;
   deps.recorder.finished({
     call_id: record.id,
     outcome: reply.ok ? 'ok' : reply.error.code,
@@ -148,6 +156,12 @@ function replyWithoutResult(
   // Not the protocol's error: the connection's. An HTTP session has no other way to say that it is gone.
   server.reconnect(said);
   return lost('UPSTREAM_LOST', `${server.entry.slug} could not be reached for ${address}: ${said}; whether it acted is unknown`);
+}
+
+function trace({ trace }: ToolCall, { entry, decision }: ResolvedTool, canonical: string): void {
+  if (trace === undefined) return;
+  Object.assign(trace, { server: entry.tool.server, tool: entry.tool.name, decision: decision.action });
+  trace.argumentBytes = Buffer.byteLength(canonical);
 }
 
 const mayRun = ({ decision }: ResolvedTool): boolean => decision.action === 'allow';

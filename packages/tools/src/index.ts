@@ -1,3 +1,4 @@
+export type { ToolCallEvent } from './calls/watch-calls.ts';
 export { toolMigrations } from './migrations.ts';
 export type {
   IntegrationRecord,

@@ -33,7 +33,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     const domain = await bed.restart({ plain: hostile('plain', { trust: 'annotations' }) }, { times: FAST });
     const grant = { executionId: 'exe_recorded', workspaceId: 'wsp_default', principalId: 'key_7' };
     const call = (callNumber: number, tool: string, args: unknown) =>
-      domain.callTool(grant, { callNumber, tool, args }, AbortSignal.timeout(5_000));
+      domain.callTool(grant, { callNumber, tool, args }, AbortSignal.timeout(20_000));
     expect((await call(1, 'plain.echo', { value: 1 })).reply.ok).toBe(true);
     expect(errorOf((await call(2, 'plain.die', {})).reply).code).toBe('TOOL_NEEDS_APPROVAL');
     expect(errorOf((await call(1, 'plain.echo', { value: 2 })).reply).code).toBe('CALL_REPEATED');
@@ -56,7 +56,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
   it('sends the recorded idempotency key upstream, the same for the same call whatever the order of its arguments', async () => {
     const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST });
     const grant = { executionId: 'exe_meta', workspaceId: 'wsp_default', principalId: 'k' };
-    const { reply } = await domain.callTool(grant, { callNumber: 1, tool: 'plain.meta', args: {} }, AbortSignal.timeout(5_000));
+    const { reply } = await domain.callTool(grant, { callNumber: 1, tool: 'plain.meta', args: {} }, AbortSignal.timeout(20_000));
     const row = await bed.db
       .query<ToolTables>()
       .selectFrom('tool_calls')
@@ -67,7 +67,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
   });
 
   it('says what a call did: nothing where it was not made, nothing where the operator says so, else something', async () => {
-    const domain = await bed.restart({ plain: hostile('plain', { readOnlyTools: ['echo', 'hang'], timeoutMs: 200 }) }, { times: FAST });
+    const domain = await bed.restart({ plain: hostile('plain', { readOnlyTools: ['echo', 'hang'], timeoutMs: 1_500 }) }, { times: FAST });
     expect((await callOutcome(domain, 'plain.echo', { value: 1 })).effects).toBe('none');
     expect((await callOutcome(domain, 'plain.hang')).effects).toBe('none');
     expect((await callOutcome(domain, 'plain.env')).effects).toBe('some');
@@ -76,11 +76,11 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
   });
 
   it('tells from the journal alone what an execution did', async () => {
-    const domain = await bed.restart({ plain: hostile('plain', { readOnlyTools: ['echo'], timeoutMs: 200 }) }, { times: FAST });
+    const domain = await bed.restart({ plain: hostile('plain', { readOnlyTools: ['echo'], timeoutMs: 1_500 }) }, { times: FAST });
     const run = async (executionId: string, ...tools: string[]) => {
       const grant = { executionId, workspaceId: 'wsp_default', principalId: 'k' };
       for (const [index, tool] of tools.entries())
-        await domain.callTool(grant, { callNumber: index + 1, tool, args: {} }, AbortSignal.timeout(5_000));
+        await domain.callTool(grant, { callNumber: index + 1, tool, args: {} }, AbortSignal.timeout(20_000));
       return executionId;
     };
     const read = await run('exe_j1', 'plain.echo', 'plain.nothing');
@@ -260,7 +260,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
       code: 'INTEGRATION_INVALID',
     });
     expect(await domain.addIntegration(ADMIN, command)).toMatchObject({ slug: 'cmd', state: 'ready' });
-    expect((await domain.invoke(ADMIN, 'cmd', 'echo', { value: 1 }, AbortSignal.timeout(5_000))).ok).toBe(true);
+    expect((await domain.invoke(ADMIN, 'cmd', 'echo', { value: 1 }, AbortSignal.timeout(20_000))).ok).toBe(true);
     await domain.removeIntegration(ADMIN, 'cmd');
   });
 

@@ -9,6 +9,7 @@ import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
 import { effectsOf } from './calls/effects-of.ts';
+import { type ToolCallEvent, watchCalls } from './calls/watch-calls.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createCatalogStore } from './catalog/catalog-store.ts';
 import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
@@ -44,6 +45,8 @@ export interface ToolDomainOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly now?: (() => number) | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
+  /** One event per tool call, after its end. Must not throw. */
+  readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
 }
 
 export interface ToolDomain extends ToolPort, LocalToolAdministration {
@@ -122,6 +125,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
   );
   const callDependencies = { resolve: resolver.resolve, validator, recorder, seal, log };
+  const call = options.onCall === undefined ? callTool : watchCalls(callTool, options.onCall);
   const administration = createAdministration({
     catalog,
     policies,
@@ -132,13 +136,13 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     visible: currentlyVisible,
     visibilityChanged,
     settled,
-    invoke: (call, signal) => callTool(call, callDependencies, signal),
+    invoke: (toolCall, signal) => call(toolCall, callDependencies, signal),
   });
 
   return {
     ...administration,
     callTool: (grant, { callNumber, tool, args }, signal) =>
-      callTool(
+      call(
         {
           workspaceId: grant.workspaceId,
           principalId: grant.principalId,

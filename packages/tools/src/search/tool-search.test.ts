@@ -178,9 +178,10 @@ describe('search over tools', () => {
   });
 
   it('counts tokens of hostile texts in time', () => {
-    const began = performance.now();
+    const began = process.threadCpuUsage();
     countTokens('a'.repeat(32_000) + ' '.repeat(32_000) + '!'.repeat(32_000));
-    expect(performance.now() - began).toBeLessThan(1_000);
+    const { user, system } = process.threadCpuUsage(began);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADMIN, callOutcome, createTestBed, errorOf, hostile, IS_ROOT, type TestBed, valueOfCall } from '../../testing/with-tool-domain.ts';
 
 const TOKEN = 'tkn-9f8e7d6c5b4a';
-const FAST = { backoffFirstMs: 100, startTimeoutMs: 5_000 };
+const FAST = { backoffFirstMs: 100, startTimeoutMs: 20_000 };
 
 describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers are never started by root)', () => {
   let bed: TestBed;
@@ -59,11 +59,11 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
         nowhere: { url: `http://127.0.0.1:${await closedPort()}/mcp` },
         well: hostile('plain'),
       },
-      { times: { ...FAST, startTimeoutMs: 1_500 } },
+      { times: { ...FAST, startTimeoutMs: 5_000 } },
     );
     const { servers } = domain.summary();
     expect(servers.crash?.reason).toContain('exited with code 3: cannot log in with [secret]');
-    expect(servers.mute?.reason).toContain('did not finish starting within 1.5 s');
+    expect(servers.mute?.reason).toContain('did not finish starting within 5 s');
     expect(servers.absent?.reason).toContain('no-such-command-anywhere was not found');
     expect(servers.unset?.reason).toContain('env.KEY: the environment variable SURELY_UNSET_VARIABLE is not set');
     expect(servers.nowhere?.reason).toContain('ECONNREFUSED');
@@ -141,11 +141,11 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
   });
 
   it('times a call out, cancels it upstream, lets progress prolong it, and tells an abort from a timeout', async () => {
-    const domain = await bed.restart({ plain: hostile('plain', { timeoutMs: 300 }) }, { times: FAST });
+    const domain = await bed.restart({ plain: hostile('plain', { timeoutMs: 1_000 }) }, { times: FAST });
     const hung = await callOutcome(domain, 'plain.hang');
     expect(errorOf(hung.reply).code).toBe('TOOL_TIMEOUT');
     expect(hung.effects).toBe('unknown');
-    expect(await valueOfCall(domain, 'plain.slow', { ms: 800, progress: true })).toBe('done');
+    expect(await valueOfCall(domain, 'plain.slow', { ms: 2_500, progress: true })).toBe('done');
     const aborted = await callOutcome(domain, 'plain.hang', {}, AbortSignal.timeout(50));
     expect(errorOf(aborted.reply).code).toBe('CALL_ABORTED');
     expect(aborted.effects).toBe('unknown');
@@ -182,7 +182,7 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
   it('answers a storm of list_changed with two listings, and shows the new tool', async () => {
     const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST });
     await callOutcome(domain, 'plain.storm');
-    await expect.poll(() => valueOfCall(domain, 'plain.late').catch(String), { timeout: 5_000 }).toBe('called late');
+    await expect.poll(() => valueOfCall(domain, 'plain.late').catch(String), { timeout: 15_000 }).toBe('called late');
     await sleep(600);
     const { listings } = (await valueOfCall(domain, 'plain.counts')) as { listings: number };
     expect(listings).toBeGreaterThanOrEqual(2);
@@ -195,7 +195,7 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     const domain = await bed.restart({ stubborn: hostile('stubborn', {}, marker) }, { times: FAST });
     expect(processesWith(marker)).not.toHaveLength(0);
     await domain.close();
-    await expect.poll(() => processesWith(marker), { timeout: 2_000 }).toHaveLength(0);
+    await expect.poll(() => processesWith(marker), { timeout: 15_000 }).toHaveLength(0);
   });
 });
 

@@ -1,0 +1,54 @@
+import type { Effects, PolicyAction } from '@code-executor/contracts';
+import type { callTool } from '../call-tool.ts';
+import { printable } from '../sources/mcp/stderr-log.ts';
+
+/** One per tool call, however it ended: for the log and the metrics. Arguments and replies are not in it. */
+export interface ToolCallEvent {
+  /** null: a call without code. */
+  readonly executionId: string | null;
+  readonly callNumber: number | null;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  /** null: there is no such tool. */
+  readonly server: string | null;
+  /** As the caller spelt it where there is no such tool. */
+  readonly tool: string;
+  /** null: it did not come to one. */
+  readonly decision: PolicyAction | null;
+  /** `ok`, or the error's code. */
+  readonly outcome: string;
+  readonly effects: Exclude<Effects, 'not_started'>;
+  readonly durationMs: number;
+  readonly argumentBytes: number;
+  readonly replyBytes: number;
+}
+
+/** Filled as a call gets on. */
+export interface CallTrace {
+  server: string | null;
+  tool: string | null;
+  decision: PolicyAction | null;
+  argumentBytes: number;
+  replyBytes: number;
+}
+
+/** The same act, with an event for each call. */
+export function watchCalls(call: typeof callTool, onCall: (event: ToolCallEvent) => void): typeof callTool {
+  return async (toolCall, deps, signal) => {
+    const trace: CallTrace = { server: null, tool: null, decision: null, argumentBytes: 0, replyBytes: 0 };
+    const began = performance.now();
+    const outcome = await call({ ...toolCall, trace }, deps, signal);
+    onCall({
+      executionId: toolCall.execution?.id ?? null,
+      callNumber: toolCall.execution?.callNumber ?? null,
+      workspaceId: toolCall.workspaceId,
+      principalId: toolCall.principalId,
+      ...trace,
+      tool: trace.tool ?? printable(toolCall.address, 200),
+      outcome: outcome.reply.ok ? 'ok' : outcome.reply.error.code,
+      effects: outcome.effects,
+      durationMs: Math.round((performance.now() - began) * 1_000) / 1_000,
+    });
+    return outcome;
+  };
+}
