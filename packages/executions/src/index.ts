@@ -11,3 +11,6 @@ export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { executionMigrations } from './store/migrations.ts';
 export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';
+export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
+export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
+export { heldExecutions } from './store/call-fence.ts';

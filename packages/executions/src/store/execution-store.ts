@@ -1,15 +1,18 @@
 import { type ExecutionStatus, newId } from '@code-executor/contracts';
 import { AppError, type Database } from '@code-executor/platform';
 import { CompiledQuery, sql } from 'kysely';
-import type { AcceptedExecution, ClaimedExecution } from '../execution.ts';
+import type { ClaimedExecution } from '../execution.ts';
 import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
+import { CLAIMED_COLUMNS, toClaimedExecution } from './claimed-execution.ts';
 import { RECORD_COLUMNS, SUMMARY_COLUMNS, toExecutionRecord, toExecutionSummary } from './execution-record.ts';
-import { type EndedExecution, FINISH_COLUMNS, finishParameters } from './finish-statement.ts';
+import type { EndedExecution } from './finish-statement.ts';
+import { createFinishing } from './finishing.ts';
+import { findByKey, type IdempotentRequest, KEY_PARAMETERS, keyParameters, TAKE_KEY } from './idempotency-key.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
-import { createResultParts, RESULT_PART_LENGTH } from './result-parts.ts';
+import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
 import { fromTextColumn } from './text-column.ts';
-import { casts, valuesStatements } from './values-statement.ts';
+import { casts, columnNames, valuesStatements } from './values-statement.ts';
 import { createWriteBatch } from './write-batch.ts';
 
 /** Whose executions somebody may see; without `principalId` the whole workspace's. */
@@ -24,15 +27,6 @@ export interface Page {
   readonly status?: ExecutionStatus | undefined;
 }
 
-export interface IdempotentRequest {
-  readonly workspaceId: string;
-  readonly principalId: string;
-  readonly route: string;
-  readonly key: string;
-  /** Of the body; the same key with another one is a conflict. */
-  readonly digest: string;
-}
-
 export interface UnfinishedExecution {
   readonly id: string;
   readonly workspaceId: string;
@@ -44,6 +38,8 @@ export interface UnfinishedExecution {
   readonly createdAt: Date;
 }
 
+export type { IdempotentRequest } from './idempotency-key.ts';
+
 export type ExecutionStore = ReturnType<typeof createExecutionStore>;
 
 /** Counting two hundred thousand rows holds the embedded database up for 90 ms. */
@@ -53,11 +49,11 @@ const ID_TIME_LENGTH = 'exe_'.length + 10;
 /** All SQL of executions. The two statements of every request are group-committed and built once per number of rows. */
 export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
   const query = db.query<ExecutionTables>();
-  const parts = createResultParts(query);
+  const parts = createResultParts(query, db.kind);
 
   const insertStatement = valuesStatements(
     INSERT_COLUMNS,
-    (values) => `insert into executions (${INSERT_COLUMNS.map(([name]) => name).join(', ')}) values ${values}`,
+    (values) => `insert into executions (${columnNames(INSERT_COLUMNS)}) values ${values}`,
   );
   const inserts = createWriteBatch<NewExecution, void>({
     async write(rows) {
@@ -67,26 +63,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
     weigh: ({ execution }) => execution.code.length,
   });
 
-  const finishStatement = valuesStatements(
-    FINISH_COLUMNS,
-    (values) => `update executions e set ${FINISH_COLUMNS.slice(2)
-      .map(([name]) => `${name} = v.${name}`)
-      .join(', ')}
-      from (values ${values}) as v (${FINISH_COLUMNS.map(([name]) => name).join(', ')})
-      where e.id = v.id and e.token = v.token and e.ended_at is null
-      returning e.id, e.token`,
-  );
-  const finishes = createWriteBatch<{ readonly ended: EndedExecution; readonly resultParts: number }, boolean>({
-    async write(rows) {
-      const { rows: written } = await query.executeQuery<{ id: string; token: number }>(
-        CompiledQuery.raw(finishStatement(rows.length), rows.flatMap(finishParameters)),
-      );
-      const holders = new Map(written.map(({ id, token }) => [id, token]));
-      return rows.map(({ ended: { id, token } }) => holders.get(id) === token);
-    },
-    weigh: ({ ended: { outcome, eventsJson }, resultParts }) =>
-      outcome.output.length + (resultParts > 0 ? 0 : (outcome.resultJson?.length ?? 0)) + (eventsJson?.length ?? 0),
-  });
+  const finishing = createFinishing(query, parts, db.kind);
 
   return {
     insert: (row: NewExecution): Promise<void> => inserts.add(row),
@@ -96,37 +73,18 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
      * stands for already. A key older than `expiredBefore` is taken over.
      */
     async insertOnce(row: NewExecution, request: IdempotentRequest, expiredBefore: Date) {
-      const columns = INSERT_COLUMNS.map(([name]) => name).join(', ');
-      const offset = 7;
       const statement = `
-        with taken as (
-          insert into idempotency_keys (workspace_id, principal_id, route, key, digest, execution_id, created_at)
-          values ($1, $2, $3, $4, $5, $6, $${INSERT_COLUMNS.length + offset + 1}::timestamptz)
-          on conflict (workspace_id, principal_id, route, key) do update
-            set digest = excluded.digest, execution_id = excluded.execution_id, created_at = excluded.created_at
-            where idempotency_keys.created_at < $7::timestamptz
-          returning execution_id)
-        insert into executions (${columns}) select ${casts(INSERT_COLUMNS, offset)} from taken returning id`;
-      const { rows } = await query.executeQuery(
-        CompiledQuery.raw(statement, [
-          request.workspaceId,
-          request.principalId,
-          request.route,
-          request.key,
-          request.digest,
-          row.execution.id,
-          expiredBefore.toISOString(),
-          ...insertParameters(row),
-          row.execution.createdAt.toISOString(),
-        ]),
-      );
+        with ${TAKE_KEY}
+        insert into executions (${columnNames(INSERT_COLUMNS)}) select ${casts(INSERT_COLUMNS, KEY_PARAMETERS)} from taken returning id`;
+      const parameters = [...keyParameters(request, row.execution, expiredBefore), ...insertParameters(row)];
+      const { rows } = await query.executeQuery(CompiledQuery.raw(statement, parameters));
       if (rows.length === 1) return null;
-      const known = await findByKey(request, expiredBefore);
+      const known = await findByKey(query, request, expiredBefore);
       if (known === null) throw new AppError('INTERNAL', 'The Idempotency-Key expired while it was looked up. Send the request again.');
       return known;
     },
 
-    findByKey,
+    findByKey: (request: Omit<IdempotentRequest, 'digest'>, expiredBefore: Date) => findByKey(query, request, expiredBefore),
 
     /** `null`: it is not queued any more; somebody else has it, or it was cancelled. */
     async claim(id: string, workerId: string, startedAt: Date): Promise<ClaimedExecution | null> {
@@ -135,43 +93,13 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         .set({ status: 'running', token: sql<number>`token + 1`, worker_id: workerId, started_at: startedAt })
         .where('id', '=', id)
         .where('status', '=', 'queued')
-        .returning([
-          'workspace_id',
-          'principal_id',
-          'request_id',
-          'language',
-          'code',
-          'args_json',
-          'files_json',
-          'timeout_ms',
-          'typecheck',
-          'created_at',
-          'token',
-        ])
+        .returning(CLAIMED_COLUMNS)
         .executeTakeFirst();
-      if (row === undefined) return null;
-      return {
-        id,
-        workspaceId: row.workspace_id,
-        principalId: row.principal_id,
-        requestId: row.request_id,
-        language: row.language,
-        code: fromTextColumn(row.code),
-        args: JSON.parse(fromTextColumn(row.args_json)) as AcceptedExecution['args'],
-        files: row.files_json === null ? {} : (JSON.parse(fromTextColumn(row.files_json)) as AcceptedExecution['files']),
-        timeoutMs: row.timeout_ms,
-        typecheck: row.typecheck,
-        createdAt: row.created_at,
-        token: row.token,
-      };
+      return row === undefined ? null : toClaimedExecution(row);
     },
 
     /** false: the token is stale or the execution has ended; nothing was written. */
-    async finish(ended: EndedExecution): Promise<boolean> {
-      const { resultJson } = ended.outcome;
-      const isLong = resultJson !== null && resultJson.length > RESULT_PART_LENGTH;
-      return await finishes.add({ ended, resultParts: isLong ? await parts.write(ended.id, ended.token, resultJson) : 0 });
-    },
+    finish: async (ended: EndedExecution): Promise<boolean> => (await finishing.finish(ended)) !== null,
 
     async find(id: string, visible: Visibility): Promise<{ record: ExecutionRecord; eventsJson: string | null } | null> {
       let statement = query
@@ -253,17 +181,4 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         await sql`vacuum ${sql.table(table)}`.execute(query);
     },
   };
-
-  async function findByKey(request: Omit<IdempotentRequest, 'digest'>, expiredBefore: Date) {
-    const row = await query
-      .selectFrom('idempotency_keys')
-      .select(['execution_id', 'digest'])
-      .where('workspace_id', '=', request.workspaceId)
-      .where('principal_id', '=', request.principalId)
-      .where('route', '=', request.route)
-      .where('key', '=', request.key)
-      .where('created_at', '>=', expiredBefore)
-      .executeTakeFirst();
-    return row === undefined ? null : { executionId: row.execution_id, digest: row.digest };
-  }
 }

@@ -1,6 +1,7 @@
+import type { Database } from '@code-executor/platform';
 import type { ExecutionOutcome } from '../execution.ts';
 import { toTextColumn } from './text-column.ts';
-import type { TypedColumns } from './values-statement.ts';
+import { columnNames, type TypedColumns, valuesStatements } from './values-statement.ts';
 
 export interface EndedExecution {
   readonly id: string;
@@ -16,7 +17,7 @@ export interface EndedExecution {
 }
 
 /** The first two say which row; the rest is set. */
-export const FINISH_COLUMNS: TypedColumns = [
+const FINISH_COLUMNS: TypedColumns = [
   ['id', 'text'],
   ['token', 'int4'],
   ['status', 'text'],
@@ -62,4 +63,43 @@ export function finishParameters({ ended, resultParts }: { readonly ended: Ended
     ended.outputTokens,
     ended.eventsJson,
   ];
+}
+
+/** Whose end was written. */
+export interface FinishedRow {
+  readonly id: string;
+  readonly token: number;
+  readonly workspace_id: string;
+  readonly principal_id: string;
+  readonly request_id: string;
+  readonly language: string;
+  readonly created_at: Date;
+}
+
+/**
+ * Writes the ends of n executions whose tokens are still good, and answers their FinishedRows. On PostgreSQL others lock
+ * several rows at once too: all do it in the order of the ids, so that no two wait for each other.
+ */
+export function finishStatements(kind: Database['kind']): (rows: number) => string {
+  const names = columnNames(FINISH_COLUMNS);
+  const set = FINISH_COLUMNS.slice(2)
+    .map(([name]) => `${name} = v.${name}`)
+    .join(', ');
+  const returning = 'returning e.id, e.token, e.workspace_id, e.principal_id, e.request_id, e.language, e.created_at';
+  if (kind === 'pglite') {
+    return valuesStatements(
+      FINISH_COLUMNS,
+      (values) => `update executions e set ${set} from (values ${values}) as v (${names})
+        where e.id = v.id and e.token = v.token and e.ended_at is null ${returning}`,
+    );
+  }
+  return valuesStatements(
+    FINISH_COLUMNS,
+    (values) => `with v (${names}) as (values ${values}),
+      held as materialized (
+        select e.id from executions e join v on e.id = v.id and e.token = v.token
+        where e.ended_at is null order by e.id for no key update of e)
+      update executions e set ${set} from v join held on held.id = v.id
+      where e.id = v.id and e.token = v.token and e.ended_at is null ${returning}`,
+  );
 }

@@ -93,4 +93,34 @@ export const executionMigrations: Record<string, Migration> = {
       await sql`drop table api_keys`.execute(db);
     },
   },
+  '003_fleet': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      for (const column of ['dispatched_at', 'lease_until', 'cancel_requested_at']) {
+        await sql`alter table executions add column ${sql.ref(column)} timestamptz`.execute(db);
+      }
+      // Neither holds the lease: renewing it every second then writes no index.
+      await sql`
+        create index executions_in_flight on executions (workspace_id)
+        where dispatched_at is not null and ended_at is null`.execute(db);
+      await sql`
+        create index executions_waiting on executions (workspace_id, id)
+        where dispatched_at is null and ended_at is null`.execute(db);
+      // A function, because only inside one does a count see what was committed while the lock was waited for.
+      await sql`
+        create function executions_room(of_workspace text, share integer) returns integer language plpgsql volatile as $$
+        begin
+          perform pg_advisory_xact_lock(hashtextextended('executions of ' || of_workspace, 0));
+          return share - (
+            select count(*) from executions
+            where workspace_id = of_workspace and dispatched_at is not null and ended_at is null
+          );
+        end $$`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`drop function executions_room(text, integer)`.execute(db);
+      for (const column of ['dispatched_at', 'lease_until', 'cancel_requested_at']) {
+        await sql`alter table executions drop column ${sql.ref(column)}`.execute(db);
+      }
+    },
+  },
 };

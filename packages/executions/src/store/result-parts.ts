@@ -1,3 +1,4 @@
+import type { Database } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
 import type { ExecutionTables } from './tables.ts';
 import { fromTextColumn, toTextColumn } from './text-column.ts';
@@ -6,20 +7,27 @@ import { fromTextColumn, toTextColumn } from './text-column.ts';
  * UTF-16 units. The embedded database works on the main thread: a 10 MB result in one statement would hold up every
  * other request for 150 to 500 ms, a part of this size for 1 to 3.
  */
-export const RESULT_PART_LENGTH = 128 * 1024;
+const PART_LENGTH = 128 * 1024;
+/** PostgreSQL works elsewhere; there a part costs a round trip and a commit. */
+const POSTGRES_PART_LENGTH = 2 * 1024 * 1024;
 
 export interface ResultParts {
+  /** Whether it is to be written in parts at all. */
+  isLong(resultJson: string): boolean;
   /** Answers the number of parts. They belong to the token: an older holder's are never read. */
   write(executionId: string, token: number, resultJson: string): Promise<number>;
   read(executionId: string, token: number, parts: number): Promise<string>;
 }
 
 /** Results too long for one statement. They are written before the end of their execution and count once it refers to them. */
-export function createResultParts(query: Kysely<ExecutionTables>): ResultParts {
+export function createResultParts(query: Kysely<ExecutionTables>, kind: Database['kind']): ResultParts {
+  const partLength = kind === 'postgres' ? POSTGRES_PART_LENGTH : PART_LENGTH;
   return {
+    isLong: (resultJson) => resultJson.length > PART_LENGTH,
+
     async write(executionId, token, resultJson) {
       let part = 0;
-      for (const text of split(resultJson)) {
+      for (const text of split(resultJson, partLength)) {
         await query
           .insertInto('execution_result_parts')
           .values({ execution_id: executionId, token, part, text: toTextColumn(text) })
@@ -50,9 +58,9 @@ export function createResultParts(query: Kysely<ExecutionTables>): ResultParts {
 }
 
 /** Never between the two halves of a pair of surrogates, which the database would replace. */
-function* split(text: string): Generator<string> {
+function* split(text: string, partLength: number): Generator<string> {
   for (let start = 0; start < text.length; ) {
-    let end = start + RESULT_PART_LENGTH;
+    let end = start + partLength;
     const last = text.charCodeAt(end - 1);
     if (end < text.length && last >= 0xd800 && last <= 0xdbff) end -= 1;
     yield text.slice(start, end);

@@ -41,6 +41,11 @@ export interface ExecutionsTable {
   output_tokens: number;
   /** See events/stored-events.ts; null: lost with the process that ran it. */
   events_json: string | null;
+  /** In the fleet: when its id was given to the queue; null: it waits for its workspace's share. */
+  dispatched_at: OptionalTime;
+  /** In the fleet: whoever runs it has lost it when this passes without a renewal. By the database's clock. */
+  lease_until: OptionalTime;
+  cancel_requested_at: OptionalTime;
 }
 
 export interface ExecutionResultPartsTable {

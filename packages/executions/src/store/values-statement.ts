@@ -16,3 +16,5 @@ export function valuesStatements(columns: TypedColumns, build: (values: string) 
 /** `$4::text, $5::int4 …` for one row that starts after `offset` parameters. */
 export const casts = (columns: TypedColumns, offset: number): string =>
   columns.map(([, type], index) => `$${offset + index + 1}::${type}`).join(', ');
+
+export const columnNames = (columns: TypedColumns): string => columns.map(([name]) => name).join(', ');

@@ -63,7 +63,7 @@ test('a holder that was killed and that nobody has reaped yet does not keep the 
     writeFileSync(join(directory, 'holder'), `${pid} ${started}`);
     await expect(openDatabase({ directory, log })).rejects.toThrow(`Process ${pid} uses the database`);
     process.kill(pid, 'SIGKILL');
-    await vi.waitUntil(() => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+    await vi.waitUntil(() => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')), { timeout: 10_000 });
     await (await openDatabase({ directory, log })).close();
   } finally {
     shell.kill('SIGKILL');

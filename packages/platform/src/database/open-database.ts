@@ -1,9 +1,9 @@
-import { Kysely, PostgresDialect } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
-import { Pool } from 'pg';
-import { AppError, messageOf } from '../errors.ts';
+import type { Kysely } from 'kysely';
+import type { Migration } from 'kysely/migration';
 import type { Logger } from '../logger.ts';
+import { migrate } from './migrate.ts';
 import { openPglite } from './open-pglite.ts';
+import { migratePostgres, openPostgres } from './open-postgres.ts';
 
 /** The one database of a process: PostgreSQL, or PGlite with the same SQL and migrations. */
 export interface Database {
@@ -20,33 +20,15 @@ export async function openDatabase(options: {
   readonly url?: string | undefined;
   readonly directory: string;
   readonly log: Logger;
+  /** PostgreSQL only: connections that this process holds at most; 10 by default. */
+  readonly connections?: number | undefined;
 }): Promise<Database> {
-  const kind = options.url ? 'postgres' : 'pglite';
-  const kysely = options.url ? openPostgres(options.url, options.log) : await openPglite(options.directory);
+  const { url, directory, log } = options;
+  const kysely = url ? openPostgres(url, log, options.connections) : await openPglite(directory);
   return {
-    kind,
+    kind: url ? 'postgres' : 'pglite',
     query: <Tables>() => kysely as unknown as Kysely<Tables>,
-    migrate: (name, migrations) => migrate(kysely, name, migrations),
+    migrate: (name, migrations) => (url ? migratePostgres(url, log, name, migrations) : migrate(kysely, name, migrations)),
     close: () => kysely.destroy(),
   };
-}
-
-function openPostgres(url: string, log: Logger): Kysely<unknown> {
-  const pool = new Pool({ connectionString: url, max: 10, connectionTimeoutMillis: 10_000 });
-  // An idle connection that PostgreSQL ends must not end this process; the next query opens a new one.
-  pool.on('error', (error) => log.warn({ err: error }, `a database connection was lost: ${messageOf(error)}`));
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
-}
-
-async function migrate(kysely: Kysely<unknown>, name: string, migrations: Readonly<Record<string, Migration>>): Promise<void> {
-  const migrator = new Migrator({
-    db: kysely,
-    provider: { getMigrations: async () => ({ ...migrations }) },
-    migrationTableName: `${name}_migrations`,
-    migrationLockTableName: `${name}_migrations_lock`,
-  });
-  const { error, results } = await migrator.migrateToLatest();
-  if (error === undefined) return;
-  const failed = results?.find((result) => result.status === 'Error');
-  throw new AppError('INTERNAL', `Migration ${failed?.migrationName ?? name} failed: ${messageOf(error)}`, { cause: error });
 }

@@ -1,0 +1,153 @@
+import type { Database } from '@code-executor/platform';
+import { CompiledQuery, type RawBuilder, sql } from 'kysely';
+import type { AcceptedExecution, ClaimedExecution } from '../execution.ts';
+import type { HeldExecution, Renewal } from '../ledger/port.ts';
+import { CANCELLED } from '../run/stop-reason.ts';
+import { CLAIMED_COLUMNS, type ClaimedRow, toClaimedExecution } from './claimed-execution.ts';
+import { SUBMIT_ONCE, type SubmittedExecution, submitParameters, submitStatement } from './dispatch-statement.ts';
+import { type ExpiredExecution, endExpired } from './end-expired.ts';
+import type { Visibility } from './execution-store.ts';
+import type { EndedExecution } from './finish-statement.ts';
+import { createFinishing } from './finishing.ts';
+import { findByKey, type IdempotentRequest, keyParameters } from './idempotency-key.ts';
+import { createResultParts } from './result-parts.ts';
+import type { ExecutionTables } from './tables.ts';
+import { createWriteBatch } from './write-batch.ts';
+
+const AGE_MS = sql`extract(epoch from clock_timestamp() - created_at) * 1000`;
+const leaseEnd = (leaseMs: number): RawBuilder<Date> => sql`clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
+
+export type FleetStore = ReturnType<typeof createFleetStore>;
+
+/**
+ * What the processes of the fleet ask of the rows besides ExecutionStore. All times that decide something are the
+ * database's own, since the clocks of many machines differ.
+ *
+ * An execution is *dispatched* once its id was given to the queue, and *in flight* from then to its end. At most a share of
+ * a workspace's executions is in flight; the others wait here, first in, first out.
+ */
+export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
+  const query = db.query<ExecutionTables>();
+  const finishing = createFinishing(query, createResultParts(query, db.kind), db.kind);
+
+  const submits = createWriteBatch<SubmittedExecution, boolean>({
+    async write(rows) {
+      const { rows: written } = await query.executeQuery<{ id: string; dispatched: boolean }>(
+        CompiledQuery.raw(submitStatement(rows.length), rows.flatMap(submitParameters)),
+      );
+      const dispatched = new Map(written.map((row) => [row.id, row.dispatched]));
+      return rows.map(({ execution }) => dispatched.get(execution.id) ?? false);
+    },
+    weigh: ({ execution }) => execution.code.length,
+  });
+
+  return {
+    /** Resolves when the row has committed. true: it is dispatched, its id is to be queued now; false: it waits for its turn. */
+    submit: (execution: AcceptedExecution, share: number): Promise<boolean> => submits.add({ execution, share }),
+
+    /** With its Idempotency-Key: both are written or neither, and `known` is what the key stands for already. */
+    async submitOnce(
+      execution: AcceptedExecution,
+      share: number,
+      request: IdempotentRequest,
+      expiredBefore: Date,
+    ): Promise<{ readonly dispatched: boolean } | { readonly known: { readonly executionId: string; readonly digest: string } }> {
+      const parameters = [...keyParameters(request, execution, expiredBefore), ...submitParameters({ execution, share })];
+      const { rows } = await query.executeQuery<{ dispatched: boolean }>(CompiledQuery.raw(SUBMIT_ONCE, parameters));
+      const [row] = rows;
+      if (row !== undefined) return { dispatched: row.dispatched };
+      const known = await findByKey(query, request, expiredBefore);
+      if (known === null) throw new Error('The Idempotency-Key expired while it was looked up.');
+      return { known };
+    },
+
+    /** Ids of the workspace's next executions that were dispatched by this very call and are to be queued. */
+    async dispatchNext(workspaceId: string, share: number): Promise<string[]> {
+      const { rows } = await sql<{ id: string }>`
+        with next as materialized (
+          select id from executions
+          where workspace_id = ${workspaceId} and dispatched_at is null and ended_at is null
+          order by id
+          limit (select case when exists (
+              select 1 from executions where workspace_id = ${workspaceId} and dispatched_at is null and ended_at is null)
+            then greatest(0, executions_room(${workspaceId}, ${share}::int4)) else 0 end)
+          for update skip locked)
+        update executions e set dispatched_at = clock_timestamp() from next where e.id = next.id and e.dispatched_at is null
+        returning e.id`.execute(query);
+      return rows.map(({ id }) => id).sort();
+    },
+
+    /** Executions that wait for their workspace's share, by workspace. */
+    async waiting(): Promise<Map<string, number>> {
+      const { rows } = await sql<{ workspace_id: string; count: number }>`
+        select workspace_id, count(*)::int4 as count from executions
+        where dispatched_at is null and ended_at is null group by workspace_id`.execute(query);
+      return new Map(rows.map(({ workspace_id, count }) => [workspace_id, count]));
+    },
+
+    /** Dispatched executions that nobody has claimed for so long; the queue should hold them. */
+    async unclaimed(olderThanMs: number, limit: number): Promise<string[]> {
+      const { rows } = await sql<{ id: string }>`
+        select id from executions
+        where dispatched_at is not null and ended_at is null and status = 'queued'
+          and dispatched_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+        order by id limit ${limit}`.execute(query);
+      return rows.map(({ id }) => id);
+    },
+
+    /** null: it is not queued any more; somebody else has it, or it was cancelled. */
+    async claim(id: string, workerId: string, leaseMs: number): Promise<ClaimedExecution | null> {
+      const { rows } = await sql<ClaimedRow>`
+        update executions set status = 'running', token = token + 1, worker_id = ${workerId}, started_at = clock_timestamp(),
+          dispatched_at = coalesce(dispatched_at, clock_timestamp()), lease_until = ${leaseEnd(leaseMs)}
+        where id = ${id} and status = 'queued'
+        returning ${sql.join(CLAIMED_COLUMNS.map((column) => sql.ref(column)))}`.execute(query);
+      return rows[0] === undefined ? null : toClaimedExecution(rows[0]);
+    },
+
+    /** Leases of executions that run and whose end nobody has judged, be they over or not; the others are `lost`. */
+    async renew(workerId: string, held: readonly HeldExecution[], leaseMs: number): Promise<Pick<Renewal, 'lost' | 'cancelled'>> {
+      if (held.length === 0) return { lost: [], cancelled: [] };
+      const { rows } = await sql<{ id: string; cancelled: boolean }>`
+        with held as materialized (
+          select e.id from executions e
+          join unnest(${held.map(({ executionId }) => executionId)}::text[], ${held.map(({ token }) => token)}::int4[]) h (id, token)
+            on e.id = h.id and e.token = h.token
+          where e.status = 'running' and e.worker_id = ${workerId}
+          order by e.id for no key update of e)
+        update executions e set lease_until = ${leaseEnd(leaseMs)} from held where e.id = held.id
+        returning e.id, e.cancel_requested_at is not null as cancelled`.execute(query);
+      const renewed = new Map(rows.map((row) => [row.id, row.cancelled]));
+      const ids = held.map(({ executionId }) => executionId);
+      return { lost: ids.filter((id) => !renewed.has(id)), cancelled: ids.filter((id) => renewed.get(id) === true) };
+    },
+
+    finish: finishing.finish,
+
+    endExpired: (judge: (expired: ExpiredExecution) => Promise<EndedExecution>, mayJudge: () => boolean) =>
+      endExpired(query, judge, mayJudge),
+
+    /**
+     * `ended`: it was queued and has ended as cancelled by this call; `requested`: whoever runs it is to be told;
+     * null: there is none that has not ended.
+     */
+    async requestCancel(id: string, visible: Visibility): Promise<'ended' | 'requested' | null> {
+      const whose = visible.principalId === undefined ? sql`` : sql`and principal_id = ${visible.principalId}`;
+      const { rows } = await sql<{ status: string }>`
+        update executions set
+          cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+          status = case status when 'queued' then 'cancelled' else status end,
+          ended_at = case status when 'queued' then clock_timestamp() end,
+          error_json = case status when 'queued' then ${JSON.stringify(CANCELLED.error)} end,
+          queue_ms = case status when 'queued' then ${AGE_MS} else queue_ms end,
+          total_ms = case status when 'queued' then ${AGE_MS} else total_ms end,
+          events_json = case status when 'queued'
+            then '[["s","queued",' || floor(extract(epoch from created_at) * 1000)::int8 || ']]' end
+        where id = ${id} and workspace_id = ${visible.workspaceId} ${whose} and ended_at is null
+        returning status`.execute(query);
+      const [row] = rows;
+      if (row === undefined) return null;
+      return row.status === 'cancelled' ? 'ended' : 'requested';
+    },
+  };
+}
