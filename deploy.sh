@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one command: starts, stops, watches and checks the service on this machine. `./deploy.sh help` lists what there is.
-# Needs bash, coreutils and Node 20 with npm; brings the rest. The parts lie in deploy/, one subject a file.
+# Needs bash, coreutils and either a Docker engine or Node 20 with npm; brings the rest. The parts lie in deploy/, one subject a file.
 set -euo pipefail
 umask 022
 
@@ -25,6 +25,18 @@ readonly ROOT
 . "$ROOT/deploy/up.sh"
 # shellcheck source=deploy/doctor.sh
 . "$ROOT/deploy/doctor.sh"
+# shellcheck source=deploy/docker/engine.sh
+. "$ROOT/deploy/docker/engine.sh"
+# shellcheck source=deploy/docker/images.sh
+. "$ROOT/deploy/docker/images.sh"
+# shellcheck source=deploy/docker/secrets.sh
+. "$ROOT/deploy/docker/secrets.sh"
+# shellcheck source=deploy/docker/fleet.sh
+. "$ROOT/deploy/docker/fleet.sh"
+# shellcheck source=deploy/docker/doctor.sh
+. "$ROOT/deploy/docker/doctor.sh"
+# shellcheck source=deploy/backup.sh
+. "$ROOT/deploy/backup.sh"
 # shellcheck source=deploy/checks.sh
 . "$ROOT/deploy/checks.sh"
 
@@ -36,6 +48,9 @@ main() {
     down) down "$@" ;;
     status) status "$@" ;;
     logs) logs "$@" ;;
+    scale) scale "$@" ;;
+    backup) backup "$@" ;;
+    restore) restore "$@" ;;
     doctor) doctor "$@" ;;
     test) run_checks "$@" ;;
     help | -h | --help) help ;;
@@ -47,11 +62,16 @@ help() {
   cat <<'HELP'
 usage: ./deploy.sh COMMAND
 
-  up [--embedded|--docker]  install what is missing, start in the background, wait until ready, run a first program
-  down                      stop the service and everything it started
+  up [--embedded | --docker [--workers N]]
+                            install what is missing, start in the background, wait until ready, run a first program;
+                            without an option: containers where a Docker engine answers, else one process
+  down                      stop it and everything it started; what it keeps is kept
+  scale WORKERS             change the number of workers of the Docker form
   status                    say whether it runs, where, and how it is
   logs [-f]                 show the end of its log, and follow it with -f
   doctor                    check every prerequisite and say how to mend what fails
+  backup FILE               write everything worth keeping into one archive, readable by its owner alone
+  restore FILE [--force]    bring such an archive back; --force: over what is there
   test                      format, lint, types, dead code, duplication and every test suite
   help                      this text
 

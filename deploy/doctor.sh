@@ -5,6 +5,12 @@ doctor() {
   (($# == 0)) || die "$EXIT_USAGE" "'doctor' takes no arguments."
   settle
   FAULTS=0
+  if is_fleet; then
+    NODE='' SERVICE_ENV=("HOME=$SERVICE_HOME" "PATH=$PATH") VIEW_BLOCKERS=() VIEW_PATHS=()
+    doctor_fleet
+    sum_up
+    return
+  fi
   NODE='' SERVICE_ENV=("HOME=$SERVICE_HOME" "PATH=$PATH") VIEW_BLOCKERS=() VIEW_PATHS=()
   check_account
   if [[ -n $SERVICE_UID ]]; then
@@ -23,12 +29,25 @@ doctor() {
   else
     unsure 'MCP servers file, port, service: cannot be checked without Node 24' "./deploy.sh up"
   fi
+  say_which_form
+  sum_up
+}
+
+sum_up() {
   say ''
   if ((FAULTS)); then
     say "$FAULTS to mend."
     return "$EXIT_FAILED"
   fi
   say 'Nothing to mend.'
+}
+
+say_which_form() {
+  if engine_answers && choose_compose; then
+    if [[ -d $DATA_DIR/database ]]; then good 'a Docker engine answers; this data directory is the embedded form'"'"'s'; else good "a Docker engine answers: './deploy.sh up' takes the Docker form"; fi
+  else
+    good "no Docker engine that '$(id -un)' may use: './deploy.sh up' takes the embedded form"
+  fi
 }
 
 good() { say "✓ $1"; }

@@ -181,13 +181,22 @@ descendants() {
   done
 }
 
-# ---- commands
+# ---- commands; a data directory with a fleet's record is asked through Compose (docker/fleet.sh)
+
+is_fleet() {
+  locate_fleet
+  has_fleet
+}
 
 down() {
   (($# == 0)) || die "$EXIT_USAGE" "'down' takes no arguments."
   settle
   refuse_unreadable
   if ! find_running; then
+    if is_fleet; then
+      down_fleet
+      return
+    fi
     say "Not running (data directory $DATA_DIR)."
     return 0
   fi
@@ -200,6 +209,10 @@ status() {
   settle
   refuse_unreadable
   if ! find_running; then
+    if is_fleet; then
+      status_fleet
+      return
+    fi
     say "Not running (data directory $DATA_DIR). './deploy.sh up' starts it."
     return "$EXIT_NOT_RUNNING"
   fi
@@ -211,6 +224,10 @@ status() {
 logs() {
   settle
   refuse_unreadable
+  if ! find_running && is_fleet; then
+    logs_fleet "$@"
+    return
+  fi
   local log_file=$DATA_DIR/logs/service.log
   [[ -f $log_file ]] || die "$EXIT_NOT_RUNNING" "There is no log yet ($log_file): './deploy.sh up' starts the service."
   case ${1:-} in

@@ -6,6 +6,11 @@ readonly READY_TIMEOUT_SECONDS=120
 up() {
   parse_form "$@"
   settle
+  choose_form
+  if [[ $FORM == docker ]]; then up_fleet; else up_embedded; fi
+}
+
+up_embedded() {
   if answer_running; then return; fi
   prepare_system_packages
   ensure_service_user
@@ -29,15 +34,49 @@ up() {
   introduce
 }
 
+# Sets ASKED_FORM and ASKED_WORKERS from the command line.
 parse_form() {
-  case "${1:-} $#" in
-    ' 0')
-      if docker info >/dev/null 2>&1; then say 'A Docker engine answers here, but the Docker form is not in this version yet: starting the embedded form.'; fi
-      ;;
-    '--embedded 1') ;;
-    '--docker 1') die "$EXIT_USAGE" "The Docker form is not in this version yet: './deploy.sh up --embedded' runs everything in one process." ;;
-    *) die "$EXIT_USAGE" 'usage: ./deploy.sh up [--embedded|--docker]' ;;
-  esac
+  ASKED_FORM='' ASKED_WORKERS=''
+  while (($#)); do
+    case "$1 ${2:-}" in
+      '--embedded '*) ASKED_FORM=embedded ;;
+      '--docker '*) ASKED_FORM=docker ;;
+      '--workers '[1-9] | '--workers '[1-9][0-9] | '--workers '[1-9][0-9][0-9])
+        ASKED_WORKERS=$2
+        shift
+        ;;
+      *) die "$EXIT_USAGE" 'usage: ./deploy.sh up [--embedded | --docker [--workers N]]' ;;
+    esac
+    shift
+  done
+  if [[ -n $ASKED_WORKERS && $ASKED_FORM == embedded ]]; then die "$EXIT_USAGE" "'--workers' belongs to the Docker form: the embedded form is one process."; fi
+  if [[ -n $ASKED_WORKERS ]]; then ASKED_FORM=docker; fi
+}
+
+# Sets FORM. What a data directory was begun with it stays, because the other form does not see its history; a new one
+# becomes a fleet where a Docker engine with Compose answers.
+choose_form() {
+  locate_fleet
+  local used=
+  if has_fleet; then used=docker; elif [[ -d $DATA_DIR/database ]]; then used=embedded; fi
+  if [[ -n $ASKED_FORM ]]; then
+    FORM=$ASKED_FORM
+  elif [[ -n $used ]]; then
+    FORM=$used
+    if [[ $used == embedded ]] && engine_answers && ! find_running; then
+      say "A Docker engine answers here, but the history in $DATA_DIR is the embedded form's: staying with it ('./deploy.sh up --docker' starts a fleet beside it, which does not see it)."
+    fi
+  elif engine_answers && choose_compose; then
+    FORM=docker
+  else
+    FORM=embedded
+  fi
+  if [[ $FORM == docker ]] && find_running; then
+    die "$EXIT_FAILED" "The embedded form runs in $DATA_DIR (pid $SERVICE_PID): './deploy.sh down' first."
+  fi
+  if [[ $FORM == embedded ]] && fleet_runs; then
+    die "$EXIT_FAILED" "The Docker form runs for $DATA_DIR (Compose project $PROJECT): './deploy.sh down' first."
+  fi
 }
 
 # Where it runs already: says so and returns 0, or ends with what to do. Returns 1 where it does not run.

@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2153 # shared variables
+# `doctor` for the Docker form: the engine, Compose, the images, what the worker's container may do, and the containers.
+
+doctor_fleet() {
+  local reason
+  if ! reason=$(why_no_engine); then
+    bad 'the Docker engine cannot be used' "$reason"
+    return
+  fi
+  good "Docker Engine $(docker version --format '{{.Server.Version}}')"
+  if choose_compose; then good "$("${COMPOSE[@]}" version 2>/dev/null | head -n 1)"; else bad 'Compose is missing' "$(install_command docker-compose)"; fi
+  check_images
+  check_engine_security
+  check_data_dir
+  check_resources
+  check_fleet
+}
+
+check_images() {
+  plan_images
+  local image
+  for image in "$REDIS_IMAGE" "$POSTGRES_IMAGE"; do
+    if has_image "$image"; then good "image $image"; else unsure "the image $image is not here yet" './deploy.sh up pulls it'; fi
+  done
+  for image in "$SERVICES_IMAGE" "$WORKER_IMAGE"; do
+    if has_image "$image"; then good "image $image"; else unsure "the image $image of this checkout is not built yet" './deploy.sh down && ./deploy.sh up builds it'; fi
+  done
+}
+
+# Tries what the worker's sandboxes need, in its image and under its profile.
+check_engine_security() {
+  local options
+  options=$(docker info --format '{{join .SecurityOptions " "}}' 2>/dev/null)
+  if [[ $options == *seccomp* ]]; then good 'the engine has seccomp'; else bad 'the engine has no seccomp: programs would run without our profile' 'use a kernel and an engine with seccomp'; fi
+  has_image "$WORKER_IMAGE" || return 0
+  local error
+  if error=$(docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true \
+    --security-opt "seccomp=$ROOT/sandbox-image/seccomp.json" --user "$WORKER_UID:$WORKER_UID" --entrypoint unshare "$WORKER_IMAGE" \
+    --user --map-root-user --mount --pid --net --ipc --uts --fork true 2>&1); then
+    good 'a worker container can make user namespaces'
+  else
+    bad "a worker container cannot make user namespaces ($(tail -n 1 <<<"$error"))" "$(why_no_container_namespaces "$options")"
+  fi
+}
+
+why_no_container_namespaces() {
+  if [[ $(setting kernel/apparmor_restrict_unprivileged_userns) == 1 ]]; then
+    printf 'AppArmor restricts user namespaces here: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or load the profile that docs/operations.md describes'
+  elif [[ $(setting user/max_user_namespaces) == 0 || $(setting kernel/unprivileged_userns_clone) == 0 ]]; then
+    why_no_namespaces
+  elif [[ $1 == *apparmor* ]]; then
+    printf "the engine's AppArmor profile is likely in the way: docs/operations.md, 'Hosts with AppArmor'"
+  else
+    printf "docs/operations.md, 'When something fails'; './deploy.sh up --embedded' runs on the host itself"
+  fi
+}
+
+check_fleet() {
+  if ! fleet_runs; then
+    good "the fleet (Compose project $PROJECT) does not run"
+    return
+  fi
+  local service state
+  while read -r _ service state; do
+    if [[ $state == healthy ]]; then good "$service is healthy"; else bad "$service is $state" "./deploy.sh logs"; fi
+  done < <(container_states | sort | uniq -c)
+}
