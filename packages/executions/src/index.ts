@@ -1,6 +1,7 @@
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
+export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
 export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';
@@ -9,8 +10,17 @@ export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 export { createInProcessQueue } from './queue/in-process-queue.ts';
 export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
+export { heldExecutions } from './store/call-fence.ts';
+export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';
 export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';
-export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
-export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
-export { heldExecutions } from './store/call-fence.ts';
+export { type Catalog, type CatalogSnapshots, type CatalogSnapshotsOptions, createCatalogSnapshots } from './worker/catalog-snapshots.ts';
+export {
+  createWorkerExecutions,
+  type WorkerExecutions,
+  type WorkerExecutionsOptions,
+  type WorkerExecutionsStats,
+} from './worker/create-worker-executions.ts';
+export { followCancellations } from './worker/follow-cancellations.ts';
+export { createRemoteLedger, type RemoteLedger } from './worker/remote-ledger.ts';
+export { executorSettings, sandboxLimitsOf } from './worker/settings.ts';

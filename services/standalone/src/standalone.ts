@@ -8,10 +8,11 @@ import {
   createPreparer,
   createTypechecker,
   executionMigrations,
+  sandboxLimitsOf,
 } from '@code-executor/executions';
 import { buildGateway } from '@code-executor/gateway';
 import { type Closable, closeAll, type Logger, openDatabase } from '@code-executor/platform';
-import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram, type SandboxLimits } from '@code-executor/sandbox';
+import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram } from '@code-executor/sandbox';
 import { createToolDomain } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -49,7 +50,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const dataDir = config.EXECUTOR_DATA_DIR;
   const snapshotsDir = join(dataDir, 'snapshots');
   await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
-  const limits = sandboxLimits(config);
+  const limits = sandboxLimitsOf(config);
 
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
@@ -116,14 +117,3 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const address = await gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
   log.info({ address, adapter: adapter.name, dataDir }, `listening on ${address}`);
 }
-
-const sandboxLimits = (config: StandaloneConfig): SandboxLimits => ({
-  memoryMb: config.EXECUTOR_MEMORY_MB,
-  processes: config.EXECUTOR_PROCESSES,
-  openFiles: config.EXECUTOR_OPEN_FILES,
-  fileSizeMb: config.EXECUTOR_FILE_SIZE_MB,
-  workspaceMb: config.EXECUTOR_WORKSPACE_MB,
-  tmpMb: config.EXECUTOR_TMP_MB,
-  shmMb: config.EXECUTOR_SHM_MB,
-  inodes: config.EXECUTOR_INODES,
-});

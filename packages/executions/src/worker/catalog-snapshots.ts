@@ -8,8 +8,8 @@ export interface Catalog {
 }
 
 export interface CatalogSnapshotsOptions {
-  /** The catalog as it is now, which may be newer than what was asked for. */
-  readonly fetchCatalog: (signal: AbortSignal) => Promise<Catalog>;
+  /** The catalog of this version, or a newer one where nobody has it any more. */
+  readonly fetchCatalog: (version: string, signal: AbortSignal) => Promise<Catalog>;
   /** Writes the wrappers and answers where they are. */
   readonly writeSnapshot: (tools: readonly ToolDefinition[]) => Promise<{ readonly dir: string }>;
   /** The newest snapshot has changed: warm sandboxes are to see it. */
@@ -21,7 +21,7 @@ export interface CatalogSnapshotsOptions {
 /** The wrappers on this worker's disk, by the version of the catalog they were made from. */
 export interface CatalogSnapshots {
   /** Fetches what is not here yet. Throws the signal's reason, or what fetching threw. */
-  dir(version: string | undefined, signal: AbortSignal): Promise<string>;
+  dir(version: string, signal: AbortSignal): Promise<string>;
   /** The fleet is at this version: fetch it and turn to it, without anybody waiting. */
   follow(version: string): void;
   /** Resolves when the first one is there. */
@@ -41,19 +41,21 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
   const known = new Map<string, string>();
   const fetching = new Map<string, Promise<string>>();
   let newest: { readonly version: string; readonly dir: string } | null = null;
+  /** What the last renewal said. */
+  let followed: string | null = null;
   let mayRetryAtMs = 0;
   const first = Promise.withResolvers<void>();
 
   return {
     async dir(version, signal) {
       signal.throwIfAborted();
-      const wanted = version ?? newest?.version;
-      const found = wanted === undefined ? undefined : known.get(wanted);
-      if (found === undefined || wanted === undefined) return await unlessAborted(fetch(wanted ?? ''), signal);
-      remember(wanted, found);
+      const found = known.get(version);
+      if (found === undefined) return await unlessAborted(fetch(version), signal);
+      remember(version, found);
       return found;
     },
     follow(version) {
+      followed = version;
       if (version === newest?.version || closing.signal.aborted || performance.now() < mayRetryAtMs) return;
       const found = known.get(version);
       if (found !== undefined) {
@@ -84,13 +86,17 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
   }
 
   async function fetchAndWrite(version: string): Promise<string> {
-    const catalog = await within(FETCH_MS, closing.signal, fetchCatalog);
+    const catalog = await within(FETCH_MS, closing.signal, (signal) => fetchCatalog(version, signal));
     const { dir } = await writeSnapshot(catalog.tools);
-    // The catalog has moved on since: nobody has the older one any more, and the newer one is what the next claim names.
-    if (version !== '') remember(version, dir);
+    remember(version, dir);
     remember(catalog.version, dir);
-    turnTo(catalog.version, dir);
+    if (isFollowed(version, catalog.version)) turnTo(catalog.version, dir);
     return dir;
+  }
+
+  /** A claim may name a version that the fleet has left behind; the warm sandboxes stay with the fleet's. */
+  function isFollowed(asked: string, answered: string): boolean {
+    return newest === null || asked === followed || answered === followed;
   }
 
   function turnTo(version: string, dir: string): void {

@@ -45,6 +45,8 @@ export interface WorkerExecutionsStats {
   readonly eventFailures: number;
   /** Milliseconds since a renewal succeeded; null: none did yet. */
   readonly renewedMsAgo: number | null;
+  /** It has wrappers and takes from the queue. */
+  readonly taking: boolean;
   readonly draining: boolean;
 }
 
@@ -77,6 +79,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   const listeners = new Set<(event: ExecutionEnded) => void>();
   const underWay = new Map<string, Promise<void>>();
   const draining = new AbortController();
+  let taking = false;
 
   const leases = createLeaseKeeper({
     ledger,
@@ -95,8 +98,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     onCatalogVersion: (version) => snapshots.follow(version),
   });
   const events = createEventPusher({ ledger, log, onStale: (executionId) => leases.lose(executionId, 'its events were refused') });
-  const onCatalogVersion = (version: string): void => snapshots.follow(version);
-  const rows = createWorkerRows({ ledger, leases, events, live, log, now, onCatalogVersion });
+  const rows = createWorkerRows({ ledger, leases, events, live, log, now });
   const shared = {
     store: rows,
     live,
@@ -127,7 +129,9 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       leases.start();
       // Nothing is taken before the wrappers are there; while the ledger is away they are not.
       void snapshots.first.then(() => {
-        if (!draining.signal.aborted) queue.start();
+        if (draining.signal.aborted) return;
+        taking = true;
+        queue.start();
       });
     },
     cancel,
@@ -145,6 +149,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
         events: sent,
         eventFailures: failures,
         renewedMsAgo: renewedAtMs === null ? null : performance.now() - renewedAtMs,
+        taking,
         draining: draining.signal.aborted,
       };
     },
@@ -209,7 +214,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
 
   async function snapshotDir(_workspaceId: string, catalogVersion: string | undefined, stop: AbortSignal): Promise<string> {
     try {
-      return await within(SNAPSHOT_MS, stop, (signal) => snapshots.dir(catalogVersion, signal));
+      return await within(SNAPSHOT_MS, stop, (signal) => snapshots.dir(catalogVersion ?? '', signal));
     } catch (error) {
       stop.throwIfAborted();
       throw new AppError('TOOLS_UNAVAILABLE', `The wrappers of the tools could not be fetched: ${messageOf(error)}`, { cause: error });

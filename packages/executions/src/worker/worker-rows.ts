@@ -13,7 +13,6 @@ export interface WorkerRowsOptions {
   readonly live: LiveExecutions;
   readonly log: Logger;
   readonly now: () => number;
-  readonly onCatalogVersion: (version: string) => void;
 }
 
 export interface WorkerRows extends ClaimableRows {
@@ -32,7 +31,7 @@ interface Claim {
 const REMEMBERED_MAXIMUM = 10_000;
 
 /** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
-export function createWorkerRows({ ledger, leases, events, live, log, now, onCatalogVersion }: WorkerRowsOptions): WorkerRows {
+export function createWorkerRows({ ledger, leases, events, live, log, now }: WorkerRowsOptions): WorkerRows {
   const claims = new Map<string, Claim>();
   const started = new Set<string>();
 
@@ -50,7 +49,6 @@ export function createWorkerRows({ ledger, leases, events, live, log, now, onCat
       leases.add(held, askedAtMs);
       const { log: eventLog } = live.open(execution, now());
       claims.set(executionId, { grant, stopEvents: events.follow(held, grant, eventLog), isFinishing: false, otherEnd: null });
-      onCatalogVersion(catalogVersion);
       return { ...execution, bearer: grant, catalogVersion };
     },
 

@@ -1,0 +1,42 @@
+import { availableParallelism } from 'node:os';
+import { wholeNumber } from '@code-executor/platform';
+import { DEFAULT_LIMITS, type SandboxLimits } from '@code-executor/sandbox';
+import { z } from 'zod';
+
+const cores = availableParallelism();
+const megabytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'MB' });
+const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
+
+/** The variables of whoever runs programs: the embedded form and the fleet's worker. */
+export const executorSettings = {
+  /** Warm sandboxes. A burst of as many simple programs is answered warm; each idle one costs some 5 MB. */
+  EXECUTOR_POOL_TYPESCRIPT: count(0, 256, 'sandboxes').default(Math.max(4, cores * 4)),
+  EXECUTOR_POOL_PYTHON: count(0, 256, 'sandboxes').default(Math.max(3, cores * 3)),
+  /** Executions that run at once; each may use up to the memory limit. */
+  EXECUTOR_CONCURRENCY: count(1, 1_024, 'executions').default(Math.max(16, cores * 8)),
+  EXECUTOR_MEMORY_MB: megabytes(64, 1_024).default(DEFAULT_LIMITS.memoryMb),
+  EXECUTOR_PROCESSES: count(16, 4_096, 'processes').default(DEFAULT_LIMITS.processes),
+  EXECUTOR_OPEN_FILES: count(64, 65_536, 'files').default(DEFAULT_LIMITS.openFiles),
+  EXECUTOR_FILE_SIZE_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.fileSizeMb),
+  EXECUTOR_WORKSPACE_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.workspaceMb),
+  EXECUTOR_TMP_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.tmpMb),
+  EXECUTOR_SHM_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.shmMb),
+  EXECUTOR_INODES: count(256, 1_000_000, 'inodes').default(DEFAULT_LIMITS.inodes),
+  /** Directory of Python packages that programs may import. */
+  EXECUTOR_PYTHON_PACKAGES_DIR: z.string().optional(),
+  /** `launcher` needs a C compiler at the first start, `bubblewrap` needs bwrap; `auto` takes the first that works. */
+  EXECUTOR_SANDBOX: z.enum(['auto', 'launcher', 'bubblewrap']).default('auto'),
+};
+
+const settings = z.object(executorSettings);
+
+export const sandboxLimitsOf = (config: z.infer<typeof settings>): SandboxLimits => ({
+  memoryMb: config.EXECUTOR_MEMORY_MB,
+  processes: config.EXECUTOR_PROCESSES,
+  openFiles: config.EXECUTOR_OPEN_FILES,
+  fileSizeMb: config.EXECUTOR_FILE_SIZE_MB,
+  workspaceMb: config.EXECUTOR_WORKSPACE_MB,
+  tmpMb: config.EXECUTOR_TMP_MB,
+  shmMb: config.EXECUTOR_SHM_MB,
+  inodes: config.EXECUTOR_INODES,
+});

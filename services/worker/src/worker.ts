@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import {
+  createCatalogSnapshots,
+  createPreparer,
+  createQueueConsumer,
+  createRemoteLedger,
+  createTypechecker,
+  createWorkerExecutions,
+  followCancellations,
+  sandboxLimitsOf,
+} from '@code-executor/executions';
+import { type Closable, closeAll, createServiceSigner, type Logger } from '@code-executor/platform';
+import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram } from '@code-executor/sandbox';
+import { createRemoteTools } from '@code-executor/tools';
+import { createWrapperStore } from '@code-executor/wrappers';
+import packageJson from '../../../package.json' with { type: 'json' };
+import type { WorkerConfig } from './config.ts';
+import { collectMetrics } from './metrics.ts';
+import { openStatusServer } from './status-server.ts';
+
+/**
+ * Runs the fleet's programs. Answers what was opened, in order; the caller closes it. When a part cannot be opened, those
+ * opened before are closed and the error is thrown. A Redis or a proxy that is away is no reason: it is waited for.
+ */
+export async function startWorker(config: WorkerConfig, log: Logger): Promise<readonly Closable[]> {
+  const opened: Closable[] = [];
+  const open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>): Part => {
+    opened.push({ name, close: () => close(part) });
+    return part;
+  };
+  try {
+    await compose(config, log, open);
+    return opened;
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+type Open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>) => Part;
+
+async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<void> {
+  const startedAt = Date.now();
+  const dataDir = config.EXECUTOR_DATA_DIR;
+  const snapshotsDir = join(dataDir, 'snapshots');
+  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  const limits = sandboxLimitsOf(config);
+  // Another one with each start: what an earlier process had claimed is not this one's.
+  const workerId = `${hostname()
+    .replaceAll(/[^\w.-]/g, '-')
+    .slice(0, 80)}-${randomUUID().slice(0, 13)}`;
+  const authorize = createServiceSigner({ role: 'worker', name: workerId, key: config.EXECUTOR_WORKER_INTERNAL_KEY });
+  const proxy = { url: config.EXECUTOR_PROXY_URL, authorize };
+
+  const adapter = await openSandboxAdapter({
+    adapter: config.EXECUTOR_SANDBOX,
+    dataDir,
+    snapshotsDir,
+    pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+    log,
+  });
+  open('sandboxes', adapter, (part) => part.close());
+  const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
+  const pool = open('pool', createSandboxPool({ adapter, targets, limits, log }), (part) => part.close());
+
+  const tools = open('tools', createRemoteTools({ ...proxy, log }), (part) => part.close());
+  const inUse = (): Iterable<string> => snapshots.dirs();
+  const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir, inUse }), (part) => part.close());
+  const snapshots = createCatalogSnapshots({
+    fetchCatalog: tools.fetchCatalog,
+    writeSnapshot: wrapperStore.snapshot,
+    onNewest: pool.retarget,
+    log,
+  });
+  open('snapshots', snapshots, (part) => part.close());
+
+  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
+  const preparer = open('preparer', createPreparer({}), (part) => part.close());
+  const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
+  const ledger = open('ledger', createRemoteLedger(proxy), (part) => part.close());
+  const slots = config.EXECUTOR_CONCURRENCY;
+  const executions = createWorkerExecutions({
+    workerId,
+    ledger,
+    openQueue: (handler) => createQueueConsumer({ redis: config.REDIS_URL, concurrency: slots, log, handler }),
+    tools,
+    snapshots,
+    preparer,
+    typechecker,
+    pool,
+    runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    sandboxLimits: limits,
+    slots,
+    log,
+  });
+  const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel });
+  open('cancellations', cancellations, (part) => part.close());
+
+  const status = await openStatusServer({
+    host: config.EXECUTOR_HOST,
+    port: config.EXECUTOR_PORT,
+    about: { workerId, version: packageJson.version, startedAt },
+    executions,
+    pool,
+    queueAnswers: cancellations.answers,
+    metrics: collectMetrics({ executions, pool }),
+  });
+  open('status', status, (part) => part.close());
+  // Last, so that it is closed first: while it drains, everything that it needs still stands.
+  open('executions', executions, (part) => part.close({ graceMs: config.EXECUTOR_DRAIN_SECONDS * 1_000 }));
+  executions.start();
+  log.info({ address: status.address, adapter: adapter.name, workerId, slots, dataDir }, `taking executions; health on ${status.address}`);
+}
