@@ -1,6 +1,7 @@
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
+export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/create-ledger.ts';
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
@@ -8,6 +9,7 @@ export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer
 export { createQueueProducer, type QueueProducer } from './queue/bullmq-producer.ts';
 export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 export { createInProcessQueue } from './queue/in-process-queue.ts';
+export { type Reconciler, type ReconcilerOptions, startReconciler } from './reconcile/start-reconciler.ts';
 export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { heldExecutions } from './store/call-fence.ts';

@@ -14,6 +14,8 @@ import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
 
+/** The tries of one claim come within two seconds. */
+const CLAIM_REPEATABLE_MS = 3_000;
 const AGE_MS = sql`extract(epoch from clock_timestamp() - created_at) * 1000`;
 const leaseEnd = (leaseMs: number): RawBuilder<Date> => sql`clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
 
@@ -95,14 +97,23 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
       return rows.map(({ id }) => id);
     },
 
-    /** null: it is not queued any more; somebody else has it, or it was cancelled. */
+    /**
+     * null: it is not queued any more; somebody else has it, or it was cancelled. A worker whose answer got lost may ask again
+     * for a while; that it does not start twice what it has already is for the worker to see to.
+     */
     async claim(id: string, workerId: string, leaseMs: number): Promise<ClaimedExecution | null> {
+      const columns = sql.join(CLAIMED_COLUMNS.map((column) => sql.ref(column)));
       const { rows } = await sql<ClaimedRow>`
         update executions set status = 'running', token = token + 1, worker_id = ${workerId}, started_at = clock_timestamp(),
           dispatched_at = coalesce(dispatched_at, clock_timestamp()), lease_until = ${leaseEnd(leaseMs)}
         where id = ${id} and status = 'queued'
-        returning ${sql.join(CLAIMED_COLUMNS.map((column) => sql.ref(column)))}`.execute(query);
-      return rows[0] === undefined ? null : toClaimedExecution(rows[0]);
+        returning ${columns}`.execute(query);
+      if (rows[0] !== undefined) return toClaimedExecution(rows[0]);
+      const again = await sql<ClaimedRow>`
+        select ${columns} from executions
+        where id = ${id} and status = 'running' and worker_id = ${workerId}
+          and started_at > clock_timestamp() - ${CLAIM_REPEATABLE_MS} * interval '1 millisecond'`.execute(query);
+      return again.rows[0] === undefined ? null : toClaimedExecution(again.rows[0]);
     },
 
     /** Leases of executions that run and whose end nobody has judged, be they over or not; the others are `lost`. */

@@ -1,0 +1,124 @@
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
+import { AppError, type Database, type Grants, type Logger, messageOf } from '@code-executor/platform';
+import type { Redis } from 'ioredis';
+import type { ExecutionEnded } from '../end-execution.ts';
+import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import { createLiveWriter } from '../live-stream/live-writer.ts';
+import type { ExecutionRecord } from '../port.ts';
+import { createExecutionStore } from '../store/execution-store.ts';
+import type { EndedExecution } from '../store/finish-statement.ts';
+import { createFleetStore } from '../store/fleet-store.ts';
+import { createDispatcher } from './dispatch-next.ts';
+import { endedEvent, endedRecord } from './ended-row.ts';
+import { LEASE_MS } from './lease.ts';
+import type { ExecutionLedger, HeldExecution } from './port.ts';
+
+export interface LedgerOptions {
+  readonly db: Database;
+  readonly log: Logger;
+  /** For commands and PUBLISH; one that fails at once while Redis is away (`openRedis`). */
+  readonly redis: Redis;
+  readonly queue: { add(executionIds: readonly string[]): Promise<void> };
+  readonly grants: Grants;
+  readonly catalogVersion: (workspaceId: string) => string | Promise<string>;
+  /** How many executions of one workspace may be in flight now. */
+  readonly share: () => number;
+  readonly onEnded: (event: ExecutionEnded) => void;
+  readonly now?: (() => number) | undefined;
+}
+
+export interface LocalLedger extends ExecutionLedger {
+  /** Resolves when what ends have set going is done. */
+  close(): Promise<void>;
+}
+
+/** Preparation, type check, the wait for a sandbox and the tries to write the end, together; a grant lives so much longer than the program. */
+const GRANT_MARGIN_MS = 180_000;
+const WORKER_REPORT_SECONDS = 10;
+const WORKER_ID = /^[\w.-]{1,100}$/;
+
+/** The ledger where the rows are: in mcp-proxy. A Redis that is away costs the live events alone. */
+export function createLedger(options: LedgerOptions): LocalLedger {
+  const { db, log, redis, grants, onEnded, now = Date.now } = options;
+  const store = createExecutionStore(db);
+  const fleet = createFleetStore(db);
+  const live = createLiveWriter(redis);
+  const dispatcher = createDispatcher({ ...options, fleet });
+
+  return {
+    async claim(executionId, { workerId }) {
+      assertWorkerId(workerId);
+      const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
+      if (execution === null) return null;
+      const { workspaceId, principalId, token, timeoutMs } = execution;
+      const [grant, catalogVersion] = await Promise.all([
+        grants.issue({ executionId, workspaceId, principalId, token }, new Date(now() + timeoutMs + GRANT_MARGIN_MS)),
+        options.catalogVersion(workspaceId),
+      ]);
+      return { execution, grant, catalogVersion };
+    },
+
+    async renew(report, held) {
+      assertWorkerId(report.workerId);
+      const reported = redis.set(`executor:worker:${report.workerId}`, JSON.stringify(report), 'EX', WORKER_REPORT_SECONDS);
+      reported.catch((error: unknown) => log.debug({ reason: messageOf(error) }, "A worker's report could not be passed on"));
+      const renewal = await withDatabase(() => fleet.renew(report.workerId, held, LEASE_MS));
+      return { ...renewal, catalogVersion: await options.catalogVersion(DEFAULT_WORKSPACE_ID) };
+    },
+
+    async publish(held, grant, events) {
+      await assertGranted(held, grant);
+      await live.publish(held.executionId, events);
+    },
+
+    async finish(ended, grant) {
+      const { workspaceId } = await assertGranted({ executionId: ended.id, token: ended.token }, grant);
+      const row = await withDatabase(() => fleet.finish(ended));
+      if (row === null) return await adoptEnd(ended, workspaceId);
+      announce(ended.id);
+      dispatcher.ended(row.workspace_id);
+      onEnded(endedEvent(ended, row));
+      return { written: true, record: endedRecord(ended, row) };
+    },
+
+    close: () => dispatcher.close(),
+  };
+
+  async function assertGranted(held: HeldExecution, bearer: string) {
+    const grant = await grants.verify(bearer);
+    if (grant.executionId === held.executionId && grant.token === held.token && held.token > 0) return grant;
+    throw new AppError('STALE_CLAIM', `This grant is for another claim than that on ${held.executionId.slice(0, 64)}.`);
+  }
+
+  /** A try whose answer got lost may have written it; whoever died then has told nobody. */
+  async function adoptEnd(ended: EndedExecution, workspaceId: string): Promise<{ written: boolean; record: ExecutionRecord }> {
+    const found = await withDatabase(() => store.find(ended.id, { workspaceId }));
+    if (found === null || found.record.endedAt === null)
+      throw new AppError('STALE_CLAIM', `The claim on ${ended.id} is held by somebody else.`);
+    announce(ended.id);
+    dispatcher.ended(workspaceId);
+    const isOurs = found.record.endedAt === ended.endedAt.toISOString() && found.record.status === ended.outcome.status;
+    return { written: isOurs, record: found.record };
+  }
+
+  function announce(executionId: string): void {
+    redis
+      .publish(CHANNELS.ended, JSON.stringify({ executionId }))
+      .catch((error: unknown) =>
+        log.debug({ executionId, reason: messageOf(error) }, 'An end could not be announced; whoever waits looks for it'),
+      );
+  }
+}
+
+function assertWorkerId(workerId: string): void {
+  if (!WORKER_ID.test(workerId))
+    throw new AppError('INVALID_REQUEST', 'A worker id has 1 to 100 letters, digits, dots, dashes and underscores.');
+}
+
+async function withDatabase<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await act();
+  } catch (error) {
+    throw new AppError('LEDGER_UNAVAILABLE', `The database does not answer: ${messageOf(error)}`, { cause: error });
+  }
+}

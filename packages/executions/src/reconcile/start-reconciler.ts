@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Database, type Logger, messageOf } from '@code-executor/platform';
+import type { Redis } from 'ioredis';
+import type { ExecutionEnded } from '../end-execution.ts';
+import { createDispatcher } from '../ledger/dispatch-next.ts';
+import { endedEvent } from '../ledger/ended-row.ts';
+import { LEASE_MS } from '../ledger/lease.ts';
+import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import type { EffectsOf } from '../run/dependencies.ts';
+import { createFleetStore } from '../store/fleet-store.ts';
+import { createHearing } from './hearing.ts';
+import { judgeLost } from './judge-lost.ts';
+
+export interface ReconcilerOptions {
+  readonly db: Database;
+  readonly log: Logger;
+  /** For commands and PUBLISH; one that fails at once while Redis is away (`openRedis`). */
+  readonly redis: Redis;
+  readonly queue: { add(executionIds: readonly string[]): Promise<void>; holds(executionId: string): Promise<boolean> };
+  readonly effectsOf: EffectsOf;
+  readonly share: () => number;
+  readonly onEnded: (event: ExecutionEnded) => void;
+}
+
+export interface Reconciler {
+  /** Resolves when the look under way is over. */
+  stop(): Promise<void>;
+}
+
+const INTERVAL_MS = 500;
+/** From the commit of a row to its id in the queue it takes milliseconds; after this it was lost on the way. */
+const UNCLAIMED_MS = 1_000;
+const UNCLAIMED_AT_ONCE = 500;
+
+/**
+ * Mends every half second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
+ * dispatches what waits where there is room. Runs in every mcp-proxy; they take turns by a lock in the database.
+ */
+export function startReconciler(options: ReconcilerOptions): Reconciler {
+  const { db, log, redis, queue, effectsOf, onEnded } = options;
+  const fleet = createFleetStore(db);
+  const dispatcher = createDispatcher({ ...options, fleet });
+  const hearing = createHearing(LEASE_MS, () => performance.now());
+  const stopping = new AbortController();
+  let isFailing = false;
+  const running = run();
+
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+      await dispatcher.close();
+    },
+  };
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await look();
+        if (isFailing) log.info('The reconciler has database and Redis again');
+        isFailing = false;
+      } catch (error) {
+        hearing.missed();
+        if (!isFailing) log.warn({ reason: messageOf(error) }, 'The reconciler cannot reach the database or Redis; it goes on trying');
+        isFailing = true;
+      }
+      await sleep(INTERVAL_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  async function look(): Promise<void> {
+    const mayJudge = hearing.begin();
+    await redis.ping();
+    await endLost(mayJudge);
+    await queueAgain();
+    await dispatchWaiting();
+    hearing.heard();
+  }
+
+  async function endLost(mayJudge: boolean): Promise<void> {
+    const judge = (expired: Parameters<typeof judgeLost>[0]) => judgeLost(expired, effectsOf, log);
+    const lost = (await fleet.endExpired(judge, () => mayJudge && hearing.isFresh())) ?? [];
+    for (const { ended, row } of lost) {
+      log.warn({ executionId: ended.id, effects: ended.outcome.effects }, 'The worker of an execution was lost');
+      onEnded(endedEvent(ended, row));
+      await redis.publish(CHANNELS.ended, JSON.stringify({ executionId: ended.id }));
+      dispatcher.ended(row.workspace_id);
+    }
+  }
+
+  async function queueAgain(): Promise<void> {
+    const unclaimed = await fleet.unclaimed(UNCLAIMED_MS, UNCLAIMED_AT_ONCE);
+    const held = await Promise.all(unclaimed.map((id) => queue.holds(id)));
+    const missing = unclaimed.filter((_, index) => held[index] === false);
+    if (missing.length === 0) return;
+    await queue.add(missing);
+    log.warn({ executions: missing.length }, 'Executions that the queue had lost were queued again');
+  }
+
+  async function dispatchWaiting(): Promise<void> {
+    for (const workspaceId of (await fleet.waiting()).keys()) await dispatcher.fill(workspaceId);
+  }
+}
