@@ -272,6 +272,8 @@ int main(int argc, char **argv) {
   memset(argv[0], 0, words);
   memcpy(argv[0], "init", words < 5 ? words - 1 : 4);
   setsid();
+  /* An order may come to an init that is gone already. */
+  signal(SIGPIPE, SIG_IGN);
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
   reports = mmap(NULL, sizeof *reports * SLOTS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -90,6 +90,7 @@ static void runtime_main(struct boot *boot) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGPIPE, SIG_DFL); /* The launcher ignores it, which would be inherited. */
   umask(022);
   if (chdir("/workspace") < 0) stop_because(report, "enter /workspace");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) stop_because(report, "set no_new_privs");
