@@ -19,14 +19,14 @@ export async function cancelExecution(
   if (live === undefined || !isVisible(visible, live)) {
     const found = await deps.store.find(executionId, visible);
     if (found === null) throw executionNotFound(executionId);
-    throw ended(found.record);
+    throw executionEnded(found.record);
   }
   if (deps.queue.remove(executionId)) await endExecution(live, 0, endWithoutProgram('cancelled', CANCELLED.error, 'not_started'), deps);
   else live.stop.abort(CANCELLED);
   const record = await live.ended;
-  if (record.status !== 'cancelled') throw ended(record);
+  if (record.status !== 'cancelled') throw executionEnded(record);
   return record;
 }
 
-const ended = ({ executionId, status }: ExecutionRecord): AppError =>
+export const executionEnded = ({ executionId, status }: ExecutionRecord): AppError =>
   new AppError('EXECUTION_ENDED', `Execution ${executionId} has ended already: ${status}.`, { details: { status } });

@@ -1,8 +1,12 @@
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
+export { createFleetExecutions, type FleetExecutions, type FleetExecutionsOptions } from './fleet/create-fleet-executions.ts';
+export { readReports, shareOf } from './fleet/live-workers.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
 export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/create-ledger.ts';
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
+export { CHANNELS } from './live-stream/fleet-channels.ts';
+export { createLiveWriter, type LiveWriter } from './live-stream/live-writer.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
 export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';

@@ -1,4 +1,4 @@
-import type { ExecutionStatus } from '@code-executor/contracts';
+import type { ExecutionEvent, ExecutionStatus } from '@code-executor/contracts';
 import { createEventLog, type EventLog } from './events/event-log.ts';
 import type { ExecutionRecord } from './port.ts';
 
@@ -63,32 +63,51 @@ export function createLiveExecutions(): LiveExecutions {
 
 /** The record of an execution under way: what it printed so far, and nothing that only its end can tell. */
 export function liveRecord(live: LiveExecution): ExecutionRecord {
-  const status: ExecutionStatus = live.startedMs === null ? 'queued' : 'running';
-  const output = live.log.outputText();
-  const toolCalls = live.log.events().flatMap((event) => (event.type === 'tool_call' ? [event.data] : []));
   const now = performance.now();
-  return {
+  return recordUnderWay({
     executionId: live.id,
+    language: live.language,
+    createdAt: live.createdAt,
+    queueMs: (live.startedMs ?? now) - live.acceptedMs,
+    runningMs: live.startedMs === null ? null : now - live.startedMs,
+    output: live.log.outputText(),
+    events: live.log.events(),
+  });
+}
+
+export function recordUnderWay(seen: {
+  readonly executionId: string;
+  readonly language: string;
+  readonly createdAt: Date;
+  readonly queueMs: number;
+  /** null: it still waits. */
+  readonly runningMs: number | null;
+  readonly output: string;
+  readonly events: readonly ExecutionEvent[];
+}): ExecutionRecord {
+  const status: ExecutionStatus = seen.runningMs === null ? 'queued' : 'running';
+  return {
+    executionId: seen.executionId,
     status,
-    output,
+    output: seen.output,
     resultJson: null,
     error: null,
-    executionTime: live.startedMs === null ? 0 : now - live.startedMs,
+    executionTime: seen.runningMs ?? 0,
     truncated: false,
     droppedBytes: 0,
     // A call may be under way; only the end can say more.
-    effects: live.startedMs === null ? 'not_started' : 'unknown',
-    toolCalls,
+    effects: status === 'queued' ? 'not_started' : 'unknown',
+    toolCalls: seen.events.flatMap((event) => (event.type === 'tool_call' ? [event.data] : [])),
     metrics: {
-      queueMs: (live.startedMs ?? now) - live.acceptedMs,
-      totalMs: now - live.acceptedMs,
+      queueMs: seen.queueMs,
+      totalMs: seen.queueMs + (seen.runningMs ?? 0),
       warm: false,
-      outputBytes: Buffer.byteLength(output),
+      outputBytes: Buffer.byteLength(seen.output),
       outputTokens: 0,
     },
     approval: null,
-    language: live.language,
-    createdAt: live.createdAt.toISOString(),
+    language: seen.language,
+    createdAt: seen.createdAt.toISOString(),
     endedAt: null,
   };
 }

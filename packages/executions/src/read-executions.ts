@@ -7,6 +7,11 @@ import type { ExecutionRecord, Executions } from './port.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 import { executionNotFound, isVisible, visibilityOf } from './visibility.ts';
 
+export interface StoredExecution {
+  readonly record: ExecutionRecord;
+  readonly eventsJson: string | null;
+}
+
 interface ReadDependencies {
   readonly store: ExecutionStore;
   readonly live: LiveExecutions;
@@ -42,7 +47,7 @@ export async function waitForExecution(
 export async function listExecutions(
   principal: Principal,
   page: Parameters<Executions['list']>[1],
-  { store }: ReadDependencies,
+  { store }: { readonly store: Pick<ExecutionStore, 'list'> },
 ): ReturnType<Executions['list']> {
   if (!Number.isInteger(page.limit) || page.limit < 1 || page.limit > PAGE_MAXIMUM) {
     throw new AppError('INVALID_REQUEST', `limit must be a whole number from 1 to ${PAGE_MAXIMUM}.`, { details: { field: 'limit' } });
@@ -63,7 +68,7 @@ export async function followExecution(
   const live = findLive(principal, executionId, deps);
   if (live !== null) return live.log.follow(afterId, signal);
   const { record, eventsJson } = await findStored(principal, executionId, deps);
-  return iterate(replayEvents(record, eventsJson, afterId), signal);
+  return iterateEvents(replayEvents(record, eventsJson, afterId), signal);
 }
 
 function findLive(principal: Principal, executionId: string, { live }: ReadDependencies): LiveExecution | null {
@@ -71,13 +76,18 @@ function findLive(principal: Principal, executionId: string, { live }: ReadDepen
   return entry !== undefined && isVisible(visibilityOf(principal), entry) ? entry : null;
 }
 
-async function findStored(principal: Principal, executionId: string, { store }: ReadDependencies) {
+/** Throws EXECUTION_NOT_FOUND, for what the principal may not see too. */
+export async function findStored(
+  principal: Principal,
+  executionId: string,
+  { store }: { readonly store: Pick<ExecutionStore, 'find'> },
+): Promise<StoredExecution> {
   const found = idPattern('exe').test(executionId) ? await store.find(executionId, visibilityOf(principal)) : null;
   if (found === null) throw executionNotFound(executionId);
   return found;
 }
 
-async function* iterate(events: readonly ExecutionEvent[], signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
+export async function* iterateEvents(events: readonly ExecutionEvent[], signal: AbortSignal): AsyncGenerator<ExecutionEvent> {
   for (const event of events) {
     if (signal.aborted) return;
     yield event;

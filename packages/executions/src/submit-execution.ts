@@ -1,12 +1,12 @@
-import { type ExecuteRequest, newId, type Principal } from '@code-executor/contracts';
-import { AppError, isAppError } from '@code-executor/platform';
-import { checkRequest, type RequestLimits } from './check-request.ts';
-import type { AcceptedExecution, ClaimedExecution } from './execution.ts';
-import { assertIdempotencyKey, bodyDigest } from './idempotency.ts';
+import type { ExecuteRequest, Principal } from '@code-executor/contracts';
+import { isAppError } from '@code-executor/platform';
+import { type AcceptedRequest, acceptRequest, findReplay, replay, type SubmitOptions, type Submitted } from './accept-request.ts';
+import type { RequestLimits } from './check-request.ts';
+import type { ClaimedExecution } from './execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 import type { Preparation } from './run/preparation.ts';
-import type { ExecutionStore, IdempotentRequest } from './store/execution-store.ts';
+import type { ExecutionStore } from './store/execution-store.ts';
 
 export interface SubmitDependencies {
   readonly store: ExecutionStore;
@@ -20,19 +20,6 @@ export interface SubmitDependencies {
   readonly now: () => number;
 }
 
-export interface SubmitOptions {
-  readonly idempotencyKey?: string | undefined;
-  readonly requestId: string;
-}
-
-interface Submitted {
-  readonly executionId: string;
-  readonly replayed: boolean;
-}
-
-const ROUTE = 'POST /execute';
-const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
-
 /** Judges, takes room in the queue, commits the row, and only then queues its id. */
 export async function submitExecution(
   principal: Principal,
@@ -40,23 +27,12 @@ export async function submitExecution(
   options: SubmitOptions,
   deps: SubmitDependencies,
 ): Promise<Submitted> {
-  const checked = checkRequest(request, deps.limits);
-  const idempotent = options.idempotencyKey === undefined ? null : describeKey(principal, request, options.idempotencyKey);
-  const now = deps.now();
-  const place = await reserve(principal, idempotent, now, deps);
+  const accepted = acceptRequest(principal, request, options, deps);
+  const { execution, idempotent, keysExpiredBefore } = accepted;
+  const place = await reserve(accepted, deps);
   if ('executionId' in place) return place;
 
-  const execution: AcceptedExecution = {
-    id: newId('exe', now),
-    workspaceId: principal.workspaceId,
-    principalId: principal.id,
-    requestId: options.requestId,
-    language: request.language,
-    code: request.code,
-    ...checked,
-    createdAt: new Date(now),
-  };
-  const live = deps.live.open(execution, now);
+  const live = deps.live.open(execution, execution.createdAt.getTime());
   if (place.startsAtOnce) deps.preparation.begin(execution, live.stop.signal);
   const withdraw = (): void => {
     deps.live.close(execution.id);
@@ -67,7 +43,7 @@ export async function submitExecution(
     const row = { execution, startedBy: place.startsAtOnce ? deps.workerId : null };
     if (idempotent === null) await deps.store.insert(row);
     else {
-      const known = await deps.store.insertOnce(row, idempotent, expiryOf(now));
+      const known = await deps.store.insertOnce(row, idempotent, keysExpiredBefore);
       if (known !== null) {
         withdraw();
         return replay(idempotent, known);
@@ -82,37 +58,14 @@ export async function submitExecution(
   return { executionId: execution.id, replayed: false };
 }
 
-function describeKey(principal: Principal, request: ExecuteRequest, key: string): IdempotentRequest {
-  assertIdempotencyKey(key);
-  return { workspaceId: principal.workspaceId, principalId: principal.id, route: ROUTE, key, digest: bodyDigest(request) };
-}
-
 /** A full queue refuses new executions, not the answer to one it has accepted before. */
-async function reserve(
-  principal: Principal,
-  idempotent: IdempotentRequest | null,
-  now: number,
-  { queue, store }: SubmitDependencies,
-): Promise<QueuePlace | Submitted> {
+async function reserve(accepted: AcceptedRequest, { queue, store }: SubmitDependencies): Promise<QueuePlace | Submitted> {
   try {
-    return queue.reserve(principal.workspaceId);
+    return queue.reserve(accepted.execution.workspaceId);
   } catch (error) {
-    if (idempotent === null || !isAppError(error, 'QUEUE_FULL')) throw error;
-    const known = await store.findByKey(idempotent, expiryOf(now));
+    if (!isAppError(error, 'QUEUE_FULL')) throw error;
+    const known = await findReplay(accepted, store);
     if (known === null) throw error;
-    return replay(idempotent, known);
+    return known;
   }
 }
-
-function replay(request: IdempotentRequest, known: { readonly executionId: string; readonly digest: string }): Submitted {
-  if (known.digest === request.digest) return { executionId: known.executionId, replayed: true };
-  throw new AppError(
-    'IDEMPOTENCY_CONFLICT',
-    'This Idempotency-Key was used with another body in the last 24 hours. Take a new key for a new request.',
-    {
-      details: { executionId: known.executionId },
-    },
-  );
-}
-
-const expiryOf = (now: number): Date => new Date(now - KEY_LIFETIME_MS);

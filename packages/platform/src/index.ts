@@ -1,5 +1,6 @@
 export { nearest } from './config/nearest.ts';
 export { readConfig, wholeNumber } from './config/read-config.ts';
+export { isDatabaseAway } from './database/is-database-away.ts';
 export { type Database, openDatabase } from './database/open-database.ts';
 export { AppError, isAppError, messageOf } from './errors.ts';
 export { type ClaimGrant, createGrants, type Grants } from './internal-auth/grants.ts';

@@ -40,6 +40,12 @@ export function replayEvents(record: ExecutionRecord, eventsJson: string | null,
   return events.filter(({ id }) => id > afterId);
 }
 
+/** What a follower who came as far as `afterId` has not seen; dropped output is passed over, as it is in a live log. */
+export function remainingEvents(record: ExecutionRecord, eventsJson: string | null, afterId: number): ExecutionEvent[] {
+  if (eventsJson === null) return [{ id: afterId + 1, type: 'ended', data: { status: record.status, error: record.error } }];
+  return readEvents(record, eventsJson).events.filter(({ id }) => id > afterId);
+}
+
 function readEvents(
   record: ExecutionRecord,
   eventsJson: string | null,

@@ -44,7 +44,12 @@ export function createQueueProducer(options: {
   return {
     async add(executionIds) {
       if (executionIds.length === 0) return;
-      await within(() => queue.addBulk(executionIds.map((jobId) => ({ name: 'run', data: null, opts: { jobId } }))));
+      const [only] = executionIds;
+      await within(async () => {
+        // A bulk of one would be a transaction around it.
+        if (executionIds.length === 1 && only !== undefined) await queue.add('run', null, { jobId: only });
+        else await queue.addBulk(executionIds.map((jobId) => ({ name: 'run', data: null, opts: { jobId } })));
+      });
     },
     remove: (executionId) => within(async () => void (await queue.remove(executionId))),
     holds: (executionId) =>

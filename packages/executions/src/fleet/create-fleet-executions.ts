@@ -1,0 +1,171 @@
+import { idPattern, RUNTIMES } from '@code-executor/contracts';
+import { AppError, closeRedis, type Database, type Logger, messageOf, openRedis } from '@code-executor/platform';
+import { z } from 'zod';
+import type { RequestLimits } from '../check-request.ts';
+import type { ExecutionEnded } from '../end-execution.ts';
+import type { WorkerReport } from '../ledger/port.ts';
+import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import { createLiveReader } from '../live-stream/live-reader.ts';
+import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
+import type { Executions } from '../port.ts';
+import { startPurging } from '../purge-executions.ts';
+import type { QueueProducer } from '../queue/bullmq-producer.ts';
+import { listExecutions } from '../read-executions.ts';
+import { createExecutionStore } from '../store/execution-store.ts';
+import { createFleetStore } from '../store/fleet-store.ts';
+import { cancelInFleet } from './cancel-in-fleet.ts';
+import { createEndings } from './endings.ts';
+import { createFleetRows } from './fleet-rows.ts';
+import { followInFleet } from './follow-in-fleet.ts';
+import { getInFleet } from './get-in-fleet.ts';
+import { watchWorkers } from './live-workers.ts';
+import { createQueueBound } from './queue-bound.ts';
+import { submitToFleet } from './submit-to-fleet.ts';
+import { waitInFleet } from './wait-in-fleet.ts';
+import { createWakes } from './wakes.ts';
+
+export interface FleetExecutionsOptions {
+  readonly db: Database;
+  /** Of Redis. */
+  readonly redis: string;
+  readonly queue: QueueProducer;
+  readonly log: Logger;
+  readonly languages?: RequestLimits['languages'] | undefined;
+  readonly timeoutMaximumMs?: number | undefined;
+  /** Executions of one workspace that may wait. */
+  readonly queueLimit: number;
+  /** Days that ended executions are kept; 30 by default. */
+  readonly retentionDays?: number | undefined;
+  /** Another gateway made or revoked an API key. */
+  readonly onKeysChanged?: (() => void) | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface FleetExecutions extends Executions {
+  /** Of the executions that this process ended itself: those that were cancelled while they waited. Workers' ends are told by mcp-proxy. */
+  onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
+  /** Of executions whose end somebody waited for here. */
+  onQueueWait(listener: (queueMs: number) => void): () => void;
+  /** Live workers, as they reported within the last ten seconds. */
+  workers(): readonly WorkerReport[];
+  /** Says to the other gateways that a key was made or revoked. Throws while Redis is away. */
+  announceKeys(): Promise<void>;
+  /** Accepts nothing more and lets go of Redis; waits and event streams should have ended before. */
+  close(): Promise<void>;
+}
+
+const endedMessage = z.object({ executionId: z.string().regex(idPattern('exe')) });
+
+/** Executions as a gateway of the fleet offers them: rows in PostgreSQL, ids in BullMQ, workers elsewhere. */
+export function createFleetExecutions(options: FleetExecutionsOptions): FleetExecutions {
+  const { db, queue, log, now = Date.now } = options;
+  const store = createExecutionStore(db);
+  const fleetStore = createFleetStore(db);
+  const rows = createFleetRows(db);
+  const redis = openRedis({ url: options.redis, name: 'gateway', log });
+  const wakes = createWakes();
+  const endedListeners = new Set<(event: ExecutionEnded) => void>();
+  const queueWaitListeners = new Set<(queueMs: number) => void>();
+  const endings = createEndings({ endedAmong: rows.endedAmong, connected: () => subscription.connected(), log });
+  const subscription = subscribeChannels({
+    redis: options.redis,
+    name: 'gateway-subscriptions',
+    log,
+    channels: {
+      [CHANNELS.ended]: onEndedMessage,
+      [CHANNELS.live]: wakes.wake,
+      [CHANNELS.keys]: () => options.onKeysChanged?.(),
+    },
+    onSubscribed() {
+      endings.lookAtAll();
+      wakes.wakeAll();
+      options.onKeysChanged?.();
+    },
+  });
+  const workers = watchWorkers(redis, log);
+  const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
+  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, log, now });
+  const limits = { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs };
+  const shared = {
+    store,
+    fleetStore,
+    rows,
+    queue,
+    endings,
+    wakes,
+    workers,
+    bound,
+    limits,
+    log,
+    now,
+    reader: createLiveReader(redis),
+    publish: async (channel: keyof typeof CHANNELS, message: string) => void (await redis.publish(CHANNELS[channel], message)),
+    onEnded: (event: ExecutionEnded) => announce(event),
+  };
+  let closing = false;
+
+  return {
+    async submit(principal, request, submitOptions) {
+      if (closing) throw new AppError('SHUTTING_DOWN', 'The service is stopping and accepts nothing new.');
+      return await submitToFleet(principal, request, submitOptions, shared);
+    },
+    async wait(principal, executionId, signal) {
+      const { record } = await waitInFleet(principal, executionId, signal, shared);
+      if (record.executionTime > 0) bound.took(record.executionTime);
+      for (const listener of queueWaitListeners) listener(record.metrics.queueMs);
+      return record;
+    },
+    get: (principal, executionId) => getInFleet(principal, executionId, shared),
+    list: (principal, page) => listExecutions(principal, page, shared),
+    cancel: (principal, executionId) => cancelInFleet(principal, executionId, shared),
+    events: (principal, executionId, afterId, signal) => followInFleet(principal, executionId, afterId, signal, shared),
+    depth: bound.depth,
+    workers: workers.reports,
+    announceKeys: () => shared.publish('keys', ''),
+    onExecutionEnded(listener) {
+      endedListeners.add(listener);
+      return () => endedListeners.delete(listener);
+    },
+    onQueueWait(listener) {
+      queueWaitListeners.add(listener);
+      return () => queueWaitListeners.delete(listener);
+    },
+    async close() {
+      closing = true;
+      endings.close();
+      workers.stop();
+      bound.stop();
+      subscription.close();
+      closeRedis(redis);
+      await purging.stop();
+    },
+  };
+
+  function onEndedMessage(message: string): void {
+    const executionId = parseEnded(message);
+    if (executionId === null) return;
+    endings.ended(executionId);
+    wakes.wake(executionId);
+  }
+
+  function announce(event: ExecutionEnded): void {
+    log.info(event, 'Execution ended');
+    for (const listener of endedListeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
+      }
+    }
+  }
+
+  function parseEnded(message: string): string | null {
+    try {
+      return endedMessage.parse(JSON.parse(message)).executionId;
+    } catch (error) {
+      log.debug({ reason: messageOf(error) }, 'A message of no use on the channel of ends');
+      return null;
+    }
+  }
+}

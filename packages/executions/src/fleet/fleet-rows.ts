@@ -1,0 +1,31 @@
+import type { Database } from '@code-executor/platform';
+import { sql } from 'kysely';
+import type { ExecutionTables } from '../store/tables.ts';
+
+export interface FleetRows {
+  /** Which of them have ended. */
+  endedAmong(ids: readonly string[]): Promise<string[]>;
+  /** On whose behalf it runs; null: there is none. */
+  origin(id: string): Promise<{ readonly requestId: string; readonly workspaceId: string; readonly principalId: string } | null>;
+}
+
+/** What only a gateway asks of the rows. */
+export function createFleetRows(db: Pick<Database, 'query'>): FleetRows {
+  const query = db.query<ExecutionTables>();
+  return {
+    async endedAmong(ids) {
+      const { rows } = await sql<{ id: string }>`
+        select id from executions where id = any(${ids}::text[]) and ended_at is not null
+        `.execute(query);
+      return rows.map(({ id }) => id);
+    },
+    async origin(id) {
+      const row = await query
+        .selectFrom('executions')
+        .select(['request_id', 'workspace_id', 'principal_id'])
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row === undefined ? null : { requestId: row.request_id, workspaceId: row.workspace_id, principalId: row.principal_id };
+    },
+  };
+}

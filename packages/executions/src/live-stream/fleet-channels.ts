@@ -1,0 +1,11 @@
+/** Redis pub/sub of the fleet. A message only says that a look is worth while: rows and streams are the truth. */
+export const CHANNELS = {
+  /** JSON `{executionId}`, after the end has committed. */
+  ended: 'executor:ended',
+  /** The id of an execution whose live stream has grown. */
+  live: 'executor:live',
+  /** The id of an execution whose cancellation was written down. */
+  cancel: 'executor:cancel',
+  /** Empty: an API key was made or revoked. */
+  keys: 'executor:keys',
+} as const;
