@@ -1,16 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ToolPort } from '../port.ts';
+import type { ExecutionGrant, ToolPort } from '../port.ts';
 
 /**
  * The tool side for tests, by the tool's name: `read` changes nothing, `write` has effects, `hang` waits until it is
  * aborted and does not know then, `fail` answers an error.
  */
-export function createRecordingTools(): ToolPort & { readonly calls: string[] } {
+export function createRecordingTools(): ToolPort & { readonly calls: string[]; readonly grants: ExecutionGrant[] } {
   const calls: string[] = [];
+  const grants: ExecutionGrant[] = [];
   return {
     calls,
-    async callTool(_grant, { tool }, signal) {
+    grants,
+    async callTool(grant, { tool }, signal) {
       calls.push(tool);
+      grants.push(grant);
       if (tool === 'hang') {
         await sleep(60_000, undefined, { signal }).catch(() => undefined);
         return { reply: { ok: false, error: { code: 'CALL_ABORTED', message: 'aborted' } }, effects: 'unknown' };

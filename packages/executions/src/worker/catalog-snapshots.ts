@@ -33,6 +33,7 @@ export interface CatalogSnapshots {
 
 const FETCH_MS = 20_000;
 const RETRY_MS = 1_000;
+const TIMES_TO_TURN_BACK = 3;
 
 export function createCatalogSnapshots(options: CatalogSnapshotsOptions): CatalogSnapshots {
   const { fetchCatalog, writeSnapshot, onNewest, log, keep = 6 } = options;
@@ -43,6 +44,7 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
   let newest: { readonly version: string; readonly dir: string } | null = null;
   /** What the last renewal said. */
   let followed: string | null = null;
+  let saidInARow = 0;
   let mayRetryAtMs = 0;
   const first = Promise.withResolvers<void>();
 
@@ -55,11 +57,13 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
       return found;
     },
     follow(version) {
+      saidInARow = version === followed ? saidInARow + 1 : 1;
       followed = version;
       if (version === newest?.version || closing.signal.aborted || performance.now() < mayRetryAtMs) return;
       const found = known.get(version);
       if (found !== undefined) {
-        turnTo(version, found);
+        // Two proxies that differ for a while must not empty the pool with every renewal.
+        if (saidInARow >= TIMES_TO_TURN_BACK) turnTo(version, found);
         return;
       }
       if (fetching.has(version)) return;

@@ -67,7 +67,7 @@ const RENEW_EVERY_MS = 1_000;
 /** The wrappers of a version that is not here yet. */
 const SNAPSHOT_MS = 10_000;
 /** Some 60 s: a database or a proxy that is restarted is back by then, and the finished execution must not be lost to that. */
-const END_RETRY_DELAYS_MS = [50, 200, 500, ...Array.from({ length: 28 }, () => 2_000)];
+const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, () => 1_000)];
 const DRAINING = new Error('the worker takes nothing more');
 const EXECUTION_ID = idPattern('exe');
 

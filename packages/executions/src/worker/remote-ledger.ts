@@ -4,6 +4,7 @@ import { AppError, isAppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { ClaimedByWorker, ExecutionLedger } from '../ledger/port.ts';
 import type { ExecutionRecord } from '../port.ts';
+import type { EndedExecution } from '../store/finish-statement.ts';
 import { createProxyClient, type ProxyClient, type ProxyClientOptions } from './proxy-client.ts';
 
 export interface RemoteLedger extends ExecutionLedger {
@@ -37,7 +38,7 @@ export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
     },
     async finish(ended, grant) {
       const path = `/internal/executions/${ended.id}/finish`;
-      const answer = await client.ask({ ...post(path, { ended }), bearer: grant, timeoutMs: FINISH_TIMEOUT_MS });
+      const answer = await client.ask({ ...post(path, { ended: endedBody(ended) }), bearer: grant, timeoutMs: FINISH_TIMEOUT_MS });
       const { written, record } = read(finishedSchema, answer);
       return { written, record: record as unknown as ExecutionRecord };
     },
@@ -49,37 +50,46 @@ async function claim(client: ProxyClient, executionId: string, workerId: string)
   const request = { ...post('/internal/executions/claim', { executionId, workerId }), timeoutMs: CLAIM_TIMEOUT_MS };
   for (const delayMs of CLAIM_RETRY_DELAYS_MS) {
     try {
-      return read(claimSchema, await client.ask(request));
+      return read(claimSchema, await client.ask(request)).claimed;
     } catch (error) {
       if (!isAppError(error, 'LEDGER_UNAVAILABLE')) throw error;
       await sleep(delayMs);
     }
   }
-  return read(claimSchema, await client.ask(request));
+  return read(claimSchema, await client.ask(request)).claimed;
 }
 
 const post = (path: string, body: unknown) => ({ method: 'POST', path, body }) as const;
 
-const claimSchema = z
-  .object({
-    execution: z.object({
-      id: z.string(),
-      workspaceId: z.string(),
-      principalId: z.string(),
-      requestId: z.string(),
-      language: z.string(),
-      code: z.string(),
-      args: z.record(z.string(), z.unknown()),
-      files: z.record(z.string(), z.string()),
-      timeoutMs: z.number(),
-      typecheck: z.boolean(),
-      createdAt: z.coerce.date(),
-      token: z.int(),
-    }),
-    grant: z.string(),
-    catalogVersion: z.string(),
-  })
-  .nullable();
+/** Field by field: an outcome carries more than its type says, and the proxy refuses what it does not know. */
+function endedBody({ id, token, endedAt, queueMs, totalMs, outputTokens, outcome, eventsJson }: EndedExecution): EndedExecution {
+  const { status, error, resultJson, output, truncated, droppedBytes, outputBytes, executionTimeMs, effects, toolCalls, warm } = outcome;
+  const sent = { status, error, resultJson, output, truncated, droppedBytes, outputBytes, executionTimeMs, effects, toolCalls, warm };
+  return { id, token, endedAt, queueMs, totalMs, outputTokens, outcome: sent, eventsJson };
+}
+
+const claimSchema = z.object({
+  claimed: z
+    .object({
+      execution: z.object({
+        id: z.string(),
+        workspaceId: z.string(),
+        principalId: z.string(),
+        requestId: z.string(),
+        language: z.string(),
+        code: z.string(),
+        args: z.record(z.string(), z.unknown()),
+        files: z.record(z.string(), z.string()),
+        timeoutMs: z.number(),
+        typecheck: z.boolean(),
+        createdAt: z.coerce.date(),
+        token: z.int(),
+      }),
+      grant: z.string(),
+      catalogVersion: z.string(),
+    })
+    .nullable(),
+});
 
 const renewalSchema = z.object({ lost: z.array(z.string()), cancelled: z.array(z.string()), catalogVersion: z.string() });
 
