@@ -17,6 +17,8 @@ export interface ExecutionGrant {
   readonly principalId: string;
   /** In the fleet: what the worker shows to the MCP proxy for this execution's calls. */
   readonly bearer?: string | undefined;
+  /** In the fleet: the fencing token of the claim, without which no call is recorded. */
+  readonly token?: number | undefined;
 }
 
 /** What the program asked for, and what the caller must know of it afterwards. */

@@ -23,7 +23,12 @@ export interface ToolCall {
   readonly workspaceId: string;
   readonly principalId: string;
   /** Null for a call without code. */
-  readonly execution: { readonly id: string; readonly callNumber: number } | null;
+  readonly execution: {
+    readonly id: string;
+    readonly callNumber: number;
+    /** Of the claim on it, in the fleet. */
+    readonly token?: number | undefined;
+  } | null;
   /** `server.tool`, each as the upstream or as code spells it. */
   readonly address: string;
   readonly args: unknown;
@@ -72,16 +77,19 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
       checkArguments(current, call.args, deps);
     }
     const record = recordOf(call, current, canonical, deps.seal);
-    if ((await deps.recorder.started(record)) === 'repeated') {
-      throw new AppError(
-        'CALL_REPEATED',
-        `Call ${call.execution?.callNumber} of ${call.execution?.id} was made before and is not made again`,
-      );
-    }
+    const started = await deps.recorder.started(record, call.execution?.token);
+    if (started !== 'recorded') throw notStarted(started, call);
     return await dispatch(session, { current, record, call }, deps, signal);
   } catch (error) {
     return { reply: replyOfFault(error, call.address, signal, deps), effects: 'none' };
   }
+}
+
+function notStarted(started: 'repeated' | 'stale', { execution }: ToolCall): AppError {
+  const which = `Call ${execution?.callNumber} of ${execution?.id}`;
+  return started === 'repeated'
+    ? new AppError('CALL_REPEATED', `${which} was made before and is not made again`)
+    : new AppError('STALE_CLAIM', `${which} was not made: the claim on the execution has lapsed, or it has ended`);
 }
 
 type Dispatchable = Awaited<ReturnType<McpServer['session']>>;
@@ -175,8 +183,11 @@ function refuse(call: ToolCall, tool: ResolvedTool, canonical: string, deps: Cal
     ? `${address} is blocked by the operator (${tool.decision.reason})`
     : `${address} needs the operator's approval (${tool.decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
   const record = recordOf(call, tool, canonical, deps.seal);
-  deps.recorder.started(record).then(
-    () => deps.recorder.finished({ call_id: record.id, outcome: code, duration_ms: 0, reply_bytes: 0, finished_at: new Date() }),
+  deps.recorder.started(record, call.execution?.token).then(
+    (started) => {
+      if (started !== 'recorded') return;
+      deps.recorder.finished({ call_id: record.id, outcome: code, duration_ms: 0, reply_bytes: 0, finished_at: new Date() });
+    },
     (error: unknown) => deps.log.warn({ err: error, tool: address }, 'A refused tool call could not be recorded'),
   );
   return { reply: failure(code, message, { tool: address, policy: tool.decision }), effects: 'none' };

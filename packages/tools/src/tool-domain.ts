@@ -9,6 +9,7 @@ import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
 import { effectsOf } from './calls/effects-of.ts';
+import type { CallFence } from './calls/insert-starts.ts';
 import { type ToolCallEvent, watchCalls } from './calls/watch-calls.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createCatalogStore } from './catalog/catalog-store.ts';
@@ -45,6 +46,8 @@ export interface ToolDomainOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly now?: (() => number) | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
+  /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
+  readonly fence?: CallFence | undefined;
   /** One event per tool call, after its end. Must not throw. */
   readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
 }
@@ -76,7 +79,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const catalog = await createCatalog(createCatalogStore(tables, workspaceId), now);
   const policies = await createPolicies(tables, workspaceId, now);
   const integrations = createIntegrationStore(tables, workspaceId, seal);
-  const recorder = createCallRecorder(tables, log);
+  const recorder = createCallRecorder(tables, log, options.fence);
   const listeners: (() => void)[] = [];
 
   const servers = createMcpServers({
@@ -146,7 +149,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
         {
           workspaceId: grant.workspaceId,
           principalId: grant.principalId,
-          execution: { id: grant.executionId, callNumber },
+          execution: { id: grant.executionId, callNumber, token: grant.token },
           address: tool,
           args,
         },

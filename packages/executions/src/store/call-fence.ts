@@ -6,9 +6,9 @@ import type { HeldExecution } from '../ledger/port.ts';
  * their rows until the statement that it stands in has committed: what is written beside it comes before whatever ends
  * the execution, and is seen by it.
  */
-export function heldExecutions(claims: readonly HeldExecution[]): RawBuilder<{ id: string }> {
-  return sql<{ id: string }>`
-    select e.id from executions e
+export function heldExecutions(claims: readonly HeldExecution[]): RawBuilder<{ id: string; token: number }> {
+  return sql<{ id: string; token: number }>`
+    select e.id, e.token from executions e
     join unnest(${claims.map(({ executionId }) => executionId)}::text[], ${claims.map(({ token }) => token)}::int4[]) c (id, token)
       on e.id = c.id and e.token = c.token
     where e.status = 'running' and e.lease_until > clock_timestamp()

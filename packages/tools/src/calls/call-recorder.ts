@@ -2,8 +2,8 @@ import { AppError, messageOf } from '@code-executor/platform';
 import type { Insertable, Kysely } from 'kysely';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
 import type { ToolTables } from '../tables.ts';
+import { type CallFence, type CallStart, insertFenced, insertStarts, type StartedCall, type StartOutcome } from './insert-starts.ts';
 
-export type StartedCall = Insertable<ToolTables['tool_calls']>;
 export type FinishedCall = Insertable<ToolTables['tool_call_outcomes']>;
 
 /**
@@ -11,16 +11,15 @@ export type FinishedCall = Insertable<ToolTables['tool_call_outcomes']>;
  * are written behind. A call without an end has an unknown one.
  */
 export interface CallRecorder {
-  /** Resolves when the row is committed. `repeated`: this call of this execution was recorded before and must not be dispatched again. */
-  started(call: StartedCall): Promise<'recorded' | 'repeated'>;
+  /** Resolves when the row is committed. `token`: of the claim on its execution, where there is a fence. */
+  started(call: StartedCall, token?: number): Promise<StartOutcome>;
   finished(call: FinishedCall): void;
   /** Resolves when nothing is left to write. */
   close(): Promise<void>;
 }
 
-interface PendingStart {
-  readonly row: StartedCall;
-  resolve(outcome: 'recorded' | 'repeated'): void;
+interface PendingStart extends CallStart {
+  resolve(outcome: StartOutcome): void;
   reject(error: unknown): void;
 }
 
@@ -29,7 +28,9 @@ const ATTEMPTS_FOR_ENDS = 3;
 /** Ends kept while the database does not answer; past it the oldest are given up, loudly. */
 const MOST_PENDING_ENDS = 50_000;
 
-export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog): CallRecorder {
+/** With a `fence`, in the fleet, a call of an execution is recorded only while the claim on that holds. */
+export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence?: CallFence): CallRecorder {
+  const insert = fence === undefined ? insertStarts : insertFenced(fence);
   const starts: PendingStart[] = [];
   let ends: FinishedCall[] = [];
   let failedAttempts = 0;
@@ -53,14 +54,8 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog): Call
   async function writeStarts(batch: readonly PendingStart[]): Promise<void> {
     if (batch.length === 0) return;
     try {
-      const written = await db
-        .insertInto('tool_calls')
-        .values(batch.map((start) => start.row))
-        .onConflict((conflict) => conflict.doNothing())
-        .returning('id')
-        .execute();
-      const ids = new Set(written.map((row) => row.id));
-      for (const start of batch) start.resolve(ids.has(start.row.id) ? 'recorded' : 'repeated');
+      const outcomes = await insert(db, batch);
+      for (const [index, start] of batch.entries()) start.resolve(outcomes[index] ?? 'stale');
     } catch (error) {
       for (const start of batch)
         start.reject(new AppError('INTERNAL', 'The call could not be recorded and was not made', { cause: error }));
@@ -85,9 +80,9 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog): Call
   }
 
   return {
-    started(row) {
+    started(row, token) {
       return new Promise((resolve, reject) => {
-        starts.push({ row, resolve, reject });
+        starts.push({ row, token, resolve, reject });
         write();
       });
     },
