@@ -97,7 +97,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     log,
   });
   const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel });
-  open('cancellations', cancellations, (part) => part.close());
+  open('cancellations', cancellations, async (part) => part.close());
 
   const status = await openStatusServer({
     host: config.EXECUTOR_HOST,
@@ -105,7 +105,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     about: { workerId, version: packageJson.version, startedAt },
     executions,
     pool,
-    queueAnswers: cancellations.answers,
+    queueAnswers: cancellations.connected,
     metrics: collectMetrics({ executions, pool }),
   });
   open('status', status, (part) => part.close());

@@ -1,29 +1,30 @@
 import { idPattern } from '@code-executor/contracts';
-import { closeRedis, type Logger, messageOf, openRedis } from '@code-executor/platform';
+import type { Logger } from '@code-executor/platform';
+import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
 
-const CHANNEL = 'executor:cancel';
 const EXECUTION_ID = idPattern('exe');
 
 /**
- * Hears which executions somebody wants cancelled, from the moment Redis answers and again after it was away. It may miss
- * some: the renewal of the leases is what tells for certain.
+ * Hears which executions somebody wants cancelled, for as long as Redis answers. It may miss some: the renewal of the
+ * leases is what tells for certain.
  */
 export function followCancellations(options: {
   /** Of Redis. */
   readonly redis: string;
   readonly log: Logger;
   readonly onCancel: (executionId: string) => void;
-}): { answers(): boolean; close(): Promise<void> } {
-  const { log, onCancel } = options;
-  const redis = openRedis({ url: options.redis, name: 'worker-cancellations', log, use: 'subscriber' });
-  redis.on('message', (_channel: string, executionId: string) => {
-    if (EXECUTION_ID.test(executionId)) onCancel(executionId);
+}): { connected(): boolean; close(): void } {
+  const { redis, log, onCancel } = options;
+  return subscribeChannels({
+    redis,
+    name: 'worker-cancellations',
+    log,
+    channels: {
+      [CHANNELS.cancel]: (executionId) => {
+        if (EXECUTION_ID.test(executionId)) onCancel(executionId);
+      },
+    },
+    onSubscribed: () => undefined,
   });
-  redis
-    .subscribe(CHANNEL)
-    .catch((error: unknown) => log.warn({ reason: messageOf(error) }, 'Cancellations are heard of with the renewals alone'));
-  return {
-    answers: () => redis.status === 'ready',
-    close: async () => closeRedis(redis),
-  };
 }

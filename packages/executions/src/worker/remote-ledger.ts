@@ -15,8 +15,8 @@ export interface RemoteLedger extends ExecutionLedger {
  * A claim whose answer was lost is asked for again: the ledger hands it once more to the worker that holds it already. All
  * tries together stay within the lease, after which the claim would be void anyway.
  */
-const CLAIM_RETRY_DELAYS_MS = [25, 100, 400];
-const CLAIM_TIMEOUT_MS = 1_000;
+const CLAIM_RETRY_DELAYS_MS = [50, 250];
+const CLAIM_TIMEOUT_MS = 1_200;
 /** Two tries, at least, within a lease of four seconds. */
 const RENEW_TIMEOUT_MS = 1_500;
 const PUBLISH_TIMEOUT_MS = 5_000;
