@@ -176,8 +176,9 @@ describe('close()', () => {
   it('lets answers come that are waited for, and takes nothing new', async () => {
     await open({ shutdownGraceMs: 5_000 });
     gateway.executions.held = true;
-    const client = rawClient(port, execute);
+    // First, so that its half has come when the whole request behind it is waited for.
     const idle = rawClient(port, execute.slice(0, 20));
+    const client = rawClient(port, execute);
     await until(() => gateway.executions.waits === 1);
     const closed = gateway.app.close();
     await sleep(50);
@@ -213,12 +214,12 @@ describe('close()', () => {
     const startedAt = performance.now();
     await gateway.app.close();
     await client.closed;
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 3_000;
+  const deadline = performance.now() + 20_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`still not: ${condition}`);
     await sleep(5);

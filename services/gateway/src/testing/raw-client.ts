@@ -31,7 +31,7 @@ export function rawClient(port: number, sent: string): RawClient {
     socket,
     received: () => text,
     closed,
-    until: (wanted, withinMs = 5_000) =>
+    until: (wanted, withinMs = 20_000) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`not within ${withinMs} ms: ${wanted}; received: ${text.slice(-500)}`)), withinMs);
         notify = () => {

@@ -58,7 +58,7 @@ describe('GET /executions/:id/events', () => {
     try {
       await client.until(': heartbeat');
       await gateway.ask('DELETE', `/keys/${gateway.records.agent.id}`, { key: KEYS.admin });
-      await client.until(/event: error\ndata: \{"code":"UNAUTHENTICATED","message":"This key is unknown, expired or revoked\."\}/, 1_000);
+      await client.until(/event: error\ndata: \{"code":"UNAUTHENTICATED","message":"This key is unknown, expired or revoked\."\}/);
       await client.until(/\r\n0\r\n\r\n$/);
     } finally {
       clearInterval(printing);
@@ -98,7 +98,7 @@ describe('GET /executions/:id/events', () => {
     expect(gateway.executions.eventsTaken).toBeLessThan(300);
     gateway.executions.end(id, {});
     client.socket.resume();
-    await settled(10_000);
+    await settled(30_000);
     expect(gateway.executions.eventsTaken).toBe(1_001);
   });
 
@@ -109,7 +109,7 @@ describe('GET /executions/:id/events', () => {
     client.socket.pause();
     const text = 'x'.repeat(64 * 1024);
     for (let count = 0; count < 400; count += 1) gateway.executions.emit(id, { type: 'output', data: { text } });
-    await settled(3_000);
+    await settled();
   });
 
   it('ends when the service stops', async () => {
@@ -120,7 +120,7 @@ describe('GET /executions/:id/events', () => {
     await gateway.app.close();
     await client.until('"code":"SHUTTING_DOWN"');
     await client.closed;
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 });
 
@@ -140,7 +140,7 @@ async function held(config: GatewayConfigInput = {}): Promise<{ id: string; open
 }
 
 /** No source of events is left open. */
-async function settled(withinMs = 1_000): Promise<void> {
+async function settled(withinMs = 15_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (gateway.executions.openStreams > 0) {
     if (performance.now() > deadline) throw new Error(`${gateway.executions.openStreams} streams are still open`);
