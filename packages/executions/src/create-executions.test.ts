@@ -95,7 +95,7 @@ describe('an execution', () => {
   });
 
   test('that runs too long keeps what it printed', async () => {
-    const record = await run('echo early; sleep 20', { timeoutMs: 150 });
+    const record = await run('echo early; sleep 20', { timeoutMs: 1_500 });
     expect(record).toMatchObject({ status: 'timed_out', output: 'early\n', error: { code: 'TIMEOUT' } });
   });
 
@@ -301,7 +301,7 @@ describe('cancelling', () => {
     for await (const event of events) if (event.type === 'output') break;
     const startedAt = performance.now();
     const record = await main.executions.cancel(alice, executionId);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(record).toMatchObject({ status: 'cancelled', output: 'early\n', error: { code: 'CANCELLED' }, effects: 'none' });
     await expect(main.executions.cancel(alice, executionId)).rejects.toMatchObject({ code: 'EXECUTION_ENDED' });
   });
@@ -309,7 +309,7 @@ describe('cancelling', () => {
   test('a waiting one ends it at once, and it never runs', async () => {
     const target = createTestExecutions(db, { concurrency: 1 });
     await target.executions.start();
-    const first = await submit('sleep 0.3', {}, alice, undefined, target);
+    const first = await submit('sleep 2', {}, alice, undefined, target);
     const second = await submit('echo ran', {}, alice, undefined, target);
     expect(await target.executions.get(alice, second.executionId)).toMatchObject({ status: 'queued', effects: 'not_started' });
     const record = await target.executions.cancel(alice, second.executionId);
@@ -347,7 +347,9 @@ test('a service that stops ends what still runs as lost, with its output, and le
 
 describe('the events', () => {
   test('arrive line by line while the program runs, and are the same after its end', async () => {
-    const { executionId } = await submit('for i in 1 2 3; do echo "line $i"; sleep 0.05; done; echo "call read" >&3; read r; printf end');
+    const { executionId } = await submit(
+      'for i in 1 2 3; do echo "line $i"; sleep 0.05; done; sleep 2; echo "call read" >&3; read r; printf end',
+    );
     const live: ExecutionEvent[] = [];
     const statusesSeen: string[] = [];
     for await (const event of await main.executions.events(alice, executionId, 0, never)) {
