@@ -26,11 +26,12 @@ describe('memory of a tree of processes', () => {
     const pid = await python(`
 import os, time
 data = bytearray(os.urandom(1 << 20)) * 60
+read, write = os.pipe()
 for _ in range(2):
     if os.fork() == 0:
-        if os.fork() == 0: time.sleep(60)
+        if os.fork() == 0: os.write(write, b'x'); time.sleep(60)
         time.sleep(60)
-time.sleep(0.3)
+for _ in range(2): os.read(read, 1)
 print('ready', flush=True)
 time.sleep(60)`);
     expect(processesBelow(pid)).toHaveLength(5);
@@ -57,7 +58,7 @@ describe('the watch', () => {
       await expect.poll(() => watched.peakBytes()).toBeGreaterThan(MEGABYTE);
       expect(told).toEqual([]);
       children.at(-1)?.stdin?.write('go\n');
-      await expect.poll(() => told.length, { timeout: 5_000 }).toBe(1);
+      await expect.poll(() => told.length, { timeout: 15_000 }).toBe(1);
       expect(told[0]).toBeGreaterThan(80 * MEGABYTE);
       expect(watched.peakBytes()).toBeGreaterThanOrEqual(told[0] ?? 0);
       watched.stop();
@@ -70,7 +71,7 @@ describe('the watch', () => {
     const watch = createMemoryWatch({ intervalMs: 5 });
     try {
       const pid = await python(
-        "import os, time\ndata = bytearray(50 << 20)\nfor _ in range(4):\n    if os.fork() == 0: time.sleep(60)\ntime.sleep(0.2)\nprint('ready', flush=True)\ntime.sleep(60)",
+        "import os, time\ndata = bytearray(50 << 20)\nfor _ in range(4):\n    if os.fork() == 0: time.sleep(60)\nprint('ready', flush=True)\ntime.sleep(60)",
       );
       const told: number[] = [];
       const watched = watch.watch(pid, 100 * MEGABYTE, (bytes) => told.push(bytes));

@@ -184,13 +184,17 @@ if __name__ == '__main__':
   });
 
   test('without a result, threads, tasks and exit handlers have their turn; with one they have not', async () => {
-    const pending = `
+    const pending = (seconds: number): string => `
 import asyncio, atexit, threading, time
 atexit.register(print, 'exit')
-threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()
+threading.Thread(target=lambda: (time.sleep(${seconds}), print('thread'))).start()
 `;
-    expect(await runPlainly('python', `${pending}None`)).toMatchObject({ output: 'thread\nexit\n', resultJson: null, status: 'succeeded' });
-    expect(await runPlainly('python', `${pending}1`)).toMatchObject({ output: '', resultJson: '1' });
+    expect(await runPlainly('python', `${pending(0.1)}None`)).toMatchObject({
+      output: 'thread\nexit\n',
+      resultJson: null,
+      status: 'succeeded',
+    });
+    expect(await runPlainly('python', `${pending(5)}1`)).toMatchObject({ output: '', resultJson: '1' });
     const task =
       'import asyncio\nasync def later():\n    await asyncio.sleep(0.05)\n    print("task")\nasyncio.create_task(later())\nawait asyncio.sleep(0)\nx = 1';
     expect(await runPlainly('python', task)).toMatchObject({ output: 'task\n', status: 'succeeded' });

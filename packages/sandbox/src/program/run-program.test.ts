@@ -19,10 +19,10 @@ def reply():
 
 describe('how a program ends', () => {
   test('an endless loop is timed out and keeps what it printed', async () => {
-    const outcome = await runPlainly('typescript', "console.log('before'); for (;;) {}\nexport {}", { timeoutMs: 300 });
+    const outcome = await runPlainly('typescript', "console.log('before'); for (;;) {}\nexport {}", { timeoutMs: 1_500 });
     expect(outcome).toMatchObject({ status: 'timed_out', error: { code: 'TIMEOUT' }, output: 'before\n', resultJson: null });
-    expect(outcome.executionTimeMs).toBeGreaterThanOrEqual(299);
-    expect(outcome.executionTimeMs).toBeLessThan(1000);
+    expect(outcome.executionTimeMs).toBeGreaterThanOrEqual(1_499);
+    expect(outcome.executionTimeMs).toBeLessThan(6_000);
   });
 
   test('an abort cancels it, one that came before too', async () => {
@@ -42,12 +42,12 @@ describe('how a program ends', () => {
     let controls: ProgramControls | undefined;
     const onOutput = async (): Promise<void> => {
       controls?.pause();
-      await delay(600);
+      await delay(2_500);
       controls?.resume();
     };
     const code = 'import time\nprint("pause")\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass\n42';
     const outcome = await runPlainly('python', code, {
-      timeoutMs: 500,
+      timeoutMs: 2_000,
       hooks: {
         onControls: (given) => {
           controls = given;
@@ -56,7 +56,7 @@ describe('how a program ends', () => {
       },
     });
     expect(outcome).toMatchObject({ status: 'succeeded', resultJson: '42' });
-    expect(outcome.executionTimeMs).toBeLessThan(500);
+    expect(outcome.executionTimeMs).toBeLessThan(2_000);
   });
 
   test('a program that closes its channel has ended itself', async () => {

@@ -111,8 +111,10 @@ result = {"pids": sorted(int(p) for p in os.listdir("/proc") if p.isdigit()), "s
 import os, sys
 sys.path.insert(0, "/workspace/servers")
 import one
-found = [os.path.join(base, name) for base, dirs, names in os.walk("/") if not base.startswith(("/proc", "/usr"))
-  for name in names + dirs if name in ("other", "other.py")]
+found = []
+for base, dirs, names in os.walk("/"):
+    if base == "/": dirs[:] = [name for name in dirs if name not in ("proc", "usr")]
+    found += [os.path.join(base, name) for name in names + dirs if name in ("other", "other.py")]
 try: open("/workspace/servers/x", "w"); wrote = True
 except OSError: wrote = False
 result = [one.name, found, wrote, sorted(os.listdir("/workspace/servers/..")), os.path.exists("/.snapshots/other")]`,
@@ -187,8 +189,7 @@ os.system("echo four > /dev/stderr")`);
         );
         await until(() => program.output().length > 20);
         sandbox.freeze();
-        await sleep(150);
-        const frozen = program.output().length;
+        const frozen = await settled(() => program.output().length);
         await sleep(300);
         expect(program.output().length).toBe(frozen);
         sandbox.thaw();
@@ -209,7 +210,7 @@ os.system("echo four > /dev/stderr")`);
       const before = performance.now();
       sandbox.kill();
       expect(await sandbox.ended).toEqual({ exitCode: null, signal: 9 });
-      expect(performance.now() - before).toBeLessThan(2000);
+      expect(performance.now() - before).toBeLessThan(10_000);
       expect(await isThere(sandbox.initPid)).toBe(false);
     });
 
@@ -275,11 +276,24 @@ os.system("echo four > /dev/stderr")`);
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 25_000;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error('It did not happen within ten seconds');
+    if (performance.now() > end) throw new Error('It did not happen within 25 seconds');
     await sleep(10);
   }
+}
+
+/** The value once it has stood still for a while: what was printed before may still be on its way. */
+async function settled(look: () => number): Promise<number> {
+  let seen = look();
+  let steady = 0;
+  await until(async () => {
+    await sleep(50);
+    steady = look() === seen ? steady + 1 : 0;
+    seen = look();
+    return steady === 5;
+  });
+  return seen;
 }
 
 async function isThere(pid: number): Promise<boolean> {

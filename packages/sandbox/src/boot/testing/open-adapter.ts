@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,13 +69,17 @@ export interface ProgramEnd {
 /** Runs one program in a sandbox and destroys it. */
 export async function runIn(sandbox: Sandbox, code: string): Promise<ProgramEnd> {
   const program = startIn(sandbox, code);
+  const read = once(sandbox.output, 'close');
+  let end: Omit<ProgramEnd, 'output'>;
   try {
-    const end = await program.ended;
-    return { ...end, output: program.output() };
+    end = await program.ended;
   } finally {
     sandbox.kill();
     await sandbox.ended;
   }
+  // The result may overtake what was printed before it.
+  await read;
+  return { ...end, output: program.output() };
 }
 
 /** Starts a program; `ended` is its terminal frame, or an error when its sandbox ended without one. */

@@ -16,7 +16,7 @@ export async function runPlainly(runtime: Runtime, code: string, run: PlainRun =
   try {
     return await runProgram(
       sandbox,
-      { code, args: {}, files: {}, promisesResult: true, positions: IDENTITY_POSITIONS, timeoutMs: 10_000, ...program },
+      { code, args: {}, files: {}, promisesResult: true, positions: IDENTITY_POSITIONS, timeoutMs: 30_000, ...program },
       { onCall: echo, onDiscover: async (operation, params) => ({ ok: true, value: { operation, params } }), ...hooks },
       { signal: new AbortController().signal, ...options },
     );
