@@ -7,8 +7,10 @@ export default defineConfig({
   test: {
     include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'sandbox-image/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
     fsModuleCache: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Generous: a busy machine may be late. A test whose figure is the subject bounds it itself.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 10_000 } },
     // Suites that boot sandboxes share two cores; more workers than cores only make them wait for each other.
     maxWorkers: 2,
   },
