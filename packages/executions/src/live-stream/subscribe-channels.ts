@@ -9,7 +9,7 @@ export interface Subscription {
   close(): void;
 }
 
-/** Subscribes for as long as it is not closed, through restarts of Redis. */
+/** Subscribed for as long as it is not closed, through restarts of Redis. */
 export function subscribeChannels(options: {
   /** Of Redis. */
   readonly redis: string;
@@ -22,18 +22,20 @@ export function subscribeChannels(options: {
   const { name, log, channels } = options;
   const redis = openRedis({ url: options.redis, name, log, use: 'subscriber' });
   let connected = false;
+  let closed = false;
 
   redis.on('message', (channel: string, message: string) => channels[channel]?.(message));
   redis.on('close', () => {
     connected = false;
   });
   redis.on('ready', () => {
-    redis.subscribe(...Object.keys(channels)).then(
-      () => {
-        connected = true;
-        options.onSubscribed();
+    // One by one: a channel that this user may not hear must not cost the others.
+    Promise.all(Object.keys(channels).map(subscribe)).then(
+      (subscribed) => {
+        connected = subscribed.every(Boolean);
+        if (subscribed.some(Boolean)) options.onSubscribed();
       },
-      (error: unknown) => log.warn({ connection: name, reason: messageOf(error) }, 'Redis refuses a subscription'),
+      (error: unknown) => log.error({ err: error }, 'What follows a subscription failed'),
     );
   });
   const timer = setInterval(() => {
@@ -45,8 +47,19 @@ export function subscribeChannels(options: {
   return {
     connected: () => connected,
     close() {
+      closed = true;
       clearInterval(timer);
       closeRedis(redis);
     },
   };
+
+  async function subscribe(channel: string): Promise<boolean> {
+    try {
+      await redis.subscribe(channel);
+      return true;
+    } catch (error) {
+      if (!closed) log.warn({ connection: name, channel, reason: messageOf(error) }, 'Redis refuses a subscription');
+      return false;
+    }
+  }
 }

@@ -51,5 +51,7 @@ function open(url: string, log: Logger, options: ConstructorParameters<typeof Po
   const pool = new Pool({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, ...options });
   // An idle connection that PostgreSQL ends must not end this process; the next query opens a new one.
   pool.on('error', (error) => log.warn({ err: error }, `a database connection was lost: ${messageOf(error)}`));
+  // The pool listens to idle ones alone; one that ends between two statements of a transaction must not either.
+  pool.on('connect', (client) => client.on('error', (error) => log.debug({ err: error }, 'a database connection ended')));
   return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
 }
