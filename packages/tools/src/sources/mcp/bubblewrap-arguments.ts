@@ -17,6 +17,8 @@ export async function bubblewrapArguments(
     readonly cwd: string;
     readonly home: string;
     readonly maskedPaths: readonly string[];
+    /** The arguments that give it its `/proc`. */
+    readonly proc: readonly string[];
   },
 ): Promise<string[]> {
   return [
@@ -24,7 +26,8 @@ export async function bubblewrapArguments(
     ...(transport.network ? [] : ['--unshare-net']),
     ...['--die-with-parent', '--new-session', '--hostname', 'mcp-server'],
     ...(transport.mounts === null ? ['--bind', '/', '/'] : await narrowRoot(transport.mounts, place.home)),
-    ...['--proc', '/proc', '--dev', '/dev'],
+    ...place.proc,
+    ...['--dev', '/dev'],
     ...(await masks(place.maskedPaths)),
     ...['--clearenv', ...Object.entries(place.env).flatMap(([name, value]) => ['--setenv', name, value])],
     ...['--chdir', place.cwd],

@@ -7,6 +7,7 @@ import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSche
 import { z } from 'zod';
 import { boundedFetch } from './bounded-fetch.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
+import { procMount } from './proc-mount.ts';
 import { createScrub, type Scrub } from './secrets.ts';
 import type { HttpTransportEntry, McpServerEntry, StdioTransportEntry } from './server-entry.ts';
 import { findCommand } from './server-path.ts';
@@ -107,6 +108,7 @@ async function openStdio(
       cwd,
       home: host.home,
       maskedPaths: host.maskedPaths,
+      proc: await procMount(host.bwrapPath),
     }),
     command,
     args: entry.args,
