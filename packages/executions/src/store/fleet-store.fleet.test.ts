@@ -1,0 +1,118 @@
+import { type Database, openDatabase } from '@code-executor/platform';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dockerAnswers, startPostgres, type TestContainer } from '../../../../test/support/containers.ts';
+import { openTestDatabase, testLog } from '../testing/open-test-executions.ts';
+import { acceptedExecution, endOf } from '../testing/open-test-fleet.ts';
+import { createFleetStore, type FleetStore } from './fleet-store.ts';
+import { executionMigrations } from './migrations.ts';
+
+const reachable = await dockerAnswers();
+
+describe.skipIf(!reachable)(`the rows of the fleet${reachable ? '' : ' (skipped: no Docker engine answers)'}`, () => {
+  let postgres: TestContainer;
+  let db: Database;
+  /** Each is what one gateway has: statements of its own, at the same time as the others'. */
+  let stores: FleetStore[];
+  const opened: Database[] = [];
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    for (let index = 0; index < 4; index += 1) opened.push(await openDatabase({ url: postgres.url, directory: '', log: testLog }));
+    await Promise.all(opened.map((each) => each.migrate('executions', executionMigrations)));
+    stores = opened.map((each) => createFleetStore(each));
+    db = opened[0] as Database;
+  });
+  afterAll(async () => {
+    await Promise.all(opened.map((each) => each.close()));
+    await postgres?.stop();
+  });
+
+  const inFlight = async (workspaceId: string): Promise<number> => {
+    const { rows } = await sql<{ count: number }>`
+      select count(*)::int as count from executions
+      where workspace_id = ${workspaceId} and dispatched_at is not null and ended_at is null`.execute(db.query());
+    return rows[0]?.count ?? 0;
+  };
+
+  test('however many gateways submit at once, no workspace has more in flight than its share, and none has less', async () => {
+    const workspaces = Array.from({ length: 3 }, () => acceptedExecution().workspaceId);
+    const submits = Array.from({ length: 200 }, (_, index) => {
+      const execution = acceptedExecution({ workspaceId: workspaces[index % 3] ?? '' });
+      return stores[index % stores.length]?.submit(execution, 5);
+    });
+    const dispatched = (await Promise.all(submits)).filter(Boolean).length;
+    expect(dispatched).toBe(15);
+    for (const workspaceId of workspaces) expect(await inFlight(workspaceId)).toBe(5);
+    expect(await Promise.all(workspaces.map((id) => stores[1]?.dispatchNext(id, 5)))).toEqual([[], [], []]);
+
+    const next = await Promise.all(stores.map((store) => store.dispatchNext(workspaces[0] ?? '', 8)));
+    expect(next.flat()).toHaveLength(3);
+    expect(new Set(next.flat()).size).toBe(3);
+    expect(await inFlight(workspaces[0] ?? '')).toBe(8);
+  });
+
+  test('ten thousand that wait cost neither a submit nor a dispatch of their own or of another workspace', async () => {
+    const [store] = stores as [FleetStore];
+    const busy = acceptedExecution().workspaceId;
+    await sql`
+      insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
+      select 'exe_' || lpad(n::text, 26, '0'), ${busy}, 'p', 'r', 'queued', 0, 'typescript', '', '{}', 1000, false, now()
+      from generate_series(1, 10000) n`.execute(db.query());
+    const median = async (act: () => Promise<unknown>): Promise<number> => {
+      const times = [];
+      for (let index = 0; index < 21; index += 1) {
+        const since = performance.now();
+        await act();
+        times.push(performance.now() - since);
+      }
+      return times.toSorted((a, b) => a - b)[10] ?? Number.POSITIVE_INFINITY;
+    };
+    const idle = await median(() => store.submit(acceptedExecution(), 5));
+    const own = await median(() => store.submit(acceptedExecution({ workspaceId: busy }), 5));
+    const shares = Array.from({ length: 21 }, (_, index) => index + 1).values();
+    const dispatch = await median(() => store.dispatchNext(busy, shares.next().value ?? 0));
+    const figures = `submit to an idle workspace ${idle.toFixed(2)} ms, to a busy one ${own.toFixed(2)} ms, dispatch ${dispatch.toFixed(2)} ms`;
+    expect(own, figures).toBeLessThan(3 * idle + 2);
+    expect(dispatch, figures).toBeLessThan(3 * idle + 2);
+    expect((await store.waiting()).get(busy), figures).toBe(10_000);
+    process.stdout.write(`${figures}\n`);
+  });
+
+  test('who renews, ends and calls tools at the same moment never waits for one another for ever', async () => {
+    const [one, two] = stores as [FleetStore, FleetStore];
+    const claims = await Promise.all(
+      Array.from({ length: 24 }, async () => {
+        const execution = acceptedExecution();
+        await one.submit(execution, 5);
+        return {
+          execution: (await one.claim(execution.id, 'worker_1', 60_000)) ?? { ...execution, token: 0 },
+          grant: '',
+          catalogVersion: '',
+        };
+      }),
+    );
+    const held = claims.map(({ execution: { id, token } }) => ({ executionId: id, token }));
+    const renewals = Array.from({ length: 30 }, (_, index) =>
+      stores[index % 4]?.renew('worker_1', index % 2 ? held : held.toReversed(), 60_000),
+    );
+    const ends = claims.toReversed().map((claim, index) => (index % 2 ? one : two).finish(endOf(claim)));
+    const written = await Promise.all([...ends, ...renewals]);
+    expect(written.slice(0, 24).every((row) => row !== null)).toBe(true);
+  });
+});
+
+test('the embedded database takes the same statements', async () => {
+  const { db, remove } = await openTestDatabase();
+  try {
+    const store = createFleetStore(db);
+    const execution = acceptedExecution();
+    expect(await store.submit(execution, 1)).toBe(true);
+    expect(await store.submit(acceptedExecution({ workspaceId: execution.workspaceId }), 1)).toBe(false);
+    const claimed = await store.claim(execution.id, 'worker_1', 4_000);
+    expect(claimed).toEqual({ ...execution, token: 1 });
+    expect(await store.renew('worker_1', [{ executionId: execution.id, token: 1 }], 4_000)).toEqual({ lost: [], cancelled: [] });
+    expect(await store.dispatchNext(execution.workspaceId, 2)).toHaveLength(1);
+  } finally {
+    await remove();
+  }
+}, 60_000);
