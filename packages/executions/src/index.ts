@@ -1,7 +1,7 @@
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
 export { createFleetExecutions, type FleetExecutions, type FleetExecutionsOptions } from './fleet/create-fleet-executions.ts';
-export { readReports, shareOf } from './fleet/live-workers.ts';
+export { type LiveWorkers, readReports, shareOf, watchWorkers } from './fleet/live-workers.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
 export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/create-ledger.ts';
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';

@@ -6,8 +6,8 @@ import type { Catalog } from './catalog/catalog.ts';
 import { describeTool } from './catalog/describe-tool.ts';
 import type { ToolResolver } from './catalog/tool-resolver.ts';
 import type { VisibleTool, VisibleTools } from './catalog/visible-tools.ts';
-import type { IntegrationStore } from './integrations/integration-store.ts';
 import { parseIntegration } from './integrations/parse-integration.ts';
+import type { StoredServers } from './integrations/stored-servers.ts';
 import { matchesPattern, parsePattern } from './policies/pattern.ts';
 import type { Policies } from './policies/policies.ts';
 import type { IntegrationRecord, LocalToolAdministration, ToolInfo } from './port.ts';
@@ -18,11 +18,13 @@ export interface AdministrationDependencies {
   readonly catalog: Catalog;
   readonly policies: Policies;
   readonly servers: McpServers;
-  readonly integrations: IntegrationStore;
+  readonly stored: StoredServers;
   readonly search: ToolSearch;
   readonly resolver: ToolResolver;
   visible(): VisibleTools;
   visibilityChanged(): void;
+  /** A change is in the database that other processes do not know of. */
+  committed(): void;
   /** Wrappers and search hold the present tools. */
   settled(): Promise<void>;
   invoke(call: ToolCall, signal: AbortSignal): Promise<ToolCallOutcome>;
@@ -30,7 +32,7 @@ export interface AdministrationDependencies {
 
 /** Catalog, integrations and policies as the gateway asks for them. */
 export function createAdministration(deps: AdministrationDependencies): LocalToolAdministration {
-  const { catalog, policies, servers, integrations, search, resolver, visible } = deps;
+  const { catalog, policies, servers, stored, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {
     return describeTool(tool, visible().codeNames());
@@ -76,14 +78,15 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
       if (integration.command !== undefined) requireRole(principal, ['admin'], 'add an integration that runs a command');
       if (servers.all().has(integration.slug))
         throw new AppError('INTEGRATION_EXISTS', `There is an integration ${integration.slug} already`);
-      const managed = servers.add({ entry: parseIntegration(integration) });
-      if (managed?.server === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
+      const managed = await stored.add(integration, parseIntegration(integration));
       try {
+        if (managed?.server === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
         if (!managed.server.entry.lazy) await connect(managed);
-        await integrations.save(integration);
       } catch (error) {
         await drop(integration.slug);
         throw error;
+      } finally {
+        deps.committed();
       }
       deps.visibilityChanged();
       await deps.settled();
@@ -94,7 +97,6 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
       const managed = resolver.server(slug);
       if (managed.origin === 'file')
         throw new AppError('INVALID_REQUEST', `${managed.slug} is defined in the servers file: remove it there and restart the service`);
-      await integrations.remove(managed.slug);
       await drop(managed.slug);
     },
     async refreshIntegration(principal, slug) {
@@ -115,6 +117,7 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
       requireRole(principal, ['admin', 'operator'], 'add policies');
       const pattern = parsePattern(policy.pattern);
       const record = await policies.add(policy);
+      deps.committed();
       if (policy.action === 'allow') {
         const covered = [...catalog.servers().values()]
           .flatMap((tools) => [...tools.values()])
@@ -128,6 +131,7 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
     async removePolicy(principal, policyId) {
       requireRole(principal, ['admin', 'operator'], 'remove policies');
       await policies.remove(policyId);
+      deps.committed();
       deps.visibilityChanged();
       await deps.settled();
     },
@@ -154,7 +158,8 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
   }
 
   async function drop(slug: string): Promise<void> {
-    await servers.remove(slug);
+    await stored.remove(slug);
+    deps.committed();
     await catalog.remove(slug, { forget: true });
     deps.visibilityChanged();
     await deps.settled();

@@ -3,6 +3,7 @@ export { toolMigrations } from './migrations.ts';
 export type {
   IntegrationRecord,
   IntegrationState,
+  LocalToolAdministration,
   NewIntegration,
   PolicyRecord,
   SearchAnswer,

@@ -18,8 +18,8 @@ import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
 import { discover } from './discovery.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
-import { parseStoredIntegration } from './integrations/parse-integration.ts';
 import { openSeal } from './integrations/seal.ts';
+import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createPolicies } from './policies/policies.ts';
 import type { LocalToolAdministration } from './port.ts';
@@ -33,8 +33,10 @@ import type { ToolTables } from './tables.ts';
 export interface ToolDomainOptions {
   readonly db: Database;
   readonly log: Logger;
-  /** Everything in it is hidden from stdio servers. `seal.key` is made in it. */
+  /** Everything in it is hidden from stdio servers. */
   readonly dataDir: string;
+  /** Made where it is missing; `seal.key` in the data directory by default. Hidden from stdio servers. */
+  readonly sealKeyFile?: string | undefined;
   /** Default: `mcp-servers.json` in the data directory. */
   readonly serversFile?: string | undefined;
   readonly wrapperStore: Pick<WrapperStore, 'snapshot'>;
@@ -48,6 +50,8 @@ export interface ToolDomainOptions {
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
   /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
   readonly fence?: CallFence | undefined;
+  /** A change has committed that other processes on this database do not know of: they are to `reload`. Must not throw. */
+  readonly onCommitted?: (() => void) | undefined;
   /** One event per tool call, after its end. Must not throw. */
   readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
 }
@@ -59,6 +63,8 @@ export interface ToolDomain extends ToolPort, LocalToolAdministration {
   ready(signal: AbortSignal): Promise<void>;
   /** Called when tools have changed and the new snapshot is complete: `snapshotDir` answers with it. */
   onCatalogChange(listener: () => void): void;
+  /** Takes over the policies, integrations and tools that other processes on this database have changed. */
+  reload(): Promise<void>;
   /** What an execution did through tools, by the journal: for one whose process died. */
   effectsOf(executionId: string): Promise<Exclude<Effects, 'not_started'>>;
   close(): Promise<void>;
@@ -75,8 +81,10 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const serversFile = options.serversFile ?? join(dataDir, 'mcp-servers.json');
   await db.migrate('tools', toolMigrations);
   const tables = db.query<ToolTables>();
-  const seal = await openSeal(join(dataDir, 'seal.key'));
-  const catalog = await createCatalog(createCatalogStore(tables, workspaceId), now);
+  const sealKeyFile = options.sealKeyFile ?? join(dataDir, 'seal.key');
+  const seal = await openSeal(sealKeyFile);
+  const committed = options.onCommitted ?? (() => undefined);
+  const catalog = await createCatalog(createCatalogStore(tables, workspaceId, committed), now);
   const policies = await createPolicies(tables, workspaceId, now);
   const integrations = createIntegrationStore(tables, workspaceId, seal);
   const recorder = createCallRecorder(tables, log, options.fence);
@@ -90,17 +98,14 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       home: environment.HOME ?? homedir(),
       tempDir: tmpdir(),
       lang: environment.LANG ?? 'C.UTF-8',
-      maskedPaths: [dataDir, serversFile, ...(options.maskedPaths ?? [])],
+      maskedPaths: [dataDir, serversFile, sealKeyFile, ...(options.maskedPaths ?? [])],
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,
   });
   for (const parsed of await readServersFile(serversFile, environment)) servers.add(parsed);
-  for (const integration of await integrations.load()) {
-    if (servers.all().has(integration.slug))
-      log.warn({ server: integration.slug }, 'The servers file defines an integration that was added through the API; the file counts');
-    else servers.add(parseStoredIntegration(integration));
-  }
+  const stored = createStoredServers({ integrations, servers, catalog, log });
+  await stored.load();
 
   let visible: VisibleTools | null = null;
   const currentlyVisible = (): VisibleTools => {
@@ -133,11 +138,12 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     catalog,
     policies,
     servers,
-    integrations,
+    stored,
     search,
     resolver,
     visible: currentlyVisible,
     visibilityChanged,
+    committed,
     settled,
     invoke: (toolCall, signal) => call(toolCall, callDependencies, signal),
   });
@@ -165,6 +171,11 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     async ready(signal) {
       const up = Promise.all([...servers.all().values()].map((managed) => managed.server?.settled()));
       await Promise.race([up.then(settled), rejectedBy(signal)]);
+    },
+    async reload() {
+      const hasChanged = [await policies.reload(), await stored.reload()].includes(true);
+      await catalog.reload();
+      if (hasChanged) visibilityChanged();
     },
     effectsOf: (executionId) => effectsOf(tables, executionId),
     onCatalogChange: (listener) => void listeners.push(listener),

@@ -19,7 +19,8 @@ export interface CatalogStore {
 /** Eight parameters a row; PostgreSQL takes 65,535 a statement. */
 const ROWS_PER_STATEMENT = 500;
 
-export function createCatalogStore(db: Kysely<ToolTables>, workspaceId: string): CatalogStore {
+/** `onWritten`: something has committed. */
+export function createCatalogStore(db: Kysely<ToolTables>, workspaceId: string, onWritten: () => void): CatalogStore {
   return {
     async load() {
       const servers = new Map<string, Map<string, CatalogRow>>();
@@ -67,9 +68,11 @@ export function createCatalogStore(db: Kysely<ToolTables>, workspaceId: string):
             .execute();
         }
       });
+      onWritten();
     },
     async forget(server) {
       await db.deleteFrom('catalog_tools').where('workspace_id', '=', workspaceId).where('server', '=', server).execute();
+      onWritten();
     },
   };
 }

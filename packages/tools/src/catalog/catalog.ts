@@ -27,6 +27,8 @@ export interface Catalog {
   accept(tools: readonly CatalogTool[]): Promise<void>;
   /** Hides the server's tools; with `forget` its record goes as well. */
   remove(server: string, options: { readonly forget: boolean }): Promise<void>;
+  /** Takes over what another process has recorded in the meantime. */
+  reload(): Promise<void>;
   onChange(listener: (server: string) => void): void;
 }
 
@@ -116,6 +118,22 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
     for (const listener of listeners) listener(server);
   }
 
+  async function reload(): Promise<void> {
+    const stored = await store.load();
+    for (const server of recorded.keys()) {
+      if (stored.has(server)) continue;
+      recorded.delete(server);
+      await remove(server, false);
+    }
+    for (const [server, rows] of stored) {
+      const before = recorded.get(server);
+      const after = new Map([...rows].map(([name, row]) => [name, sameRow(before?.get(name), row)]));
+      const isSame = before !== undefined && before.size === after.size && [...after].every(([name, row]) => before.get(name) === row);
+      recorded.set(server, after);
+      if (!isSame) publish(server, after);
+    }
+  }
+
   return {
     version: () => version,
     servers: () => servers,
@@ -123,8 +141,18 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
     replace: (server, tools, trusted) => inTurn(() => replace(server, tools, trusted)),
     accept: (tools) => inTurn(() => accept(tools)),
     remove: (server, { forget }) => inTurn(() => remove(server, forget)),
+    reload: () => inTurn(reload),
     onChange: (listener) => void listeners.push(listener),
   };
+}
+
+/** The known row where nothing differs, and the known entry where the tool is the same: whoever compares by identity sees no change. */
+function sameRow(known: CatalogRow | undefined, stored: CatalogRow): CatalogRow {
+  if (known === undefined) return stored;
+  const isSameTool = known.entry.digest === stored.entry.digest && known.entry.driftedAt?.getTime() === stored.entry.driftedAt?.getTime();
+  if (!isSameTool) return stored;
+  const isSameRow = known.position === stored.position && known.present === stored.present;
+  return isSameRow ? known : { ...stored, entry: known.entry };
 }
 
 /** About 5 ms of digests. */

@@ -1,3 +1,4 @@
+import { AppError } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
 import type { NewIntegration } from '../port.ts';
 import type { ToolTables } from '../tables.ts';
@@ -6,6 +7,7 @@ import type { Seal } from './seal.ts';
 /** Integrations that were added through the API. Whatever may hold a secret is sealed: address, headers, arguments, environment. */
 export interface IntegrationStore {
   load(): Promise<NewIntegration[]>;
+  /** @throws AppError INTEGRATION_EXISTS where another process was first. */
   save(integration: NewIntegration): Promise<void>;
   remove(slug: string): Promise<void>;
 }
@@ -37,7 +39,7 @@ export function createIntegrationStore(db: Kysely<ToolTables>, workspaceId: stri
         if (integration[field] !== undefined) sealed[field] = integration[field];
         delete open[field];
       }
-      await db
+      const written = await db
         .insertInto('integrations')
         .values({
           workspace_id: workspaceId,
@@ -47,7 +49,10 @@ export function createIntegrationStore(db: Kysely<ToolTables>, workspaceId: stri
           sealed_secrets: seal.seal(JSON.stringify(sealed), place(integration.slug)),
           created_at: new Date(),
         })
+        .onConflict((conflict) => conflict.columns(['workspace_id', 'slug']).doNothing())
+        .returning('slug')
         .execute();
+      if (written.length === 0) throw new AppError('INTEGRATION_EXISTS', `There is an integration ${integration.slug} already`);
     },
     async remove(slug) {
       await db.deleteFrom('integrations').where('workspace_id', '=', workspaceId).where('slug', '=', slug).execute();

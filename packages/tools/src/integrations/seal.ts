@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { chmod, open, readFile } from 'node:fs/promises';
+import { chmod, open, readFile, stat } from 'node:fs/promises';
 import { AppError, messageOf } from '@code-executor/platform';
 
 const KEY_BYTES = 32;
@@ -63,6 +63,16 @@ async function readOrMakeKey(file: string): Promise<Buffer> {
   }
   const text = (await readFile(file, 'utf8')).trim();
   if (!/^[0-9a-f]{64}$/.test(text)) throw new AppError('INTERNAL', `${file} is not a key of this service; restore it from a backup`);
-  await chmod(file, 0o600);
+  await close(file);
   return Buffer.from(text, 'hex');
+}
+
+/** A key that an orchestrator has mounted is read-only, or somebody else's, and its permissions are the orchestrator's affair. */
+async function close(file: string): Promise<void> {
+  if (((await stat(file)).mode & 0o077) === 0) return;
+  try {
+    await chmod(file, 0o600);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && (error.code === 'EROFS' || error.code === 'EPERM'))) throw error;
+  }
 }

@@ -22,6 +22,8 @@ export interface Policies {
   add(policy: { readonly pattern: string; readonly action: PolicyAction }): Promise<PolicyRecord>;
   /** @throws AppError POLICY_NOT_FOUND */
   remove(policyId: string): Promise<void>;
+  /** Takes over what another process has changed in the meantime. Answers whether there was anything. */
+  reload(): Promise<boolean>;
 }
 
 interface Rule {
@@ -30,6 +32,52 @@ interface Rule {
 }
 
 export async function createPolicies(db: Kysely<ToolTables>, workspaceId: string, now: () => number): Promise<Policies> {
+  let rules = await readRules(db, workspaceId);
+  /** One at a time: what was read before a change of ours must not take its place. */
+  let turn: Promise<unknown> = Promise.resolve();
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
+  }
+
+  return {
+    decide: (entry, trust) => decide(rules, entry, trust),
+    list: () => rules.map((rule) => rule.record),
+    add: ({ pattern: text, action }) => inTurn(() => add(text, action)),
+    remove: (policyId) => inTurn(() => remove(policyId)),
+    reload: () => inTurn(reload),
+  };
+
+  async function add(text: string, action: PolicyAction): Promise<PolicyRecord> {
+    const pattern = parsePattern(text);
+    const createdAt = new Date(now());
+    const row = { id: newId('pol', now()), workspace_id: workspaceId, pattern: text, action, created_at: createdAt };
+    await db
+      .insertInto('policies')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['workspace_id', 'pattern']).doUpdateSet({ id: row.id, action, created_at: createdAt }))
+      .execute();
+    const record = { id: row.id, pattern: text, action, createdAt: createdAt.toISOString() };
+    rules = [...rules.filter((rule) => rule.pattern.text !== text), { record, pattern }];
+    return record;
+  }
+
+  async function remove(policyId: string): Promise<void> {
+    if (!rules.some((rule) => rule.record.id === policyId)) throw new AppError('POLICY_NOT_FOUND', `No policy ${policyId.slice(0, 60)}`);
+    await db.deleteFrom('policies').where('workspace_id', '=', workspaceId).where('id', '=', policyId).execute();
+    rules = rules.filter((rule) => rule.record.id !== policyId);
+  }
+
+  async function reload(): Promise<boolean> {
+    const stored = await readRules(db, workspaceId);
+    if (JSON.stringify(stored) === JSON.stringify(rules)) return false;
+    rules = stored;
+    return true;
+  }
+}
+
+async function readRules(db: Kysely<ToolTables>, workspaceId: string): Promise<readonly Rule[]> {
   const rows = await db
     .selectFrom('policies')
     .selectAll()
@@ -37,32 +85,10 @@ export async function createPolicies(db: Kysely<ToolTables>, workspaceId: string
     .orderBy('created_at')
     .orderBy('id')
     .execute();
-  let rules: readonly Rule[] = rows.map((row) => ({
+  return rows.map((row) => ({
     record: { id: row.id, pattern: row.pattern, action: row.action as PolicyAction, createdAt: row.created_at.toISOString() },
     pattern: parsePattern(row.pattern),
   }));
-  return {
-    decide: (entry, trust) => decide(rules, entry, trust),
-    list: () => rules.map((rule) => rule.record),
-    async add({ pattern: text, action }) {
-      const pattern = parsePattern(text);
-      const createdAt = new Date(now());
-      const row = { id: newId('pol', now()), workspace_id: workspaceId, pattern: text, action, created_at: createdAt };
-      await db
-        .insertInto('policies')
-        .values(row)
-        .onConflict((conflict) => conflict.columns(['workspace_id', 'pattern']).doUpdateSet({ id: row.id, action, created_at: createdAt }))
-        .execute();
-      const record = { id: row.id, pattern: text, action, createdAt: createdAt.toISOString() };
-      rules = [...rules.filter((rule) => rule.pattern.text !== text), { record, pattern }];
-      return record;
-    },
-    async remove(policyId) {
-      if (!rules.some((rule) => rule.record.id === policyId)) throw new AppError('POLICY_NOT_FOUND', `No policy ${policyId.slice(0, 60)}`);
-      await db.deleteFrom('policies').where('workspace_id', '=', workspaceId).where('id', '=', policyId).execute();
-      rules = rules.filter((rule) => rule.record.id !== policyId);
-    },
-  };
 }
 
 function decide(rules: readonly Rule[], { tool, driftedAt }: CatalogTool, trust: Trust): PolicyDecision {

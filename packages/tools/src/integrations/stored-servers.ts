@@ -1,0 +1,90 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { NewIntegration } from '../port.ts';
+import type { ServerLog } from '../sources/mcp/mcp-server.ts';
+import type { ManagedServer, McpServers } from '../sources/mcp/mcp-servers.ts';
+import type { McpServerEntry } from '../sources/mcp/server-entry.ts';
+import type { IntegrationStore } from './integration-store.ts';
+import { parseStoredIntegration } from './parse-integration.ts';
+
+/** The servers of the integrations that were added through the API, by this process or by another one. */
+export interface StoredServers {
+  /** At the start: makes a server of each, and starts none. */
+  load(): Promise<void>;
+  /** Makes the servers those of the database again, and starts new ones. Answers whether there was anything to do. */
+  reload(): Promise<boolean>;
+  /** Writes it down, then makes a server of it, which is not started. @throws AppError INTEGRATION_EXISTS where another process was first. */
+  add(integration: NewIntegration, entry: McpServerEntry): Promise<ManagedServer | null>;
+  /** Its tools are the caller's affair. */
+  remove(slug: string): Promise<void>;
+}
+
+export function createStoredServers(deps: {
+  readonly integrations: IntegrationStore;
+  readonly servers: McpServers;
+  readonly catalog: Catalog;
+  readonly log: ServerLog;
+}): StoredServers {
+  const { integrations, servers, catalog, log } = deps;
+  /** As they were read last, by slug: what this process has added itself since is not among them, and is left alone. */
+  let known = new Map<string, string>();
+  /** One at a time: what was read before a change of ours must not undo it. */
+  let turn: Promise<unknown> = Promise.resolve();
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
+  }
+
+  function addStored(integration: NewIntegration): void {
+    if (servers.all().has(integration.slug))
+      log.warn({ server: integration.slug }, 'The servers file defines an integration that was added through the API; the file counts');
+    else servers.add(parseStoredIntegration(integration));
+  }
+
+  async function drop(slug: string): Promise<boolean> {
+    if (servers.all().get(slug)?.origin !== 'api') return false;
+    await servers.remove(slug);
+    await catalog.remove(slug, { forget: false });
+    return true;
+  }
+
+  return {
+    async load() {
+      const found = await integrations.load();
+      for (const integration of found) addStored(integration);
+      known = described(found);
+    },
+    reload: () => inTurn(reload),
+    add: (integration, entry) =>
+      inTurn(async () => {
+        await integrations.save(integration);
+        return servers.add({ entry });
+      }),
+    remove: (slug) =>
+      inTurn(async () => {
+        await integrations.remove(slug);
+        await servers.remove(slug);
+      }),
+  };
+
+  async function reload(): Promise<boolean> {
+    const found = await integrations.load();
+    const before = known;
+    known = described(found);
+    let hasChanged = false;
+    for (const [slug, description] of before) {
+      if (known.get(slug) !== description) hasChanged = (await drop(slug)) || hasChanged;
+    }
+    for (const integration of found) {
+      if (servers.all().has(integration.slug)) continue;
+      const server = servers.add(parseStoredIntegration(integration))?.server;
+      if (server?.entry.lazy === false) server.start();
+      log.info({ server: integration.slug }, 'An integration that another process has added was taken over');
+      hasChanged = true;
+    }
+    return hasChanged;
+  }
+}
+
+const described = (integrations: readonly NewIntegration[]): Map<string, string> =>
+  new Map(integrations.map((integration) => [integration.slug, JSON.stringify(integration)]));

@@ -1,0 +1,2 @@
+export { readProxyConfig } from './config.ts';
+export { startMcpProxy } from './mcp-proxy.ts';

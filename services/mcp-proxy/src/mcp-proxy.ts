@@ -1,0 +1,136 @@
+import { mkdir } from 'node:fs/promises';
+import {
+  createLedger,
+  createQueueProducer,
+  type ExecutionEnded,
+  executionMigrations,
+  heldExecutions,
+  startReconciler,
+  watchWorkers,
+} from '@code-executor/executions';
+import {
+  type Closable,
+  closeAll,
+  closeRedis,
+  createGrants,
+  createServiceVerifier,
+  type Logger,
+  openDatabase,
+  openRedis,
+} from '@code-executor/platform';
+import { createToolDomain, type ToolCallEvent } from '@code-executor/tools';
+import { Registry } from 'prom-client';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { buildMcpProxy } from './app.ts';
+import { followCatalog } from './catalog-sync.ts';
+import type { ProxyConfig } from './config.ts';
+import { createProxyMetrics } from './plugins/metrics.ts';
+import { createPublishedCatalog } from './published-catalog.ts';
+import { createReadiness } from './readiness.ts';
+
+/** What the proxy's own statements, the journal of tool calls and the reconciler need side by side. */
+const DATABASE_CONNECTIONS = 16;
+
+/**
+ * The only place with upstream credentials, and the workers' way to the rows. Answers what was opened, in order; the caller
+ * closes it. When a part cannot be opened, those opened before are closed and the error is thrown.
+ */
+export async function startMcpProxy(config: ProxyConfig, log: Logger): Promise<readonly Closable[]> {
+  const opened: Closable[] = [];
+  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
+    opened.push({ name, close: async () => close(part) });
+    return part;
+  };
+  try {
+    await compose(config, log, open);
+    return opened;
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
+
+async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<void> {
+  const startedAt = Date.now();
+  const dataDir = config.EXECUTOR_DATA_DIR;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  // First of all, so that a key that is missing or too short is said before anything is touched.
+  const grants = createGrants({ key: config.EXECUTOR_GRANT_KEY });
+  const verifyService = createServiceVerifier({
+    gateway: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
+    worker: config.EXECUTOR_WORKER_INTERNAL_KEY,
+  });
+  const registry = new Registry();
+  const metrics = createProxyMetrics(registry);
+
+  const db = await openDatabase({ url: config.DATABASE_URL, directory: dataDir, log, connections: DATABASE_CONNECTIONS });
+  open('database', db, (part) => part.close());
+  await db.migrate('executions', executionMigrations);
+  const redis = open('redis', openRedis({ url: config.REDIS_URL, name: 'mcp-proxy', log }), closeRedis);
+
+  const catalog = createPublishedCatalog();
+  const sync = open('catalog sync', followCatalog({ redisUrl: config.REDIS_URL, publisher: redis, log }), (part) => part.close());
+  const tools = await createToolDomain({
+    db,
+    log,
+    dataDir,
+    serversFile: config.serversFile,
+    sealKeyFile: config.sealKeyFile,
+    maskedPaths: config.secretPaths,
+    wrapperStore: catalog.store,
+    fence: heldExecutions,
+    onCommitted: sync.tell,
+    onCall(event) {
+      metrics.toolCall(event);
+      logCall(event, log);
+    },
+  });
+  open('tools', tools, (part) => part.close());
+  sync.start(tools);
+  tools.start();
+
+  const queue = open('queue', createQueueProducer({ redis: config.REDIS_URL, log, name: 'mcp-proxy-queue' }), (part) => part.close());
+  const workers = open('workers', watchWorkers(redis, log), (part) => part.stop());
+  const shared = { db, log, redis, queue, share: workers.share };
+  const ledger = createLedger({
+    ...shared,
+    grants,
+    catalogVersion: () => catalog.version(),
+    onEnded: (event) => log.info(event, 'Execution ended'),
+  });
+  open('ledger', ledger, (part) => part.close());
+  const reconciler = startReconciler({
+    ...shared,
+    effectsOf: tools.effectsOf,
+    onEnded(event: ExecutionEnded) {
+      metrics.leasesExpired(1);
+      log.info(event, 'Execution ended');
+    },
+  });
+  open('reconciler', reconciler, (part) => part.stop());
+
+  const app = await buildMcpProxy({
+    ledger,
+    tools,
+    catalog,
+    grants,
+    verifyService,
+    readiness: createReadiness({ db, redis, tools }),
+    registry,
+    metrics,
+    version: packageJson.version,
+    startedAt,
+    shutdownGraceMs: config.EXECUTOR_DRAIN_SECONDS * 1_000,
+    log,
+  });
+  open('internal routes', app, (part) => part.close());
+  const address = await app.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
+  log.info({ address, dataDir }, `listening on ${address}`);
+}
+
+/** One wide line per tool call; arguments and replies are nobody's business but the caller's. */
+function logCall(event: ToolCallEvent, log: Logger): void {
+  log.info(event, 'Tool call');
+}

@@ -1,0 +1,17 @@
+import { DISCOVERY_OPERATIONS } from '@code-executor/contracts';
+import { z } from 'zod';
+import { grantOf } from '../../plugins/authenticate.ts';
+import { readBody } from '../../plugins/json-body.ts';
+import type { ProxyApp, RouteDeps } from '../../proxy-app.ts';
+
+const discoverBody = z.strictObject({ operation: z.enum(DISCOVERY_OPERATIONS), params: z.unknown() });
+
+/** What a running program asks about the catalog. */
+export function registerDiscoverRoutes(app: ProxyApp, { tools }: RouteDeps): void {
+  app.post('/internal/discover', { config: { caller: 'grant' } }, async (request, reply) => {
+    const { grant, bearer } = grantOf(request);
+    const { operation, params } = readBody(discoverBody, request.body);
+    const answer = await tools.discover({ ...grant, bearer }, operation, params);
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));
+  });
+}
