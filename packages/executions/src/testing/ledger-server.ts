@@ -120,7 +120,7 @@ export async function openLedgerServer({ leaseMs }: { leaseMs: number }): Promis
 
   // biome-ignore lint/suspicious/noExplicitAny: the bodies are whatever the worker sent
   function act(route: string, request: IncomingMessage, body: any): { status: number; body: unknown } {
-    if (route === 'claim') return { status: 200, body: { claimed: claim(body.executionId, body.workerId) } };
+    if (route === 'claim') return { status: 200, body: claim(body.executionId, body.workerId) };
     if (route === 'renew') return { status: 200, body: renew(body.report, body.held) };
     const id = request.url?.split('/').at(-2) ?? '';
     const entry = row(id);

@@ -50,13 +50,13 @@ async function claim(client: ProxyClient, executionId: string, workerId: string)
   const request = { ...post('/internal/executions/claim', { executionId, workerId }), timeoutMs: CLAIM_TIMEOUT_MS };
   for (const delayMs of CLAIM_RETRY_DELAYS_MS) {
     try {
-      return read(claimSchema, await client.ask(request)).claimed;
+      return read(claimSchema, await client.ask(request));
     } catch (error) {
       if (!isAppError(error, 'LEDGER_UNAVAILABLE')) throw error;
       await sleep(delayMs);
     }
   }
-  return read(claimSchema, await client.ask(request)).claimed;
+  return read(claimSchema, await client.ask(request));
 }
 
 const post = (path: string, body: unknown) => ({ method: 'POST', path, body }) as const;
@@ -68,28 +68,26 @@ function endedBody({ id, token, endedAt, queueMs, totalMs, outputTokens, outcome
   return { id, token, endedAt, queueMs, totalMs, outputTokens, outcome: sent, eventsJson };
 }
 
-const claimSchema = z.object({
-  claimed: z
-    .object({
-      execution: z.object({
-        id: z.string(),
-        workspaceId: z.string(),
-        principalId: z.string(),
-        requestId: z.string(),
-        language: z.string(),
-        code: z.string(),
-        args: z.record(z.string(), z.unknown()),
-        files: z.record(z.string(), z.string()),
-        timeoutMs: z.number(),
-        typecheck: z.boolean(),
-        createdAt: z.coerce.date(),
-        token: z.int(),
-      }),
-      grant: z.string(),
-      catalogVersion: z.string(),
-    })
-    .nullable(),
-});
+const claimSchema = z
+  .object({
+    execution: z.object({
+      id: z.string(),
+      workspaceId: z.string(),
+      principalId: z.string(),
+      requestId: z.string(),
+      language: z.string(),
+      code: z.string(),
+      args: z.record(z.string(), z.unknown()),
+      files: z.record(z.string(), z.string()),
+      timeoutMs: z.number(),
+      typecheck: z.boolean(),
+      createdAt: z.coerce.date(),
+      token: z.int(),
+    }),
+    grant: z.string(),
+    catalogVersion: z.string(),
+  })
+  .nullable();
 
 const renewalSchema = z.object({ lost: z.array(z.string()), cancelled: z.array(z.string()), catalogVersion: z.string() });
 
