@@ -131,7 +131,7 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
   test('the end of one execution dispatches the next of its workspace, first in, first out', async () => {
     fleet.share = 2;
     const workspaceId = acceptedExecution().workspaceId;
-    const all = Array.from({ length: 5 }, () => acceptedExecution({ workspaceId }));
+    const all = Array.from({ length: 5 }, () => acceptedExecution({ workspaceId })).toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const dispatched = [];
     for (const execution of all) dispatched.push(await fleet.fleet.submit(execution, fleet.share));
     expect(dispatched).toEqual([true, true, false, false, false]);

@@ -27,13 +27,13 @@ export interface Reconciler {
   stop(): Promise<void>;
 }
 
-const INTERVAL_MS = 500;
+const INTERVAL_MS = 250;
 /** From the commit of a row to its id in the queue it takes milliseconds; after this it was lost on the way. */
 const UNCLAIMED_MS = 1_000;
 const UNCLAIMED_AT_ONCE = 500;
 
 /**
- * Mends every half second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
+ * Mends four times a second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
  * dispatches what waits where there is room. Runs in every mcp-proxy; they take turns by a lock in the database.
  */
 export function startReconciler(options: ReconcilerOptions): Reconciler {
