@@ -18,7 +18,7 @@ afterEach(async () => {
 test('a port that another program holds: up says who and what to do', async () => {
   const server = await listen(deployment.port);
   try {
-    const up = await deployment.run(['up']);
+    const up = await deployment.run(['up', '--embedded']);
     expect(up.text).toContain(`Port ${deployment.port} is in use by process ${process.pid}`);
     expect(up.exitCode).toBe(6);
   } finally {
@@ -30,7 +30,7 @@ test.skipIf(isRoot)(
   'a data directory that cannot be written: up names the command that mends it',
   async () => {
     await mkdir(deployment.dataDir, { mode: 0o500 });
-    const up = await deployment.run(['up']);
+    const up = await deployment.run(['up', '--embedded']);
     expect(up.text).toMatch(/The data directory .* cannot be written by .*chown -R .*or name another one in EXECUTOR_DATA_DIR/);
     expect(up.exitCode).toBe(5);
   },
@@ -42,7 +42,7 @@ test.skipIf(isRoot)(
   async () => {
     const closed = join(deployment.dataDir, '..', 'closed');
     await mkdir(closed, { mode: 0o500 });
-    const up = await deployment.run(['up'], { EXECUTOR_DATA_DIR: join(closed, 'data') });
+    const up = await deployment.run(['up', '--embedded'], { EXECUTOR_DATA_DIR: join(closed, 'data') });
     await chmod(closed, 0o700);
     expect(up.text).toContain('closed/data cannot be made (Permission denied)');
     expect(up.exitCode).toBe(5);
@@ -55,7 +55,7 @@ test.skipIf(isRoot)(
   async () => {
     // In a user namespace of one's own the limit can be set to none for everything below it.
     const up = await deployment.shell(
-      'unshare --user --map-current-user --keep-caps bash -c \'echo 0 >/proc/sys/user/max_user_namespaces && exec "$DEPLOY" up\'',
+      'unshare --user --map-current-user --keep-caps bash -c \'echo 0 >/proc/sys/user/max_user_namespaces && exec "$DEPLOY" up --embedded\'',
     );
     expect(up.text).toContain('No sandbox can be made.');
     expect(up.text).toContain('sysctl -w user.max_user_namespaces=15000');
@@ -65,23 +65,23 @@ test.skipIf(isRoot)(
 );
 
 test('a setting that does not exist: up shows the sentence of the service and stops waiting at once', async () => {
-  const up = await deployment.run(['up'], { EXECUTOR_POOL_PYHTON: '3' });
+  const up = await deployment.run(['up', '--embedded'], { EXECUTOR_POOL_PYHTON: '3' });
   expect(up.text).toContain('did you mean EXECUTOR_POOL_PYTHON?');
   expect(up.exitCode).toBe(7);
   expect((await deployment.run(['status'])).exitCode).toBe(3);
 }, 60_000);
 
 test('a port that is no number: up says what a port is', async () => {
-  const up = await deployment.run(['up'], { EXECUTOR_PORT: 'http' });
+  const up = await deployment.run(['up', '--embedded'], { EXECUTOR_PORT: 'http' });
   expect(up.text).toContain('EXECUTOR_PORT=http is no port');
   expect(up.exitCode).toBe(6);
 }, 60_000);
 
-test('the Docker form is refused plainly', async () => {
-  const up = await deployment.run(['up', '--docker']);
-  expect(up.text).toContain('not in this version yet');
-  expect(up.exitCode).toBe(2);
-});
+test('the Docker form where no engine answers: up says what to do, or to take the embedded form', async () => {
+  const up = await deployment.run(['up', '--docker'], { DOCKER_HOST: `unix://${deployment.dataDir}/docker.sock` });
+  expect(up.text).toMatch(/Docker.*(install it|start it).*'\.\/deploy\.sh up --embedded'/);
+  expect(up.exitCode).toBe(4);
+}, 60_000);
 
 test('an unknown command points at help', async () => {
   const end = await deployment.run(['upp']);

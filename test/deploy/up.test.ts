@@ -59,7 +59,7 @@ test('an up with other settings names them and does not touch what runs', async 
 test('another up on the same port says which process holds it and starts nothing', async () => {
   const other = await newDeployment();
   try {
-    const up = await other.run(['up'], { EXECUTOR_PORT: String(deployment.port) });
+    const up = await other.run(['up', '--embedded'], { EXECUTOR_PORT: String(deployment.port) });
     expect(up.text).toContain(`Port ${deployment.port} is in use by process ${await recordedPid()}`);
     expect(up.text).toContain('EXECUTOR_PORT=');
     expect(up.exitCode).toBe(6);
@@ -78,7 +78,7 @@ test('logs shows the lines of the service', async () => {
 test('a service that was killed counts as not running, and the next up starts it again without a step between', async () => {
   const killed = await recordedPid();
   process.kill(Number(killed), 'SIGKILL');
-  await expect.poll(() => isThere(killed)).toBe(false);
+  await expect.poll(() => isThere(killed), { timeout: 20_000 }).toBe(false);
   expect((await deployment.run(['status'])).exitCode).toBe(3);
   const up = await deployment.run(['up']);
   expect(up.text).toContain('9592 primes');

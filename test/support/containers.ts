@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
 import { GenericContainer, getContainerRuntimeClient, ImageName, PullPolicy, type StartedTestContainer, Wait } from 'testcontainers';
+import { freePort } from './free-port.ts';
 
 /** A database or a Redis of a test's own. It keeps its address through every one of these but `stop`. */
 export interface TestContainer {
@@ -130,21 +130,4 @@ async function removeLeftovers(): Promise<void> {
 function ignoreMissing(error: unknown): void {
   const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : null;
   if (status !== 404 && status !== 409) throw error;
-}
-
-/** Free a moment ago; nothing else asks for ports of this range at the same time. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        if (address === null || typeof address === 'string') reject(new Error('The server has no port.'));
-        else resolve(address.port);
-      });
-    });
-  } finally {
-    server.close();
-  }
 }

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 
 const READY_TIMEOUT_MS = 120_000;
 
@@ -59,7 +59,8 @@ export async function startService(dataDir: string, environment: Record<string, 
 async function untilReady(child: ChildProcess, agent: Agent, port: number, logFile: string): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}; see ${logFile}`);
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`the service ended with ${child.exitCode ?? child.signalCode}; see ${logFile}`);
     const status = await exchange(agent, port, '', 'GET', '/health/ready').then(
       (answer) => answer.status,
       () => 0,
@@ -97,15 +98,4 @@ function exchange(
     call.on('error', reject);
     call.end(text);
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
