@@ -73,10 +73,10 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
   readCounter('code_executor_event_failures_total', 'Tries to send live events that failed', () => executions.stats().eventFailures);
   new Gauge({
     name: 'code_executor_lease_renewal_age_seconds',
-    help: 'Time since the leases were last renewed; above four, programs are stopped',
+    help: 'Time since the leases were last renewed; above four, leases have run out; above twenty, programs are stopped',
     registers,
     collect() {
-      this.set((executions.stats().renewedMsAgo ?? Number.NaN) / 1000);
+      this.set((executions.stats().renewedMsAgo ?? Number.POSITIVE_INFINITY) / 1000);
     },
   });
 }

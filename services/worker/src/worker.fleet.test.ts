@@ -14,7 +14,7 @@ import {
   type QueueProducer,
 } from '@code-executor/executions';
 import { createLogger, type Database, openDatabase } from '@code-executor/platform';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers, startPostgres, startRedis, type TestContainer } from '../../../test/support/containers.ts';
 import { recorded, recordingServer } from '../../../test/support/recording-entry.ts';
 import { type ServiceProcess, startProcess } from './testing/start-process.ts';
@@ -73,8 +73,7 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     await db.migrate('executions', executionMigrations);
     queue = createQueueProducer({ redis: redis.url, log });
     executions = createFleetExecutions({ db, redis: redis.url, queue, log, queueLimit: 1_000 });
-    await expect.poll(() => executions.workers().length, { timeout: 10_000 }).toBe(1);
-    await expect.poll(() => queue.healthy(), { timeout: 10_000 }).toBe(true);
+    await vi.waitFor(() => expect([executions.workers().length, queue.healthy()]).toEqual([1, true]), { timeout: 10_000 });
   }, 180_000);
 
   afterAll(async () => {
@@ -84,6 +83,10 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     await queue?.close();
     await db?.close();
     await Promise.all([postgres?.stop(), redis?.stop()]);
+    (await import('node:fs')).cpSync(directory, '/tmp/wk/kept', {
+      recursive: true,
+      filter: (f) => f === directory || f.endsWith('.log'),
+    });
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -134,25 +137,12 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     expect(performance.now() - startedMs).toBeLessThan(1_500);
   });
 
-  test('answers a simple program within milliseconds', async () => {
-    for (let warmUp = 0; warmUp < 20; warmUp += 1) await run('return 2 + 2');
-    const times: number[] = [];
-    for (let round = 0; round < 40; round += 1) {
-      const startedMs = performance.now();
-      expect(await run('return 2 + 2')).toMatchObject({ resultJson: '4' });
-      times.push(performance.now() - startedMs);
-      await sleep(15);
-    }
-    times.sort((one, other) => one - other);
-    process.stdout.write(`simple program through the fleet: p50 ${times[20]?.toFixed(1)} ms, p95 ${times[38]?.toFixed(1)} ms\n`);
-    expect(times[20]).toBeLessThan(100);
-  });
-
-  test('goes on with a program, and ends it normally, while the proxy is restarted', async () => {
+  test('goes on with a program, and ends it normally, while the proxy is away for longer than its lease', async () => {
     const mark = randomUUID();
-    const id = await submit(slow(mark, 6_000));
+    const id = await submit(slow(mark, 3_000));
     await untilNoted(`note ${mark}`);
     await proxy.stop('SIGKILL');
+    await sleep(5_000);
     await proxy.start();
     expect(await end(id)).toMatchObject({ status: 'succeeded', resultJson: '"over"', effects: 'some' });
     expect(recorded(notes)).toContain(`note ${mark} again`);

@@ -22,7 +22,7 @@ export interface TestWorker {
   close(): Promise<void>;
 }
 
-/** A worker whose programs are shell scripts, against a ledger server of its own. Leases are short: 600 ms, renewed every 150. */
+/** A worker whose programs are shell scripts, against a ledger server of its own. Leases are short: 600 ms, renewed every 150, given up after 2.4 s. */
 export async function openTestWorker(options: { readonly leaseMs?: number } = {}): Promise<TestWorker> {
   const leaseMs = options.leaseMs ?? 600;
   const ledger = await openLedgerServer({ leaseMs });
@@ -68,6 +68,7 @@ export async function openTestWorker(options: { readonly leaseMs?: number } = {}
     log: createLogger({ level: 'silent', service: 'test' }),
     leaseMs,
     renewEveryMs: 150,
+    giveUpAfterMs: leaseMs * 4,
   });
   executions.onExecutionEnded((event) => ended.push(event));
   executions.start();

@@ -3,6 +3,7 @@ import { AppError, type Logger, messageOf } from '@code-executor/platform';
 import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-executor/sandbox';
 import type { ExecutionEnded } from '../end-execution.ts';
 import type { ClaimedExecution } from '../execution.ts';
+import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
 import { createLiveExecutions } from '../live-executions.ts';
 import type { ToolPort } from '../port.ts';
@@ -33,6 +34,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   /** The ledger's lease; 4 s by default. */
   readonly leaseMs?: number | undefined;
   readonly renewEveryMs?: number | undefined;
+  /** Programs whose claims could not be renewed for so long are stopped; 20 s by default. */
+  readonly giveUpAfterMs?: number | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
 }
@@ -62,7 +65,8 @@ export interface WorkerExecutions {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-const LEASE_MS = 4_000;
+/** Above the restart of a proxy or a database; a worker that is cut off for longer stops what nobody will hear of. */
+const GIVE_UP_AFTER_MS = 20_000;
 const RENEW_EVERY_MS = 1_000;
 /** The wrappers of a version that is not here yet. */
 const SNAPSHOT_MS = 10_000;
@@ -73,7 +77,7 @@ const EXECUTION_ID = idPattern('exe');
 
 /** What a worker of the fleet does with the ids that its queue hands out. It holds nothing but claims; rows are the ledger's. */
 export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptions<Positions>): WorkerExecutions {
-  const { workerId, ledger, tools, snapshots, pool, slots, now = Date.now } = options;
+  const { workerId, ledger, tools, snapshots, pool, slots, leaseMs = LEASE_MS, now = Date.now } = options;
   const log = options.log.child({ workerId });
   const live = createLiveExecutions();
   const listeners = new Set<(event: ExecutionEnded) => void>();
@@ -83,7 +87,8 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
 
   const leases = createLeaseKeeper({
     ledger,
-    leaseMs: options.leaseMs ?? LEASE_MS,
+    leaseMs,
+    giveUpAfterMs: options.giveUpAfterMs ?? GIVE_UP_AFTER_MS,
     renewEveryMs: options.renewEveryMs ?? RENEW_EVERY_MS,
     log,
     report() {
@@ -98,7 +103,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     onCatalogVersion: (version) => snapshots.follow(version),
   });
   const events = createEventPusher({ ledger, log, onStale: (executionId) => leases.lose(executionId, 'its events were refused') });
-  const rows = createWorkerRows({ ledger, leases, events, live, log, now });
+  const rows = createWorkerRows({ ledger, leases, leaseMs, events, live, log, now });
   const shared = {
     store: rows,
     live,
@@ -202,14 +207,22 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   /** A program whose claim is void makes no more calls; the proxy would refuse them as well. */
   async function guardedCall(...[grant, call, signal]: Parameters<ToolPort['callTool']>): ReturnType<ToolPort['callTool']> {
     const { executionId } = grant;
-    if (leases.holds(executionId)) {
-      const outcome = await tools.callTool(grant, call, signal);
-      if (outcome.reply.ok || outcome.reply.error.code !== 'STALE_CLAIM') return outcome;
-      leases.lose(executionId, 'a tool call was refused');
-      return outcome;
+    if (!(await isHeld(executionId, signal))) {
+      const message = `${call.tool} was not called: the claim on this execution has lapsed.`;
+      return { reply: { ok: false, error: { code: 'STALE_CLAIM', message } }, effects: 'none' };
     }
-    const message = `${call.tool} was not called: the claim on this execution has lapsed.`;
-    return { reply: { ok: false, error: { code: 'STALE_CLAIM', message } }, effects: 'none' };
+    const outcome = await tools.callTool(grant, call, signal);
+    if (!outcome.reply.ok && outcome.reply.error.code === 'STALE_CLAIM') leases.lose(executionId, 'a tool call was refused');
+    return outcome;
+  }
+
+  async function isHeld(executionId: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await leases.whenHeld(executionId, signal);
+    } catch {
+      // The signal's: the execution has ended first.
+      return false;
+    }
   }
 
   async function snapshotDir(_workspaceId: string, catalogVersion: string | undefined, stop: AbortSignal): Promise<string> {

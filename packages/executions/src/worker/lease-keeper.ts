@@ -7,6 +7,8 @@ export interface LeaseKeeperOptions {
   readonly report: () => WorkerReport;
   /** How long a claim or a renewal holds, as the ledger counts it. */
   readonly leaseMs: number;
+  /** A claim that was not renewed for so long is given up, whatever the ledger will say. */
+  readonly giveUpAfterMs: number;
   readonly renewEveryMs: number;
   readonly log: Logger;
   /** The claim is void: stop its program, write nothing. */
@@ -19,9 +21,14 @@ export interface LeaseKeeper {
   start(): void;
   /** `askedAtMs`: `performance.now()` before the claim was sent, since the lease may run from then on. */
   add(held: HeldExecution, askedAtMs: number): void;
-  /** By this process's own clock: after a stop (SIGSTOP, a paused machine) it says no before anybody else has told. */
-  holds(executionId: string): boolean;
-  /** Its program has ended: its claim is worth keeping even where this process's clock says it has lapsed. */
+  /** false: it is lost. */
+  has(executionId: string): boolean;
+  /**
+   * Whether the claim holds: at once where it was renewed within the lease. Where it was not, because the ledger was away or
+   * this process stood still (SIGSTOP, a paused machine), the next renewal says. Throws the signal's reason.
+   */
+  whenHeld(executionId: string, signal: AbortSignal): Promise<boolean>;
+  /** Its program has ended: its claim is worth keeping until its end is written. */
   finishing(executionId: string): void;
   remove(executionId: string): void;
   /** The ledger refused it elsewhere. */
@@ -40,11 +47,15 @@ interface Lease extends HeldExecution {
 }
 
 const RETRY_MS = 200;
-const SWEEP_MS = 100;
+const SWEEP_MS = 250;
+const LOOK_MS = 20;
 
-/** Renews all leases of this worker with one request a second, and gives up by its own clock what could not be renewed. */
+/**
+ * Renews all leases of this worker with one request a second. A lease that ran out is not lost yet: it was not judged while the
+ * ledger could not be reached, and may be renewed. Nothing is dispatched meanwhile, and the ledger's word is what stops a program.
+ */
 export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
-  const { ledger, report, leaseMs, renewEveryMs, log, onLost, onCancelled, onCatalogVersion } = options;
+  const { ledger, report, leaseMs, giveUpAfterMs, renewEveryMs, log, onLost, onCancelled, onCatalogVersion } = options;
   const leases = new Map<string, Lease>();
   let renewedAtMs: number | null = null;
   let lostCount = 0;
@@ -62,12 +73,14 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     add({ executionId, token }, askedAtMs) {
       leases.set(executionId, { executionId, token, heldUntilMs: askedAtMs + leaseMs, isFinishing: false });
     },
-    holds(executionId) {
-      const lease = leases.get(executionId);
-      if (lease === undefined) return false;
-      if (!hasLapsed(lease)) return true;
-      lose(executionId, LAPSED);
-      return false;
+    has: (executionId) => leases.has(executionId),
+    async whenHeld(executionId, signal) {
+      for (;;) {
+        const lease = leases.get(executionId);
+        if (lease === undefined) return false;
+        if (performance.now() < lease.heldUntilMs) return true;
+        await sleep(LOOK_MS, undefined, { signal });
+      }
     },
     finishing(executionId) {
       const lease = leases.get(executionId);
@@ -77,7 +90,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     lose,
     renewedAtMs: () => renewedAtMs,
     async untilRenewed(signal) {
-      while (renewedAtMs === null || performance.now() - renewedAtMs >= leaseMs) await sleep(SWEEP_MS, undefined, { signal });
+      while (renewedAtMs === null || performance.now() - renewedAtMs >= leaseMs) await sleep(LOOK_MS, undefined, { signal });
     },
     lost: () => lostCount,
     async stop() {
@@ -101,7 +114,6 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
   }
 
   async function renew(): Promise<boolean> {
-    sweep();
     const askedAtMs = performance.now();
     const held = [...leases.values()].map(({ executionId, token }) => ({ executionId, token }));
     try {
@@ -113,7 +125,6 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
       }
       for (const executionId of lost) lose(executionId, 'the ledger says that it is not ours any more');
       for (const executionId of cancelled) onCancelled(executionId);
-      sweep();
       onCatalogVersion(catalogVersion);
       if (isFailing) log.info({ held: held.length }, 'Leases are renewed again');
       isFailing = false;
@@ -126,11 +137,10 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
   }
 
   function sweep(): void {
-    for (const lease of [...leases.values()]) if (hasLapsed(lease)) lose(lease.executionId, LAPSED);
-  }
-
-  function hasLapsed({ heldUntilMs, isFinishing }: Lease): boolean {
-    return !isFinishing && performance.now() >= heldUntilMs;
+    const beforeMs = performance.now() - (giveUpAfterMs - leaseMs);
+    for (const { executionId, heldUntilMs, isFinishing } of [...leases.values()]) {
+      if (!isFinishing && heldUntilMs < beforeMs) lose(executionId, 'the ledger could not be asked for too long');
+    }
   }
 
   function lose(executionId: string, reason: string): void {
@@ -143,5 +153,3 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     onLost(executionId, reason);
   }
 }
-
-const LAPSED = 'no renewal succeeded within the lease';

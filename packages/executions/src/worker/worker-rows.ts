@@ -9,6 +9,7 @@ import type { LeaseKeeper } from './lease-keeper.ts';
 export interface WorkerRowsOptions {
   readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish'>;
   readonly leases: LeaseKeeper;
+  readonly leaseMs: number;
   readonly events: EventPusher;
   readonly live: LiveExecutions;
   readonly log: Logger;
@@ -31,7 +32,7 @@ interface Claim {
 const REMEMBERED_MAXIMUM = 10_000;
 
 /** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
-export function createWorkerRows({ ledger, leases, events, live, log, now }: WorkerRowsOptions): WorkerRows {
+export function createWorkerRows({ ledger, leases, leaseMs, events, live, log, now }: WorkerRowsOptions): WorkerRows {
   const claims = new Map<string, Claim>();
   const started = new Set<string>();
 
@@ -45,6 +46,8 @@ export function createWorkerRows({ ledger, leases, events, live, log, now }: Wor
       const { execution, grant, catalogVersion } = claimed;
       if (execution.id !== executionId) throw new AppError('INTERNAL', `The ledger answered the claim of ${executionId} with another one.`);
       rememberStarted(executionId);
+      // Whoever stood still in between may have been judged dead: nothing is started that may have ended already.
+      if (performance.now() - askedAtMs >= leaseMs) throw staleClaim(executionId);
       const held = { executionId, token: execution.token };
       leases.add(held, askedAtMs);
       const { log: eventLog } = live.open(execution, now());
@@ -56,7 +59,7 @@ export function createWorkerRows({ ledger, leases, events, live, log, now }: Wor
       const claim = claims.get(ended.id);
       if (claim === undefined) throw staleClaim(ended.id);
       if (!claim.isFinishing) {
-        if (!leases.holds(ended.id)) throw staleClaim(ended.id);
+        if (!leases.has(ended.id)) throw staleClaim(ended.id);
         claim.isFinishing = true;
         claim.stopEvents();
         leases.finishing(ended.id);
