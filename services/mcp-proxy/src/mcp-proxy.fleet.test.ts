@@ -1,0 +1,262 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Principal } from '@code-executor/contracts';
+import { createGrants, createServiceSigner } from '@code-executor/platform';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { dockerAnswers } from '../../../test/support/containers.ts';
+import { journalOf, KEYS, openTestFleet, server, type TestFleet, type TestProxy } from './testing/open-test-fleet.ts';
+
+const reachable = await dockerAnswers();
+const ADMIN: Principal = { id: 'key_test', workspaceId: 'wsp_default', role: 'admin' };
+const NEVER = new AbortController().signal;
+
+describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Docker engine answers)'}`, () => {
+  let fleet: TestFleet;
+  let proxy: TestProxy;
+  beforeAll(async () => {
+    fleet = await openTestFleet({ plain: server() });
+    proxy = await fleet.startProxy();
+  });
+  afterAll(() => fleet?.close());
+
+  const call = async (tool: string, args: unknown, grant: Awaited<ReturnType<TestFleet['claim']>>, callNumber = 1) =>
+    await fleet.tools(proxy.url).callTool(grant.grantForTools, { callNumber, tool, args }, NEVER);
+
+  describe('tool calls', () => {
+    test('are made for the holder of a claim, recorded once, and logged without their arguments', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const outcome = await call('plain.echo', { value: JSON.parse('{"secret":"do not log","__proto__":{"x":1}}') }, claim);
+      expect(outcome).toMatchObject({ reply: { ok: true }, effects: 'some' });
+      expect(JSON.stringify(outcome)).toContain('{"secret":"do not log","__proto__":{"x":1}}');
+      await vi.waitFor(async () => expect(await journalOf(fleet.db, claim.execution.id)).toEqual([{ tool: 'echo', outcome: 'ok' }]));
+      const line = fleet.lines.find(({ message, executionId }) => message === 'Tool call' && executionId === claim.execution.id);
+      expect(line).toMatchObject({
+        server: 'plain',
+        tool: 'echo',
+        decision: 'allow',
+        outcome: 'ok',
+        callNumber: 1,
+        principalId: 'key_test',
+      });
+      expect(JSON.stringify(fleet.lines)).not.toContain('do not log');
+      const metrics = await fleet.ask(`${proxy.url}/metrics`, { method: 'GET' });
+      expect(metrics.text).toMatch(/code_executor_tool_call_duration_seconds_count\{server="plain",outcome="ok"\} [1-9]/);
+    });
+
+    test('with a number that was used before are not made again', async () => {
+      const claim = await fleet.claim(proxy.url);
+      await call('plain.echo', { value: 1 }, claim);
+      expect(await call('plain.echo', { value: 1 }, claim)).toMatchObject({ reply: { ok: false, error: { code: 'CALL_REPEATED' } } });
+    });
+
+    test('of an execution that has ended are refused and reach no server', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const ended = endOf(claim);
+      const finished = await fleet.ask(`${proxy.url}/internal/executions/${ended.id}/finish`, { token: claim.grant, body: { ended } });
+      expect(finished).toMatchObject({ status: 200 });
+      expect(finished.json()).toMatchObject({ written: true, record: { status: 'succeeded', resultJson: '"x"' } });
+      expect(await call('plain.echo', { value: 1 }, claim)).toMatchObject({ reply: { error: { code: 'STALE_CLAIM' } }, effects: 'none' });
+      expect(await journalOf(fleet.db, ended.id)).toEqual([]);
+    });
+
+    test('of a worker that has let its lease run out are refused', async () => {
+      const claim = await fleet.claim(proxy.url, { keep: false });
+      await sleep(4_200);
+      expect(await call('plain.echo', { value: 1 }, claim)).toMatchObject({ reply: { error: { code: 'STALE_CLAIM' } }, effects: 'none' });
+    });
+
+    test('are cancelled upstream when the worker hangs up', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const before = await counts(claim, 1);
+      const abort = new AbortController();
+      const calling = fleet
+        .tools(proxy.url)
+        .callTool(claim.grantForTools, { callNumber: 2, tool: 'plain.slow', args: { ms: 20_000 } }, abort.signal);
+      await vi.waitFor(async () => expect(await journalOf(fleet.db, claim.execution.id)).toHaveLength(2));
+      abort.abort();
+      expect(await calling).toMatchObject({ reply: { error: { code: 'CALL_ABORTED' } }, effects: 'unknown' });
+      await vi.waitFor(async () =>
+        expect((await counts(claim, 3 + Math.floor(Math.random() * 1_000))).cancelled).toBe(before.cancelled + 1),
+      );
+    });
+
+    test('fail as they would in one process: what is wrong is in code, message and details', async () => {
+      const claim = await fleet.claim(proxy.url);
+      expect(await call('plain.ecoh', {}, claim)).toMatchObject({
+        reply: { error: { code: 'TOOL_NOT_FOUND', details: { suggestions: expect.arrayContaining(['echo']) } } },
+        effects: 'none',
+      });
+      expect(await call('plain.echo', { wrong: 1 }, claim, 2)).toMatchObject({ reply: { error: { code: 'INVALID_ARGUMENTS' } } });
+      expect(await call('plain.echo', { value: 'x'.repeat(1_100_000) }, claim, 3)).toMatchObject({
+        reply: { error: { code: 'ARGUMENTS_TOO_LARGE' } },
+      });
+      expect(await call('plain.echo', { value: 'x'.repeat(5_000_000) }, claim, 4)).toMatchObject({
+        reply: { error: { code: 'ARGUMENTS_TOO_LARGE' } },
+      });
+    });
+
+    test('and what a program asks of the catalog are answered for its grant', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const tools = fleet.tools(proxy.url);
+      expect(await tools.discover(claim.grantForTools, 'list_servers', {})).toMatchObject({ ok: true, value: [{ server: 'plain' }] });
+      expect(await tools.discover(claim.grantForTools, 'get_tool', { server: 'plain', tool: 'nothing' })).toMatchObject({
+        ok: false,
+        error: { code: 'TOOL_NOT_FOUND' },
+      });
+    });
+
+    async function counts(claim: Awaited<ReturnType<TestFleet['claim']>>, callNumber: number): Promise<{ cancelled: number }> {
+      const { reply } = await call('plain.counts', {}, claim, callNumber);
+      if (!reply.ok) throw new Error(reply.error.message);
+      return reply.value as { cancelled: number };
+    }
+  });
+
+  describe('outsiders', () => {
+    const EVERY_ROUTE: readonly (readonly [string, string, 'worker' | 'gateway' | 'grant'])[] = [
+      ['POST', '/internal/executions/claim', 'worker'],
+      ['POST', '/internal/executions/renew', 'worker'],
+      ['GET', '/internal/catalog', 'worker'],
+      ['POST', '/internal/administration', 'gateway'],
+      ['POST', '/internal/executions/exe_1/finish', 'grant'],
+      ['POST', '/internal/executions/exe_1/events', 'grant'],
+      ['POST', '/internal/tool-calls', 'grant'],
+      ['POST', '/internal/discover', 'grant'],
+    ];
+
+    test.each(EVERY_ROUTE)('are refused at %s %s before its body is read', async (method, path, caller) => {
+      const soon = new Date(Date.now() + 30_000);
+      const forGrant = { executionId: 'exe_1', workspaceId: 'wsp_default', principalId: 'key_test', token: 1 };
+      const past = Date.now() - 120_000;
+      const tokens: Record<string, string | undefined> = {
+        none: undefined,
+        garbage: 'abc',
+        'a key of the public API': `cx_${'a'.repeat(43)}`,
+        'an expired token': await createServiceSigner({ role: 'worker', name: 'w', key: KEYS.worker, now: () => past })(),
+        'a worker that signs for the gateway': await createServiceSigner({ role: 'gateway', name: 'g', key: KEYS.worker })(),
+        'a gateway that signs for the worker': await createServiceSigner({ role: 'worker', name: 'w', key: KEYS.gateway })(),
+        'a grant by a worker': await createGrants({ key: KEYS.worker }).issue(forGrant, soon),
+        ...(caller === 'grant'
+          ? { 'a true worker': await fleet.authorizeWorker(), 'a true gateway': await fleet.authorizeGateway() }
+          : { 'a true grant': await createGrants({ key: KEYS.grant }).issue(forGrant, soon) }),
+      };
+      for (const [who, token] of Object.entries(tokens)) {
+        const answer = await fleet.ask(`${proxy.url}${path}`, {
+          method,
+          ...(token === undefined ? {} : { token }),
+          ...(method === 'POST' ? { body: '{not json' } : {}),
+        });
+        expect([who, answer.status]).toEqual([who, 401]);
+        expect(answer.json()).toMatchObject({ error: { code: 'UNAUTHENTICATED', requestId: expect.stringMatching(/^req_/) } });
+      }
+      const other = caller === 'worker' ? await fleet.authorizeGateway() : await fleet.authorizeWorker();
+      if (caller === 'grant') return;
+      const answer = await fleet.ask(`${proxy.url}${path}`, { method, token: other, ...(method === 'POST' ? { body: {} } : {}) });
+      expect(answer).toMatchObject({ status: 403 });
+      expect(answer.json()).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    });
+
+    test('do not learn which routes there are', async () => {
+      expect(await fleet.ask(`${proxy.url}/internal/nothing`, { body: {} })).toMatchObject({ status: 401 });
+      expect(await fleet.ask(`${proxy.url}/internal/nothing`, { token: await fleet.authorizeWorker(), body: {} })).toMatchObject({
+        status: 404,
+      });
+    });
+
+    test('and workers with a grant end and follow no execution but its own', async () => {
+      const [mine, other] = [await fleet.claim(proxy.url), await fleet.claim(proxy.url)];
+      const ended = endOf(other);
+      const url = `${proxy.url}/internal/executions/${other.execution.id}`;
+      expect(await fleet.ask(`${url}/finish`, { token: mine.grant, body: { ended } })).toMatchObject({ status: 403 });
+      expect(await fleet.ask(`${url}/events`, { token: mine.grant, body: { token: 1, events: [] } })).toMatchObject({ status: 403 });
+      const disguised = `${proxy.url}/internal/executions/${mine.execution.id}/finish`;
+      expect(await fleet.ask(disguised, { token: mine.grant, body: { ended } })).toMatchObject({ status: 403 });
+      const older = { ...endOf(mine), token: mine.execution.token + 1 };
+      expect(await fleet.ask(disguised, { token: mine.grant, body: { ended: older } })).toMatchObject({ status: 403 });
+    });
+
+    test('that send what no service sends are told which field is wrong', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const url = `${proxy.url}/internal/tool-calls`;
+      const refused = await fleet.ask(url, { token: claim.grant, body: { callNumber: 0, tool: 'plain.echo', args: {}, more: 1 } });
+      expect(refused).toMatchObject({ status: 400 });
+      expect(refused.text).toMatch(/callNumber.*more/);
+      expect(await fleet.ask(url, { token: claim.grant, body: '{"callNumber":' })).toMatchObject({ status: 400 });
+      expect(await fleet.ask(url, { token: claim.grant, body: `"${'x'.repeat(4_200_000)}"` })).toMatchObject({ status: 413 });
+    });
+  });
+
+  describe('the catalog', () => {
+    test('is fetched by its version, and not again while it is the same', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const { version, tools } = await fleet.tools(proxy.url).fetchCatalog(claim.catalogVersion);
+      expect(version).toBe(claim.catalogVersion);
+      expect(tools.map(({ name }) => name)).toContain('echo');
+      const same = await fleet.ask(`${proxy.url}/internal/catalog`, {
+        method: 'GET',
+        token: await fleet.authorizeWorker(),
+        headers: { 'if-none-match': `"${version}"` },
+      });
+      expect(same).toMatchObject({ status: 304, text: '' });
+    });
+  });
+
+  describe('administration', () => {
+    test('answers the gateway as the tool domain itself would, errors and all', async () => {
+      const tools = fleet.administration(proxy.url);
+      expect(await tools.summary()).toMatchObject({ servers: { plain: { state: 'ready', reason: null } } });
+      expect((await tools.listTools(ADMIN, { limit: 2 })).items).toHaveLength(2);
+      expect(await tools.search(ADMIN, { q: 'echo', detail: 'name', limit: 5, offset: 0 })).toMatchObject({ items: { plain: ['echo'] } });
+      expect(await tools.toolInfo(ADMIN, 'plain', 'echo')).toMatchObject({ name: 'echo', title: null });
+      expect(await tools.invoke(ADMIN, 'plain', 'echo', { value: 'hi' }, NEVER)).toMatchObject({ ok: true });
+      await expect(tools.getIntegration(ADMIN, 'plian')).rejects.toMatchObject({
+        name: 'AppError',
+        code: 'SERVER_NOT_FOUND',
+        message: expect.stringContaining('plain'),
+        details: { suggestions: ['plain'] },
+      });
+      await expect(tools.addPolicy({ ...ADMIN, role: 'agent' }, { pattern: '*', action: 'allow' })).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      });
+      await expect(tools.removePolicy(ADMIN, 'pol_nothing')).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    });
+
+    test('has no method but those of its table', async () => {
+      const token = await fleet.authorizeGateway();
+      for (const method of ['close', 'callTool', 'constructor', '__proto__', 'toString', 'reload', 'effectsOf']) {
+        const body = { method, principal: ADMIN, arguments: [] };
+        expect(await fleet.ask(`${proxy.url}/internal/administration`, { token, body })).toMatchObject({ status: 400 });
+      }
+    });
+
+    test('says TOOLS_UNAVAILABLE while no proxy answers', async () => {
+      const tools = fleet.administration('http://127.0.0.1:9');
+      await expect(tools.listTools(ADMIN, { limit: 1 })).rejects.toMatchObject({ code: 'TOOLS_UNAVAILABLE' });
+      await expect(tools.summary()).rejects.toMatchObject({ code: 'TOOLS_UNAVAILABLE' });
+    });
+  });
+});
+
+function endOf({ execution }: { readonly execution: { readonly id: string; readonly token: number } }) {
+  return {
+    id: execution.id,
+    token: execution.token,
+    endedAt: new Date().toISOString(),
+    queueMs: 1,
+    totalMs: 2,
+    outputTokens: 0,
+    outcome: {
+      status: 'succeeded',
+      error: null,
+      resultJson: '"x"',
+      output: '',
+      truncated: false,
+      droppedBytes: 0,
+      outputBytes: 0,
+      executionTimeMs: 1,
+      effects: 'none',
+      toolCalls: [],
+      warm: true,
+    },
+    eventsJson: null,
+  };
+}
