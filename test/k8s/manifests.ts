@@ -75,16 +75,27 @@ export interface Workload {
   readonly name: string;
   readonly kind: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
   readonly pod: IPodSpec;
+}
+
+interface PodMaker {
+  readonly spec: {
+    readonly template: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations?: Readonly<Record<string, string>> };
+      readonly spec: IPodSpec;
+    };
+  };
 }
 
 /** Everything that makes pods. */
 export function workloads(manifests: readonly Manifest[]): readonly Workload[] {
   return ['Deployment', 'StatefulSet', 'DaemonSet', 'Job'].flatMap((kind) =>
-    ofKind<{ spec: { template: { metadata: { labels: Record<string, string> }; spec: IPodSpec } } }>(manifests, kind).map((manifest) => ({
+    ofKind<PodMaker>(manifests, kind).map((manifest) => ({
       name: manifest.metadata.name,
       kind,
       labels: manifest.spec.template.metadata.labels,
+      annotations: manifest.spec.template.metadata.annotations ?? {},
       pod: manifest.spec.template.spec,
     })),
   );
