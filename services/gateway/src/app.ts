@@ -39,6 +39,10 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** Asked for every /health and /metrics: must be cheap. */
   readonly poolStats: () => PoolStats;
+  /** Sandboxes are in other processes, which tell Prometheus of their pools themselves. */
+  readonly sandboxesElsewhere?: boolean | undefined;
+  /** What the gateway cannot work without and that does not answer now, by name. */
+  readonly missing?: (() => Promise<readonly string[]>) | undefined;
   readonly version: string;
   /** When the service started, milliseconds since the epoch. */
   readonly startedAt: number;
@@ -70,7 +74,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerJsonBody(app);
   await registerOpenapi(app, options.version);
 
-  const deps: RouteDeps = { ...options, config, registry, closing };
+  const deps: RouteDeps = { ...options, missing: options.missing ?? (async () => []), config, registry, closing };
   registerExecuteRoutes(app, deps);
   registerExecutionRoutes(app, deps);
   registerToolRoutes(app, deps);

@@ -44,6 +44,7 @@ export interface RouteDeps {
   readonly tools: ToolAdministration;
   readonly config: GatewayConfig;
   readonly poolStats: () => PoolStats;
+  readonly missing: () => Promise<readonly string[]>;
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;

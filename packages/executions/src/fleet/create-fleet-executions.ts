@@ -45,15 +45,18 @@ export interface FleetExecutionsOptions {
 export interface FleetExecutions extends Executions {
   /** Of the executions that this process ended itself: those that were cancelled while they waited. Workers' ends are told by mcp-proxy. */
   onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
-  /** Of executions whose end somebody waited for here. */
-  onQueueWait(listener: (queueMs: number) => void): () => void;
   /** Live workers, as they reported within the last ten seconds. */
   workers(): readonly WorkerReport[];
   /** Says to the other gateways that a key was made or revoked. Throws while Redis is away. */
   announceKeys(): Promise<void>;
+  /** What it cannot do without and that does not answer: `redis`, `postgres`; empty: all is there. */
+  missing(): Promise<string[]>;
   /** Accepts nothing more and lets go of Redis; waits and event streams should have ended before. */
   close(): Promise<void>;
 }
+
+/** Longer than this and a database is as good as away. */
+const ANSWER_MS = 1_000;
 
 const endedMessage = z.object({ executionId: z.string().regex(idPattern('exe')) });
 
@@ -66,7 +69,6 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   const redis = openRedis({ url: options.redis, name: 'gateway', log });
   const wakes = createWakes();
   const endedListeners = new Set<(event: ExecutionEnded) => void>();
-  const queueWaitListeners = new Set<(queueMs: number) => void>();
   const endings = createEndings({ endedAmong: rows.endedAmong, connected: () => subscription.connected(), log });
   const subscription = subscribeChannels({
     redis: options.redis,
@@ -113,7 +115,6 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     async wait(principal, executionId, signal) {
       const { record } = await waitInFleet(principal, executionId, signal, shared);
       if (record.executionTime > 0) bound.took(record.executionTime);
-      for (const listener of queueWaitListeners) listener(record.metrics.queueMs);
       return record;
     },
     get: (principal, executionId) => getInFleet(principal, executionId, shared),
@@ -123,13 +124,13 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     depth: bound.depth,
     workers: workers.reports,
     announceKeys: () => shared.publish('keys', ''),
+    async missing() {
+      const answers = await rows.answers(ANSWER_MS);
+      return [...(answers ? [] : ['postgres']), ...(queue.healthy() ? [] : ['redis'])];
+    },
     onExecutionEnded(listener) {
       endedListeners.add(listener);
       return () => endedListeners.delete(listener);
-    },
-    onQueueWait(listener) {
-      queueWaitListeners.add(listener);
-      return () => queueWaitListeners.delete(listener);
     },
     async close() {
       closing = true;

@@ -5,6 +5,8 @@ import type { ExecutionTables } from '../store/tables.ts';
 export interface FleetRows {
   /** Which of them have ended. */
   endedAmong(ids: readonly string[]): Promise<string[]>;
+  /** Whether the database answers within so long. Never rejects. */
+  answers(withinMs: number): Promise<boolean>;
   /** On whose behalf it runs; null: there is none. */
   origin(id: string): Promise<{ readonly requestId: string; readonly workspaceId: string; readonly principalId: string } | null>;
 }
@@ -18,6 +20,16 @@ export function createFleetRows(db: Pick<Database, 'query'>): FleetRows {
         select id from executions where id = any(${ids}::text[]) and ended_at is not null
         `.execute(query);
       return rows.map(({ id }) => id);
+    },
+    async answers(withinMs) {
+      const late = AbortSignal.timeout(withinMs);
+      const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
+      late.addEventListener('abort', () => resolve(false), { once: true });
+      const asked = sql`select 1`.execute(query).then(
+        () => true,
+        () => false,
+      );
+      return await Promise.race([asked, tooLate]);
     },
     async origin(id) {
       const row = await query

@@ -1,11 +1,15 @@
 import { DEFAULT_WORKSPACE_ID, newId, type Principal, ROLES, type Role } from '@code-executor/contracts';
-import { AppError, type Database, type Logger } from '@code-executor/platform';
+import { AppError, type Database, type Logger, messageOf } from '@code-executor/platform';
 import type { KeyRecord, Keys } from '../port.ts';
 import { readAdminKey, writeAdminKey } from './admin-key-file.ts';
 import { digestOf, isBareKey, newBareKey } from './bare-key.ts';
+import { createKeyRows } from './key-rows.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
 
 export interface KeysService extends Keys {
+  /** Another process made or revoked a key: the next requests are judged by what the rows say now. */
+  reload(): Promise<void>;
+  close(): void;
   /** After this the file holds a working admin key; `created`: a new one. Call once at start, before `authenticate`. */
   ensureAdminKey(file: string): Promise<{ readonly created: boolean }>;
 }
@@ -17,26 +21,45 @@ interface CachedKey {
 }
 
 const NAME_MAXIMUM_LENGTH = 100;
+/** Where others share the rows: a change that nobody told of is found within this. */
+const LOOK_MS = 500;
+/** However many wrong keys are tried, the database is asked this often at most. */
+const LOOK_FOR_WRONG_KEYS_MS = 20;
 
 /**
  * API keys. All that are valid are held in memory by digest, in step with `create` and `revoke`, so that a request
  * costs one SHA-256 and a look-up, and a wrong key no more. The rows need `executionMigrations` to have run.
+ *
+ * `announce`: other processes share the rows; they are told of each change, and theirs are looked for.
  */
 export async function createKeys(options: {
   readonly db: Database;
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  readonly announce?: (() => Promise<void>) | undefined;
 }): Promise<KeysService> {
-  const { db, log, now = Date.now } = options;
+  const { db, log, announce, now = Date.now } = options;
   const store = createKeyStore(db);
-  const valid = new Map<string, CachedKey>();
-  for (const key of await store.all()) remember(key);
+  let valid = new Map<string, CachedKey>();
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  const rows = createKeyRows(store, (keys) => {
+    valid = new Map();
+    for (const key of keys) remember(key);
+  });
+  await rows.reload();
+  const looks = announce === undefined ? null : setInterval(() => void look(), LOOK_MS);
+  looks?.unref();
 
   return {
+    reload: rows.reload,
+    close: () => clearInterval(looks ?? undefined),
+
     async authenticate(bareKey) {
       if (!isBareKey(bareKey)) return null;
       const digest = digestOf(bareKey);
+      // Made a moment ago, at another gateway?
+      if (announce !== undefined && !valid.has(digest) && performance.now() - lookedAtMs > LOOK_FOR_WRONG_KEYS_MS) await look();
       const key = valid.get(digest);
       if (key === undefined) return null;
       if (key.expiresAtMs > now()) return key.principal;
@@ -65,6 +88,8 @@ export async function createKeys(options: {
         throw new AppError('LAST_ADMIN_KEY', `Key ${keyId} is the last admin key. Create another before you revoke it.`);
       }
       valid.delete(revoked.digest);
+      if (announce !== undefined) await look();
+      await tell();
       return toRecord(revoked);
     },
 
@@ -72,6 +97,7 @@ export async function createKeys(options: {
       const present = await readAdminKey(file);
       const known = present === null ? undefined : valid.get(digestOf(present));
       if (known?.principal.role === 'admin' && known.expiresAtMs > now()) return { created: false };
+      if (announce !== undefined && present !== null && (await adopt(present))) return { created: false };
       const others = [...valid.values()].some(({ principal, expiresAtMs }) => principal.role === 'admin' && expiresAtMs > now());
       const bareKey = newBareKey();
       // The row first would leave a key that nobody has when the file cannot be written.
@@ -94,7 +120,38 @@ export async function createKeys(options: {
   ): Promise<KeyRecord & { readonly key: string }> {
     const stored = await store.insert({ ...key, id: newId('key', now()), digest: digestOf(bareKey), createdAt: new Date(now()) });
     remember(stored);
+    await tell();
     return { ...toRecord(stored), key: bareKey };
+  }
+
+  /** In the fleet the file is a secret that was there before the first row, and every gateway finds it. */
+  async function adopt(bareKey: string): Promise<boolean> {
+    const made = { workspaceId: DEFAULT_WORKSPACE_ID, name: 'first admin', role: 'admin' as const, createdBy: null, expiresAt: null };
+    const key = { ...made, id: newId('key', now()), digest: digestOf(bareKey), createdAt: new Date(now()) };
+    if ((await store.insertUnlessKnown(key)) !== null) {
+      log.info('The admin key of the file is known from now on');
+      await tell();
+    }
+    await rows.reload();
+    const adopted = valid.get(key.digest);
+    return adopted?.principal.role === 'admin' && adopted.expiresAtMs > now();
+  }
+
+  async function tell(): Promise<void> {
+    try {
+      await announce?.();
+    } catch (error) {
+      log.info({ reason: messageOf(error) }, 'The other gateways were not told of a change of keys; they look for it');
+    }
+  }
+
+  async function look(): Promise<void> {
+    try {
+      await rows.reloadIfChanged();
+      lookedAtMs = performance.now();
+    } catch (error) {
+      log.debug({ reason: messageOf(error) }, 'The keys cannot be read; those read last are valid');
+    }
   }
 
   function remember(key: StoredKey): void {

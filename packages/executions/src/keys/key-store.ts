@@ -24,22 +24,28 @@ export function createKeyStore(db: { query<T>(): Kysely<T> }) {
   const query = db.query<ExecutionTables>();
   return {
     async insert(key: NewKey): Promise<StoredKey> {
+      const row = await query.insertInto('api_keys').values(toRow(key)).returningAll().executeTakeFirstOrThrow();
+      return toStoredKey(row);
+    },
+
+    /** null: a key of this digest is there already. */
+    async insertUnlessKnown(key: NewKey): Promise<StoredKey | null> {
       const row = await query
         .insertInto('api_keys')
-        .values({
-          id: key.id,
-          workspace_id: key.workspaceId,
-          digest: key.digest,
-          name: key.name,
-          role: key.role,
-          created_by: key.createdBy,
-          created_at: key.createdAt,
-          expires_at: key.expiresAt,
-          revoked_at: null,
-        })
+        .values(toRow(key))
+        .onConflict((conflict) => conflict.column('digest').doNothing())
         .returningAll()
+        .executeTakeFirst();
+      return row === undefined ? null : toStoredKey(row);
+    },
+
+    /** Changes whenever a key is made or revoked. */
+    async version(): Promise<string> {
+      const { count, made, revoked } = await query
+        .selectFrom('api_keys')
+        .select(({ fn }) => [fn.countAll().as('count'), fn.max('id').as('made'), fn.count('revoked_at').as('revoked')])
         .executeTakeFirstOrThrow();
-      return toStoredKey(row);
+      return `${count} ${made} ${revoked}`;
     },
 
     async all(): Promise<StoredKey[]> {
@@ -79,6 +85,18 @@ export function createKeyStore(db: { query<T>(): Kysely<T> }) {
     },
   };
 }
+
+const toRow = (key: NewKey) => ({
+  id: key.id,
+  workspace_id: key.workspaceId,
+  digest: key.digest,
+  name: key.name,
+  role: key.role,
+  created_by: key.createdBy,
+  created_at: key.createdAt,
+  expires_at: key.expiresAt,
+  revoked_at: null,
+});
 
 const toStoredKey = (row: Selectable<ApiKeysTable>): StoredKey => ({
   id: row.id,

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts';
-import { AppError, isAppError } from '@code-executor/platform';
+import { AppError, isAppError, isDatabaseAway } from '@code-executor/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorAnswer } from '../validation/route-responses.ts';
 
@@ -10,6 +10,9 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   RATE_LIMITED: 60,
   SHUTTING_DOWN: 5,
   SANDBOX_UNAVAILABLE: 5,
+  QUEUE_UNAVAILABLE: 2,
+  LEDGER_UNAVAILABLE: 2,
+  TOOLS_UNAVAILABLE: 2,
 };
 
 /** Bytes of a refused body that are still read, so that its sender, who is busy writing, comes to read the answer. */
@@ -79,6 +82,10 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
 
 function asAppError(thrown: unknown, request: FastifyRequest): AppError {
   if (isAppError(thrown)) return thrown;
+  if (isDatabaseAway(thrown)) {
+    request.log.warn({ err: thrown }, 'the database does not answer');
+    return new AppError('LEDGER_UNAVAILABLE', 'The database does not answer at the moment.', { cause: thrown });
+  }
   switch (fastifyCodeOf(thrown)) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new AppError('BODY_TOO_LARGE', `The body is larger than ${request.server.initialConfig.bodyLimit ?? 0} bytes.`);

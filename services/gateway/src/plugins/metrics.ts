@@ -9,7 +9,7 @@ const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
 
-type MetricSources = Pick<RouteDeps, 'executions' | 'tools' | 'poolStats'>;
+type MetricSources = Pick<RouteDeps, 'executions' | 'tools' | 'poolStats'> & { readonly sandboxesElsewhere?: boolean | undefined };
 
 /** HTTP durations and outcomes are counted as they happen, the rest is read when it is asked for. */
 export function registerMetrics(app: FastifyInstance, registry: Registry, sources: MetricSources): void {
@@ -28,13 +28,29 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
     labelNames: ['language', 'status', 'code'] as const,
     registers,
   });
+  const accepted = new Counter({
+    name: 'code_executor_executions_accepted_total',
+    help: 'Requests of POST /execute that were accepted; replayed: by an Idempotency-Key that was known',
+    labelNames: ['replayed'] as const,
+    registers,
+  });
+  const refused = new Counter({
+    name: 'code_executor_executions_refused_total',
+    help: 'Requests of POST /execute that were not accepted, by the code of the error',
+    labelNames: ['code'] as const,
+    registers,
+  });
   registerGauges(registers, sources);
+  if (sources.sandboxesElsewhere !== true) registerPool(registers, sources);
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
       // The pattern, never the path: paths are chosen by clients and would grow the series without bound.
       const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
       durations.observe({ method: request.method, route, status: answeredStatus(reply) }, reply.elapsedTime / 1000);
+      if (route !== '/execute' || request.method !== 'POST') return;
+      if (request.executionId !== null) accepted.inc({ replayed: String(reply.getHeader('idempotency-replayed') ?? 'false') });
+      else if (request.errorCode !== null) refused.inc({ code: request.errorCode });
     });
     done();
   });
@@ -47,7 +63,7 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
   });
 }
 
-function registerGauges(registers: Registry[], { executions, tools, poolStats }: MetricSources): void {
+function registerGauges(registers: Registry[], { executions, tools }: MetricSources): void {
   new Gauge({
     name: 'code_executor_executions',
     help: 'Executions that wait (queued) and run (running)',
@@ -57,27 +73,6 @@ function registerGauges(registers: Registry[], { executions, tools, poolStats }:
       const { queued, running } = executions.depth();
       this.set({ state: 'queued' }, queued);
       this.set({ state: 'running' }, running);
-    },
-  });
-  new Counter({
-    name: 'code_executor_pool_claims_total',
-    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
-    labelNames: ['outcome'] as const,
-    registers,
-    collect() {
-      const { hits, misses } = poolStats();
-      this.reset();
-      this.inc({ outcome: 'hit' }, hits);
-      this.inc({ outcome: 'miss' }, misses);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_pool_warm',
-    help: 'Sandboxes that are booted and wait',
-    labelNames: ['runtime'] as const,
-    registers,
-    collect() {
-      for (const [runtime, count] of Object.entries(poolStats().warm)) this.set({ runtime }, count);
     },
   });
   new Gauge({
@@ -99,6 +94,30 @@ function registerGauges(registers: Registry[], { executions, tools, poolStats }:
     registers,
     async collect() {
       this.set((await summaryOf(tools))?.totalTools ?? Number.NaN);
+    },
+  });
+}
+
+function registerPool(registers: Registry[], { poolStats }: MetricSources): void {
+  new Counter({
+    name: 'code_executor_pool_claims_total',
+    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
+    labelNames: ['outcome'] as const,
+    registers,
+    collect() {
+      const { hits, misses } = poolStats();
+      this.reset();
+      this.inc({ outcome: 'hit' }, hits);
+      this.inc({ outcome: 'miss' }, misses);
+    },
+  });
+  new Gauge({
+    name: 'code_executor_pool_warm',
+    help: 'Sandboxes that are booted and wait',
+    labelNames: ['runtime'] as const,
+    registers,
+    collect() {
+      for (const [runtime, count] of Object.entries(poolStats().warm)) this.set({ runtime }, count);
     },
   });
 }

@@ -37,6 +37,8 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
             'CODE_TOO_LARGE',
             'IDEMPOTENCY_CONFLICT',
             'QUEUE_FULL',
+            'QUEUE_UNAVAILABLE',
+            'LEDGER_UNAVAILABLE',
             'SANDBOX_UNAVAILABLE',
           ]),
         },

@@ -7,7 +7,7 @@ const healthSchema = z.object({
   status: z
     .enum(['ok', 'degraded', 'stopping'])
     .describe(
-      'degraded: an integration is broken, and GET /integrations says why, or the MCP proxy does not answer, and there are no servers here',
+      'degraded: an integration is broken, and GET /integrations says why, or redis, postgres or the MCP proxy does not answer, as GET /health/ready says',
     ),
   version: z.string(),
   uptime: z.number().describe('seconds'),
@@ -22,8 +22,8 @@ const readySchema = z.object({ ready: z.boolean(), waitingFor: z.array(z.string(
 
 /** For people and orchestrators; no key, and nothing here is a secret. Reasons of failures are behind a key. */
 export function registerHealthRoutes(app: GatewayApp, deps: RouteDeps): void {
-  const { executions, tools, poolStats, version, startedAt, closing } = deps;
-  // Once ready it stays so until it stops: an integration that is added later makes nobody wait.
+  const { executions, tools, poolStats, missing, version, startedAt, closing } = deps;
+  // Once started it stays so: an integration that is added later makes nobody wait.
   let wasReady = false;
 
   app.get(
@@ -34,9 +34,9 @@ export function registerHealthRoutes(app: GatewayApp, deps: RouteDeps): void {
       schema: { summary: 'How it is', security: [], response: { 200: healthSchema, ...errorResponses([], 'public') } },
     },
     async () => {
-      const summary = await summaryOf(tools);
+      const [summary, lacking] = await Promise.all([summaryOf(tools), missing()]);
       const entries = Object.entries(summary?.servers ?? {});
-      const broken = summary === null || entries.some(([, { state }]) => state === 'broken');
+      const broken = summary === null || lacking.length > 0 || entries.some(([, { state }]) => state === 'broken');
       return {
         status: closing.begun ? ('stopping' as const) : broken ? ('degraded' as const) : ('ok' as const),
         version,
@@ -61,20 +61,24 @@ export function registerHealthRoutes(app: GatewayApp, deps: RouteDeps): void {
         response: {
           200: readySchema.describe('Every integration has started or failed.'),
           ...errorResponses([], 'public'),
-          503: readySchema.describe('Integrations are still starting, or the MCP proxy (mcp-proxy) does not answer yet.'),
+          503: readySchema.describe(
+            'Integrations are still starting, or what it cannot do without does not answer: redis, postgres, mcp-proxy.',
+          ),
         },
       },
     },
     async (_request, reply) => {
-      const waitingFor = wasReady ? [] : await unstarted();
-      wasReady ||= waitingFor.length === 0;
-      return reply.code(wasReady ? 200 : 503).send({ ready: wasReady, waitingFor });
+      const [lacking, starting] = await Promise.all([missing(), unstarted()]);
+      wasReady ||= lacking.length + starting.length === 0;
+      const waitingFor = [...lacking, ...starting];
+      return reply.code(waitingFor.length === 0 ? 200 : 503).send({ ready: waitingFor.length === 0, waitingFor });
     },
   );
 
   async function unstarted(): Promise<string[]> {
     const summary = await summaryOf(tools);
     if (summary === null) return ['mcp-proxy'];
+    if (wasReady) return [];
     return Object.entries(summary.servers)
       .filter(([, { state }]) => state === 'starting')
       .map(([slug]) => slug);

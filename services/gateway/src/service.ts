@@ -1,0 +1,96 @@
+import { hostname } from 'node:os';
+import {
+  createFleetExecutions,
+  createKeys,
+  createQueueProducer,
+  executionMigrations,
+  type FleetExecutions,
+  type KeysService,
+} from '@code-executor/executions';
+import { type Closable, closeAll, createServiceSigner, type Logger, messageOf, openDatabase } from '@code-executor/platform';
+import { createRemoteToolAdministration } from '@code-executor/tools';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { buildGateway } from './app.ts';
+import type { PoolStats } from './gateway-app.ts';
+import type { GatewayServiceConfig } from './service-config.ts';
+
+/**
+ * The gateway as a process of the fleet: rows in PostgreSQL, ids to BullMQ, everything about tools at mcp-proxy. Answers
+ * what was opened, in order; the caller closes it. When a part cannot be opened, those before it are closed again.
+ */
+export async function startGatewayService(config: GatewayServiceConfig, log: Logger): Promise<readonly Closable[]> {
+  const opened: Closable[] = [];
+  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
+    opened.push({ name, close: async () => close(part) });
+    return part;
+  };
+  try {
+    await compose(config, log, open);
+    return opened;
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
+
+async function compose(config: GatewayServiceConfig, log: Logger, open: Open): Promise<void> {
+  const startedAt = Date.now();
+  // A key that is too short is found before anything is opened.
+  const authorize = createServiceSigner({ role: 'gateway', name: hostname(), key: config.EXECUTOR_GATEWAY_INTERNAL_KEY });
+  const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
+  await db.migrate('executions', executionMigrations);
+  const redis = config.REDIS_URL;
+  const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
+  const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
+  let keys: KeysService | null = null;
+  const executions = createFleetExecutions({
+    db,
+    redis,
+    queue,
+    log,
+    queueLimit: config.EXECUTOR_QUEUE_LIMIT,
+    retentionDays: config.EXECUTOR_RETENTION_DAYS,
+    onKeysChanged: () => {
+      keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));
+    },
+  });
+  open('executions', executions, (part) => part.close());
+  keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
+  await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
+
+  const gateway = await buildGateway({
+    executions,
+    keys,
+    tools,
+    config: {
+      host: config.EXECUTOR_HOST,
+      allowedHosts: [...config.allowedHosts],
+      rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
+      maxConnections: config.EXECUTOR_CONNECTIONS,
+    },
+    log,
+    poolStats: () => poolOf(executions),
+    sandboxesElsewhere: true,
+    missing: executions.missing,
+    version: packageJson.version,
+    startedAt,
+  });
+  open('gateway', gateway, (part) => part.close());
+  const address = await gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
+  log.info({ address }, `listening on ${address}`);
+}
+
+/** Of all live workers. */
+function poolOf(executions: FleetExecutions): PoolStats {
+  let hits = 0;
+  let misses = 0;
+  const warm: Record<string, number> = {};
+  for (const { pool } of executions.workers()) {
+    hits += pool.hits;
+    misses += pool.misses;
+    for (const [runtime, count] of Object.entries(pool.warm)) warm[runtime] = (warm[runtime] ?? 0) + count;
+  }
+  return { hits, misses, warm };
+}
