@@ -9,6 +9,7 @@ import { startService } from './support/start-service.ts';
 /** What hostile programs come to over HTTP; what they try against the sandbox itself is `packages/sandbox/src/sandbox.testsuite.ts`. */
 const asRoot = process.getuid?.() === 0;
 const directory = mkdtempSync(join(tmpdir(), 'hostile-programs-'));
+const callsFile = join(directory, 'calls.txt');
 const serversFile = writeServers(directory);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -22,7 +23,7 @@ describe.skipIf(asRoot)('hostile programs over HTTP (not as root)', { timeout: 1
     [
       'children',
       py(
-        'import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        held = bytearray(b"x" * (40 << 20)); time.sleep(30)\ntime.sleep(30)',
+        'import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        held = bytearray(b"x" * (40 << 20)); time.sleep(60)\ntime.sleep(60)',
       ),
       'failed',
       'MEMORY_LIMIT',
@@ -89,7 +90,7 @@ try: socket.create_connection(("127.0.0.1", ${port}), 2); found.append("port")
 except OSError: pass
 found`,
       // Sent in two halves: the program's own arguments lie in its memory.
-      { args: { key: service().key.slice(4, 30), data: dataDir().slice(5) }, timeoutMs: 20_000 },
+      { args: { key: service().key.slice(4, 30), data: dataDir().slice(5) }, timeoutMs: 100_000 },
     );
     expect(answer.error).toBeNull();
     expect(answer.result).toEqual([]);
@@ -133,10 +134,10 @@ found`,
 
   test('a dispatched call shows in the effects of a program that was killed', async () => {
     const answer = await python('import code_executor\ncode_executor.call("echo.say", {"text": "x"})\nwhile True: pass', {
-      timeoutMs: 1_500,
+      timeoutMs: 4_000,
     });
     expect(answer).toMatchObject({ status: 'timed_out', effects: 'some', toolCalls: [{ tool: 'echo.say', outcome: 'ok' }] });
-    const lost = await python('import code_executor\ncode_executor.call("echo.hang", {"text": "x"})', { timeoutMs: 1_500 });
+    const lost = await python('import code_executor\ncode_executor.call("echo.hang", {"text": "x"})', { timeoutMs: 4_000 });
     expect(lost).toMatchObject({ status: 'timed_out', effects: 'unknown' });
   });
 
@@ -166,12 +167,11 @@ found`,
 
   test('a program that left sixty processes leaves none: there are as many as before, those of the pool', async () => {
     const count = (): number => descendantsOf(service().pid).length;
-    await sleep(2_000);
-    const before = count();
-    const bomb = execute(py('import os\nwhile True:\n    try: os.fork()\n    except OSError: pass', 2_000));
-    await expect.poll(count, { timeout: 2_000 }).toBeGreaterThan(before + 30);
+    const before = await steady(count);
+    const bomb = execute(py('import os\nwhile True:\n    try: os.fork()\n    except OSError: pass', 4_000));
+    await expect.poll(count, { timeout: 15_000 }).toBeGreaterThan(before + 30);
     expect((await bomb).status).toBe('timed_out');
-    await expect.poll(count, { timeout: 10_000 }).toBeLessThanOrEqual(before);
+    await expect.poll(count, { timeout: 30_000 }).toBeLessThanOrEqual(before);
   });
 });
 
@@ -184,12 +184,22 @@ describe.skipIf(asRoot)('kill -9 of the service (not as root)', { timeout: 180_0
     const start = async (body: Record<string, unknown>): Promise<string> =>
       ((await first.post('/execute', { ...body, wait: false })).body as Answer).executionId;
     const spin = 'while True: pass';
-    const pure = await start(py(`import os\nfor _ in range(4): os.fork()\n${spin}`, 60_000));
-    const called = await start(py(`import code_executor\ncode_executor.call("echo.say", {"text": "x"})\n${spin}`, 60_000));
-    const hanging = await start(py('import code_executor\ncode_executor.call("echo.hang", {"text": "x"})', 60_000));
-    await sleep(2_500);
+    const pure = await start(py(`import os\nfor _ in range(4): os.fork()\n${spin}`));
+    const called = await start(py(`import code_executor\ncode_executor.call("echo.say", {"text": "killed"})\n${spin}`, 60_000));
+    const hanging = await start(py('import code_executor\ncode_executor.call("echo.hang", {"text": "killed"})', 60_000));
+    await expect
+      .poll(
+        () =>
+          readFileSync(callsFile, 'utf8')
+            .match(/killed \w+/g)
+            ?.sort(),
+        { timeout: 30_000 },
+      )
+      .toEqual(['killed hang', 'killed say']);
+    await expect.poll(() => descendantsOf(first.pid).length, { timeout: 30_000 }).toBeGreaterThan(20);
+    // The answer of `say` is on its way to the journal.
+    await sleep(1_000);
     const processes = descendantsOf(first.pid);
-    expect(processes.length).toBeGreaterThan(20);
     process.kill(first.pid, 'SIGKILL');
     await expect.poll(() => processes.filter(isAlive), { timeout: 10_000 }).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(data);
@@ -214,11 +224,12 @@ describe.skipIf(asRoot)('kill -9 of the service (not as root)', { timeout: 180_0
   });
 });
 
-function ts(code: string, timeoutMs = 15_000): Record<string, unknown> {
+/** The time is long where the end comes of something else: a busy machine gives a hostile program little of it. */
+function ts(code: string, timeoutMs = 60_000): Record<string, unknown> {
   return { language: 'typescript', code, timeoutMs };
 }
 
-function py(code: string, timeoutMs = 15_000): Record<string, unknown> {
+function py(code: string, timeoutMs = 60_000): Record<string, unknown> {
   return { language: 'python', code, timeoutMs };
 }
 
@@ -235,6 +246,17 @@ async function durations(stop: number, act: () => Promise<unknown>): Promise<num
 
 function quantile(values: readonly number[], part: number): number {
   return values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))] ?? 0;
+}
+
+/** The value once it has not changed for three seconds: until then the pool may be filling up. */
+async function steady(look: () => number): Promise<number> {
+  let seen = look();
+  for (let same = 0; same < 30; ) {
+    await sleep(100);
+    same = look() === seen ? same + 1 : 0;
+    seen = look();
+  }
+  return seen;
 }
 
 function descendantsOf(pid: number): number[] {
@@ -270,12 +292,16 @@ function writeServers(into: string): string {
   const program = join(into, 'echo-server.mjs');
   writeFileSync(
     program,
-    `import { createInterface } from 'node:readline';
+    `import { appendFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 const inputSchema = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'], additionalProperties: false };
 const answers = {
   initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'echo', version: '1' } }),
   'tools/list': () => ({ tools: ['say', 'hang'].map((name) => ({ name, description: name, inputSchema })) }),
-  'tools/call': ({ name, arguments: { text } }) => (name === 'hang' ? null : { content: [{ type: 'text', text }] }),
+  'tools/call': ({ name, arguments: { text } }) => {
+    appendFileSync(process.argv[2], text.slice(0, 100) + ' ' + name + '\\n');
+    return name === 'hang' ? null : { content: [{ type: 'text', text }] };
+  },
   ping: () => ({}),
 };
 createInterface({ input: process.stdin }).on('line', (line) => {
@@ -285,7 +311,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 });
 `,
   );
+  writeFileSync(callsFile, '');
   const file = join(into, 'mcp-servers.json');
-  writeFileSync(file, JSON.stringify({ mcpServers: { echo: { command: process.execPath, args: [program], trust: true } } }));
+  writeFileSync(file, JSON.stringify({ mcpServers: { echo: { command: process.execPath, args: [program, callsFile], trust: true } } }));
   return file;
 }

@@ -37,8 +37,8 @@ async function untilEnded(of: Service, id: string): Promise<Answer> {
 }
 
 const untilOutput = (of: Service, id: string, text: string) =>
-  expect.poll(async () => (await read(of, id)).output, { timeout: 10_000 }).toContain(text);
-const untilRecorded = (line: string) => expect.poll(() => recorded(notes), { timeout: 10_000 }).toContain(line);
+  expect.poll(async () => (await read(of, id)).output, { timeout: 20_000 }).toContain(text);
+const untilRecorded = (line: string) => expect.poll(() => recorded(notes), { timeout: 20_000 }).toContain(line);
 
 describe('Idempotency-Key', () => {
   test('ten at once with the same key and body are one execution, and later ones too', async () => {
@@ -78,12 +78,14 @@ describe('Idempotency-Key', () => {
 test('a client that hangs up does not stop its program', async () => {
   const mark = randomUUID();
   const gone = new AbortController();
-  const body = { language, code: `console.log('${mark}');\nawait new Promise((r) => setTimeout(r, 1_000));\nreturn 'went on'` };
+  const body = { language, code: `console.log('${mark}');\nawait new Promise((r) => setTimeout(r, 2_000));\nreturn 'went on'` };
   const asked = ask(service(), 'POST', '/execute', { body, signal: gone.signal });
-  await sleep(300);
+  const running = async () =>
+    (await service().get('/executions?status=running')).body as { items: { executionId: string }[]; total: number };
+  await expect.poll(async () => (await running()).total).toBe(1);
+  const { items } = await running();
   gone.abort();
   await expect(asked).rejects.toThrow();
-  const { items } = (await service().get('/executions?limit=1')).body as { items: { executionId: string }[] };
   const answer = await untilEnded(service(), items[0]?.executionId ?? '');
   expect(answer).toMatchObject({ status: 'succeeded', result: 'went on', output: `${mark}\n` });
 });
@@ -91,9 +93,9 @@ test('a client that hangs up does not stop its program', async () => {
 test('wait: false answers 202 at once with where to look', async () => {
   const started = performance.now();
   const reply = await ask(service(), 'POST', '/execute', {
-    body: { language, code: 'await new Promise((r) => setTimeout(r, 700));\nreturn 42', wait: false },
+    body: { language, code: 'await new Promise((r) => setTimeout(r, 3_000));\nreturn 42', wait: false },
   });
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(performance.now() - started).toBeLessThan(2_500);
   expect(reply.status).toBe(202);
   const { executionId } = answerOf(reply);
   expect(reply.headers.location).toBe(`/executions/${executionId}`);
@@ -144,7 +146,7 @@ describe('with one worker and room for two that wait', () => {
   const own = serviceForThisFile(small);
 
   test('more are refused with when to come back, and everything accepted finishes', async () => {
-    const body = { language, code: 'await new Promise((r) => setTimeout(r, 400));\nreturn args.n' };
+    const body = { language, code: 'await new Promise((r) => setTimeout(r, 1_500));\nreturn args.n' };
     const replies = await Promise.all(
       Array.from({ length: 8 }, (_, n) =>
         ask(own.service(), 'POST', '/execute', { body: { ...body, args: { n } } }).then((reply) => ({ n, reply })),
@@ -212,7 +214,7 @@ describe('when the service dies', () => {
       const hungUp = expect(waiting).rejects.toThrow();
       await own.stop('SIGKILL');
       await hungUp;
-      expect(await survivors(processes, 5_000)).toEqual([]);
+      expect(await survivors(processes, 20_000)).toEqual([]);
 
       own = await startService(dataDir, environment);
       const lost = {
@@ -237,7 +239,7 @@ describe('when the service dies', () => {
     } finally {
       await own.stop();
     }
-  }, 90_000);
+  }, 180_000);
 
   test('SIGTERM: short programs are answered, long ones end as lost with what they printed, and it is over within seconds', async () => {
     const dataDir = join(directory, 'stopped');
@@ -258,8 +260,8 @@ describe('when the service dies', () => {
       const stopped = own.stop();
       expect(answerOf(await short)).toMatchObject({ status: 'succeeded', result: 'short' });
       await stopped;
-      expect(performance.now() - began).toBeLessThan(10_000);
-      expect(await survivors(processes, 2_000)).toEqual([]);
+      expect(performance.now() - began).toBeLessThan(20_000);
+      expect(await survivors(processes, 10_000)).toEqual([]);
 
       own = await startService(dataDir, environment);
       const lost = {
@@ -271,7 +273,7 @@ describe('when the service dies', () => {
     } finally {
       await own.stop();
     }
-  }, 90_000);
+  }, 180_000);
 
   test('SIGTERM while somebody waits for a long program: they are told where its end will be', async () => {
     const dataDir = join(directory, 'waited');
@@ -295,14 +297,14 @@ describe('when the service dies', () => {
     } finally {
       await own.stop();
     }
-  }, 90_000);
+  }, 180_000);
 });
 
 test('300 programs from 16 clients are all answered rightly and leave no process and no descriptor behind', async () => {
   const run = async (n: number): Promise<void> => {
     const isPython = n % 3 === 0;
     const code = isPython ? 'print(args["n"])\nargs["n"] * 2' : 'console.log(args.n);\nreturn args.n * 2';
-    const answer = await execute({ language: isPython ? 'python' : language, code, args: { n } });
+    const answer = await execute({ language: isPython ? 'python' : language, code, args: { n }, timeoutMs: 120_000 });
     expect(answer).toMatchObject({ status: 'succeeded', result: n * 2, output: `${n}\n` });
   };
   const fromClients = async (count: number): Promise<void> => {
@@ -314,7 +316,8 @@ test('300 programs from 16 clients are all answered rightly and leave no process
   };
   const idle = async (): Promise<{ processes: number; descriptors: number }> => {
     let seen = { processes: -1, descriptors: -1 };
-    for (let steady = 0; steady < 10; ) {
+    // Three seconds without a change: until then the pool may be filling up.
+    for (let steady = 0; steady < 30; ) {
       const now = { processes: tree(service().pid).length, descriptors: openDescriptors(service().pid) };
       steady = now.processes === seen.processes && now.descriptors === seen.descriptors ? steady + 1 : 0;
       seen = now;
@@ -329,4 +332,4 @@ test('300 programs from 16 clients are all answered rightly and leave no process
   expect(await idle()).toEqual(before);
   expect((await service().get('/executions')).body).toMatchObject({ total: total + 300 });
   expect((await service().get('/health')).body).toMatchObject({ queue: { queued: 0, running: 0 } });
-}, 60_000);
+}, 180_000);
