@@ -142,7 +142,7 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     const id = await submit(slow(mark, 3_000));
     await untilNoted(`note ${mark}`);
     await proxy.stop('SIGKILL');
-    await sleep(5_000);
+    await sleep(4_200);
     await proxy.start();
     expect(await end(id)).toMatchObject({ status: 'succeeded', resultJson: '"over"', effects: 'some' });
     expect(recorded(notes)).toContain(`note ${mark} again`);

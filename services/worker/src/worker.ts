@@ -21,6 +21,9 @@ import type { WorkerConfig } from './config.ts';
 import { collectMetrics } from './metrics.ts';
 import { openStatusServer } from './status-server.ts';
 
+/** A tool call waits so long for a proxy that is being restarted; its execution's claim is kept as long. */
+const PROXY_PATIENCE_MS = 20_000;
+
 /**
  * Runs the fleet's programs. Answers what was opened, in order; the caller closes it. When a part cannot be opened, those
  * opened before are closed and the error is thrown. A Redis or a proxy that is away is no reason: it is waited for.
@@ -66,7 +69,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
   const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
   const pool = open('pool', createSandboxPool({ adapter, targets, limits, log }), (part) => part.close());
 
-  const tools = open('tools', createRemoteTools({ ...proxy, log }), (part) => part.close());
+  const tools = open('tools', createRemoteTools({ ...proxy, log, patienceMs: PROXY_PATIENCE_MS }), (part) => part.close());
   const inUse = (): Iterable<string> => snapshots.dirs();
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir, inUse }), (part) => part.close());
   const snapshots = createCatalogSnapshots({
