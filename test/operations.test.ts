@@ -70,7 +70,7 @@ describe('health', () => {
   });
 
   test('the queue shows what runs, and the pool refills', async () => {
-    const running = typescript('await new Promise((r) => setTimeout(r, 500))');
+    const running = typescript('await new Promise((r) => setTimeout(r, 3_000))');
     await expect.poll(async () => ((await service().get('/health')).body as { queue: { running: number } }).queue.running).toBe(1);
     await running;
     const warm = async () => ((await service().get('/health')).body as { pool: { warm: { typescript: number } } }).pool.warm.typescript;

