@@ -22,7 +22,8 @@ run_checks() {
   check 'types (tsc)' tool tsc --noEmit
   check 'dead code (knip)' tool knip
   check 'duplication (jscpd)' tool jscpd .
-  run_suites
+  run_suites host
+  run_fleet_suites
   check 'nothing left running by the tests' nothing_left_running "$mark"
 
   local counts="$PASSED passed, $FAILED failed"
@@ -58,14 +59,29 @@ in_checkout() {
   in_view bash -c 'cd -- "$1" && shift && exec "$@"' - "$ROOT" "$@"
 }
 
+# run_suites PROJECT: one of vitest.config.ts; its counts are added.
 run_suites() {
-  local report=$TEST_DIR/vitest.json counts passed failed skipped
+  local report=$TEST_DIR/vitest-$1.json counts passed failed skipped
   [[ -n ${EXECUTOR_TEST_FIXTURES:-} ]] || say '! EXECUTOR_TEST_FIXTURES is not set: suites that need real MCP servers are skipped.'
-  in_checkout "$NODE" "$ROOT/node_modules/.bin/vitest" run --configLoader native --reporter=default --reporter=json --outputFile.json="$report" </dev/null || true
+  in_checkout "$NODE" "$ROOT/node_modules/.bin/vitest" run --configLoader native --project "$1" --reporter=default --reporter=json --outputFile.json="$report" </dev/null || true
   counts=$("$NODE" "$ROOT/deploy/count-tests.ts" "$report" "$ROOT") || true
   sed '$d' <<<"$counts"
   read -r passed failed skipped <<<"$(tail -n 1 <<<"$counts")"
   PASSED=$((PASSED + ${passed:-0})) FAILED=$((FAILED + ${failed:-1})) SKIPPED=$((SKIPPED + ${skipped:-0}))
+}
+
+# Suites that start containers: who may use the engine's socket is as good as root, so only they get its group.
+run_fleet_suites() {
+  local socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
+  VIEW_GROUP=''
+  if engine_answers; then
+    SERVICE_ENV+=("DOCKER_HOST=$socket" TESTCONTAINERS_RYUK_DISABLED=true)
+    if [[ -S ${socket#unix://} ]]; then VIEW_GROUP=$(stat -L -c %g -- "${socket#unix://}"); fi
+  else
+    say '! No Docker engine answers: suites that start containers are skipped.'
+  fi
+  run_suites fleet
+  VIEW_GROUP=''
 }
 
 nothing_left_running() {

@@ -29,14 +29,17 @@ in_view() {
   "${VIEW_COMMAND[@]}" "$@"
 }
 
-# Sets VIEW_COMMAND, the words to put before a command; each of them replaces itself, so the pid stays the same.
+# Sets VIEW_COMMAND, the words to put before a command; each of them replaces itself, so the pid stays the same. VIEW_GROUP,
+# where it is set, is the one group that the account gets instead of its own.
 view_command() {
   VIEW_COMMAND=()
   if ((EUID == 0)); then
     if ((${#VIEW_BLOCKERS[@]})); then
       VIEW_COMMAND+=(unshare --mount --propagation private bash "$ROOT/deploy/enter-view.sh" "${VIEW_BLOCKERS[@]}" -- "${VIEW_PATHS[@]}" --)
     fi
-    VIEW_COMMAND+=(setpriv --reuid="$SERVICE_UID" --regid="$SERVICE_GID" --init-groups --inh-caps=-all)
+    local groups=(--init-groups)
+    [[ -z ${VIEW_GROUP:-} ]] || groups=(--groups "$VIEW_GROUP")
+    VIEW_COMMAND+=(setpriv --reuid="$SERVICE_UID" --regid="$SERVICE_GID" "${groups[@]}" --inh-caps=-all)
   fi
   VIEW_COMMAND+=(env -i "${SERVICE_ENV[@]}")
 }
