@@ -17,8 +17,8 @@ export interface TestContainer {
   stop(): Promise<void>;
 }
 
-export const POSTGRES_IMAGE = 'postgres:17-bookworm';
-export const REDIS_IMAGE = 'redis:8-bookworm';
+const POSTGRES_IMAGE = 'postgres:17-bookworm';
+const REDIS_IMAGE = 'redis:8-bookworm';
 
 /** A container whose test was killed ends by itself; nothing else would end it, since the reaper's image is not at hand. */
 const LIFETIME_SECONDS = 1_800;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Effects, ExecutionStatus } from '@code-executor/contracts';
 import { isAppError, type Logger, messageOf } from '@code-executor/platform';
+import { endedEvent, endedRecord } from './ended-record.ts';
 import { storeEvents } from './events/stored-events.ts';
 import type { ExecutionOutcome } from './execution.ts';
 import type { LiveExecution, LiveExecutions } from './live-executions.ts';
@@ -62,10 +63,10 @@ export async function endExecution(
     const described = await describeEnd(live, token, outcome, deps);
     const ended = options.eventsLost ? { ...described, eventsJson: null } : described;
     const written = await writeEnd(ended, deps);
-    const record = written ? toRecord(live, ended) : await adoptOtherEnd(live, token, deps);
+    const record = written ? endedRecord(ended, live) : await adoptOtherEnd(live, token, deps);
     live.log.end(record.status, record.error);
     live.settle(record);
-    if (written) deps.onEnded(toEvent(live, ended));
+    if (written) deps.onEnded(endedEvent(ended, live));
   } catch (error) {
     // The row stays as it is; whoever judges lost executions ends it.
     if (isAppError(error, 'STALE_CLAIM'))
@@ -121,47 +122,6 @@ async function adoptOtherEnd(live: LiveExecution, token: number, { store, log }:
   const found = await store.find(live.id, live);
   if (found === null) throw new Error(`Execution ${live.id} is gone from the database.`);
   return found.record;
-}
-
-function toRecord(live: LiveExecution, { outcome, endedAt, queueMs, totalMs, outputTokens }: EndedExecution): ExecutionRecord {
-  return {
-    executionId: live.id,
-    status: outcome.status,
-    output: outcome.output,
-    resultJson: outcome.resultJson,
-    error: outcome.error,
-    executionTime: outcome.executionTimeMs,
-    truncated: outcome.truncated,
-    droppedBytes: outcome.droppedBytes,
-    effects: outcome.effects,
-    toolCalls: [...outcome.toolCalls],
-    metrics: { queueMs, totalMs, warm: outcome.warm ?? false, outputBytes: outcome.outputBytes, outputTokens },
-    approval: null,
-    language: live.language,
-    createdAt: live.createdAt.toISOString(),
-    endedAt: endedAt.toISOString(),
-  };
-}
-
-function toEvent(live: LiveExecution, { outcome, queueMs, totalMs, outputTokens }: EndedExecution): ExecutionEnded {
-  return {
-    executionId: live.id,
-    requestId: live.requestId,
-    workspaceId: live.workspaceId,
-    principalId: live.principalId,
-    language: live.language,
-    status: outcome.status,
-    errorCode: outcome.error?.code ?? null,
-    effects: outcome.effects,
-    queueMs,
-    executionMs: outcome.executionTimeMs,
-    totalMs,
-    warm: outcome.warm,
-    outputBytes: outcome.outputBytes,
-    outputTokens,
-    resultBytes: outcome.resultJson === null ? 0 : Buffer.byteLength(outcome.resultJson),
-    toolCalls: outcome.toolCalls.length,
-  };
 }
 
 const roundToMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -2,6 +2,7 @@ import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import { AppError, type Database, type Grants, type Logger, messageOf } from '@code-executor/platform';
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
+import { endedEvent, endedRecord } from '../ended-record.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveWriter } from '../live-stream/live-writer.ts';
 import type { ExecutionRecord } from '../port.ts';
@@ -9,7 +10,6 @@ import { createExecutionStore } from '../store/execution-store.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import { createDispatcher } from './dispatch-next.ts';
-import { endedEvent, endedRecord } from './ended-row.ts';
 import { LEASE_MS } from './lease.ts';
 import type { ExecutionLedger, HeldExecution } from './port.ts';
 
@@ -76,7 +76,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       const row = await withDatabase(() => fleet.finish(ended));
       if (row === null) return await adoptEnd(ended, workspaceId);
       announce(ended.id);
-      dispatcher.ended(row.workspace_id);
+      dispatcher.ended(row.workspaceId);
       onEnded(endedEvent(ended, row));
       return { written: true, record: endedRecord(ended, row) };
     },

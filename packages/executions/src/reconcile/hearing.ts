@@ -8,8 +8,8 @@ export interface Hearing {
   missed(): void;
 }
 
-/** Longer between two looks, or in one, and this process, the database or Redis stood still: others may have too. */
-const GAP_MS = 1_500;
+/** Half a lease. Longer between two looks, or in one, and this process, the database or Redis stood still: others may have too. */
+const GAP_MS = 2_000;
 
 /**
  * Whether this process may judge that others are silent. Who was stopped, or cut off from the database or from Redis, could not

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Logger, messageOf } from '@code-executor/platform';
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
+import { endedEvent } from '../ended-record.ts';
 import { createDispatcher } from '../ledger/dispatch-next.ts';
-import { endedEvent } from '../ledger/ended-row.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import type { EffectsOf } from '../run/dependencies.ts';
@@ -84,7 +84,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       log.warn({ executionId: ended.id, effects: ended.outcome.effects }, 'The worker of an execution was lost');
       onEnded(endedEvent(ended, row));
       await redis.publish(CHANNELS.ended, JSON.stringify({ executionId: ended.id }));
-      dispatcher.ended(row.workspace_id);
+      dispatcher.ended(row.workspaceId);
     }
   }
 

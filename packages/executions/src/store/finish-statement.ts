@@ -69,11 +69,11 @@ export function finishParameters({ ended, resultParts }: { readonly ended: Ended
 export interface FinishedRow {
   readonly id: string;
   readonly token: number;
-  readonly workspace_id: string;
-  readonly principal_id: string;
-  readonly request_id: string;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  readonly requestId: string;
   readonly language: string;
-  readonly created_at: Date;
+  readonly createdAt: Date;
 }
 
 /**
@@ -85,7 +85,8 @@ export function finishStatements(kind: Database['kind']): (rows: number) => stri
   const set = FINISH_COLUMNS.slice(2)
     .map(([name]) => `${name} = v.${name}`)
     .join(', ');
-  const returning = 'returning e.id, e.token, e.workspace_id, e.principal_id, e.request_id, e.language, e.created_at';
+  const returning = `returning e.id, e.token, e.workspace_id as "workspaceId", e.principal_id as "principalId", e.request_id as "requestId",
+    e.language, e.created_at as "createdAt"`;
   if (kind === 'pglite') {
     return valuesStatements(
       FINISH_COLUMNS,

@@ -1,11 +1,13 @@
-import type { ExecutionEnded } from '../end-execution.ts';
-import type { ExecutionRecord } from '../port.ts';
-import type { EndedExecution, FinishedRow } from '../store/finish-statement.ts';
+import type { ExecutionEnded } from './end-execution.ts';
+import type { ExecutionRecord } from './port.ts';
+import type { EndedExecution, FinishedRow } from './store/finish-statement.ts';
+
+type Ended = Omit<FinishedRow, 'token'>;
 
 /** The record of an end that was written just now, without reading it again. */
-export function endedRecord({ outcome, endedAt, queueMs, totalMs, outputTokens }: EndedExecution, row: FinishedRow): ExecutionRecord {
+export function endedRecord({ outcome, endedAt, queueMs, totalMs, outputTokens }: EndedExecution, execution: Ended): ExecutionRecord {
   return {
-    executionId: row.id,
+    executionId: execution.id,
     status: outcome.status,
     output: outcome.output,
     resultJson: outcome.resultJson,
@@ -17,20 +19,20 @@ export function endedRecord({ outcome, endedAt, queueMs, totalMs, outputTokens }
     toolCalls: [...outcome.toolCalls],
     metrics: { queueMs, totalMs, warm: outcome.warm ?? false, outputBytes: outcome.outputBytes, outputTokens },
     approval: null,
-    language: row.language,
-    createdAt: row.created_at.toISOString(),
+    language: execution.language,
+    createdAt: execution.createdAt.toISOString(),
     endedAt: endedAt.toISOString(),
   };
 }
 
 /** What the log and the metrics say of it. */
-export function endedEvent({ outcome, queueMs, totalMs, outputTokens }: EndedExecution, row: FinishedRow): ExecutionEnded {
+export function endedEvent({ outcome, queueMs, totalMs, outputTokens }: EndedExecution, execution: Ended): ExecutionEnded {
   return {
-    executionId: row.id,
-    requestId: row.request_id,
-    workspaceId: row.workspace_id,
-    principalId: row.principal_id,
-    language: row.language,
+    executionId: execution.id,
+    requestId: execution.requestId,
+    workspaceId: execution.workspaceId,
+    principalId: execution.principalId,
+    language: execution.language,
     status: outcome.status,
     errorCode: outcome.error?.code ?? null,
     effects: outcome.effects,
