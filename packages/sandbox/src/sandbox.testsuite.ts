@@ -5,6 +5,7 @@ import { fileCases } from './conformance/file-cases.ts';
 import { kernelCases } from './conformance/kernel-cases.ts';
 import { memoryCases } from './conformance/memory-cases.ts';
 import { networkCases } from './conformance/network-cases.ts';
+import { otherProcessCases } from './conformance/other-process-cases.ts';
 import { poisoningCases } from './conformance/poisoning-cases.ts';
 import { processCases } from './conformance/process-cases.ts';
 import type { SandboxAdapter } from './port.ts';
@@ -16,7 +17,7 @@ import type { SandboxAdapter } from './port.ts';
 export function describeConformance(name: SandboxAdapter['name']): void {
   describe.skipIf(process.getuid?.() === 0)(
     `hostile programs in sandboxes of the ${name} adapter (not as root)`,
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () => {
       let open: Arena;
       beforeAll(async () => {
@@ -28,6 +29,7 @@ export function describeConformance(name: SandboxAdapter['name']): void {
       describe('memory', () => memoryCases(arena));
       describe('processes, time and output', () => processCases(arena));
       describe('the kernel', () => kernelCases(arena));
+      describe('other processes', () => otherProcessCases(arena));
       describe('the network', () => networkCases(arena));
       describe('the channel', () => channelCases(arena));
       describe('poisoning', () => poisoningCases(arena));

@@ -88,6 +88,7 @@ const DEGRADATIONS = [
   'The command line of the sandbox, which names directories of this host, can be read inside.',
   'Programs that run for long do not give way to the service.',
   'Processes are frozen one after the other, not at once, and a program can arrange to be woken.',
+  'What lies unread in TCP sockets counts by their number and not by their bytes, which no option of bubblewrap bounds.',
   'A runtime that ends with a code above 128 is reported as ended by a signal.',
 ];
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Arena } from './arena.ts';
 
@@ -15,6 +16,12 @@ const METADATA = [
   '64:ff9b::a9fe:a9fe',
   'metadata.google.internal',
 ];
+
+/** Of every interface of this machine, or of this container. */
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((each) =>
+    (each ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address),
+  );
 
 /** There is no network but a loopback of the sandbox's own. */
 export function networkCases(arena: () => Arena): void {
@@ -32,7 +39,7 @@ export function networkCases(arena: () => Arena): void {
       servers.push(server);
       return server;
     };
-    const address = (await listen({ host: '127.0.0.1', port: 0 })).address();
+    const address = (await listen({ host: '0.0.0.0', port: 0 })).address();
     port = typeof address === 'object' && address !== null ? address.port : 0;
     await listen({ path: '\0conformance-host-socket' });
     await listen({ path: `${arena().dataDir}/host.sock` });
@@ -49,7 +56,7 @@ def attempt(name, family, address):
     one = socket.socket(family); one.settimeout(2)
     try: one.connect(address); answers[name] = "reached"
     except OSError as error: answers[name] = errno.errorcode.get(error.errno, type(error).__name__)
-for host in ("127.0.0.1", "127.1.2.3", "0.0.0.0", "localhost"): attempt(host, socket.AF_INET, (host, ${port}))
+for host in ("127.0.0.1", "127.1.2.3", "0.0.0.0", "localhost", *${JSON.stringify(ownAddresses())}): attempt(host, socket.AF_INET, (host, ${port}))
 for host in ("::1", "::ffff:127.0.0.1", "::"): attempt(host, socket.AF_INET6, (host, ${port}))
 attempt("abstract", socket.AF_UNIX, "\\0conformance-host-socket")
 attempt("named", socket.AF_UNIX, "${arena().dataDir}/host.sock")

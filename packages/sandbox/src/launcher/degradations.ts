@@ -10,4 +10,4 @@ const SHARED_PROC =
   'mounts of other sandboxes can be read; environment, memory, files and descriptors cannot. Unmask it (systempaths=unconfined, procMount: Unmasked).';
 const PIDS_ONLY = 'The container masks its /proc, so that of sandboxes holds processes alone: no meminfo, no cpuinfo, no sys.';
 const NO_SYSCTLS =
-  '/proc/sys is read-only here: programs cannot watch files (inotify), and what lies unread in TCP sockets is bounded by the memory watch alone.';
+  '/proc/sys is read-only here: programs cannot watch files (inotify), and only the memory watch bounds what lies unread in TCP sockets.';

@@ -1,4 +1,6 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statfsSync } from 'node:fs';
+import { readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { readShort } from './read-short.ts';
+import { socketBytes } from './socket-bytes.ts';
 
 /** What counts beside the processes: the sandbox's tmpfs, as its init sees them. */
 const TMPFS = ['/workspace', '/tmp', '/dev/shm'];
@@ -104,44 +106,4 @@ function usedBytes(path: string): number | null {
   }
 }
 
-/** What is sent and not yet read belongs to no process, and the kernel names no sum; the number of sockets it does name. */
-function socketBytes(processes: readonly number[]): number {
-  const pid = processes.find((each) => networkOf(each) !== null);
-  if (pid === undefined || networkOf(pid) === OWN_NETWORK) return 0;
-  const sockets = Number(/^sockets: used (\d+)/m.exec(readShort(`/proc/${pid}/net/sockstat`))?.[1] ?? 0);
-  return Math.max(0, sockets - SOCKETS_FREE) * SOCKET_BYTES;
-}
-
-function networkOf(pid: number | 'self'): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
-  } catch {
-    return null;
-  }
-}
-
-const OWN_NETWORK = networkOf('self');
-/** Of runtimes, event loops and a few connections. */
-const SOCKETS_FREE = 64;
-/** `net.core.wmem_default`; the seccomp filter keeps programs from asking for more. */
-const SOCKET_BYTES = 212_992;
-
 const TMPFS_MAGIC = 0x01021994;
-const buffer = Buffer.alloc(64 * 1024);
-
-/** A file of /proc without the size look-up and allocation of readFileSync; '' once it is gone. */
-function readShort(path: string): string {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'r');
-  } catch {
-    return '';
-  }
-  try {
-    return buffer.toString('latin1', 0, readSync(descriptor, buffer, 0, buffer.length, 0)).trim();
-  } catch {
-    return '';
-  } finally {
-    closeSync(descriptor);
-  }
-}
