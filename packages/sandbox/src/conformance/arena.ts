@@ -8,7 +8,7 @@ import { openSandboxAdapter } from '../open-adapter.ts';
 import { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxLimits } from '../port.ts';
 import { IDENTITY_POSITIONS } from '../program/position-map.ts';
 import { type Program, type ProgramOutcome, runProgram } from '../program/run-program.ts';
-import { type MemoryProbe, probeMemory, processesInNamespaceOf, sandboxNamespace } from './measure-outside.ts';
+import { holdNamespace, type MemoryProbe, probeMemory, type SandboxNamespace } from './measure-outside.ts';
 
 /** How one hostile program ended, and what was seen of it from outside. */
 export interface Bout extends ProgramOutcome {
@@ -54,7 +54,7 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
   const run = async (runtime: 'typescript' | 'python', code: string, options: BoutOptions): Promise<Bout> => {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const sandbox = await adapter.boot({ runtime, snapshotDir: options.snapshotDir ?? null, limits });
-    const namespace = sandboxNamespace(sandbox.initPid);
+    const namespace = holdNamespace(sandbox.initPid);
     const probe = probeMemory(sandbox.initPid);
     const calls: { id: number; tool: string; args: unknown }[] = [];
     const hooks = {
@@ -70,13 +70,14 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
       files: options.files ?? {},
       promisesResult: options.promisesResult ?? true,
       positions: IDENTITY_POSITIONS,
-      timeoutMs: options.timeoutMs ?? 10_000,
+      timeoutMs: options.timeoutMs ?? 30_000,
     };
     try {
       const outcome = await runProgram(sandbox, program, hooks, { signal: new AbortController().signal, memoryWatch });
       return { ...(await afterwards(sandbox, probe, namespace, outcome)), calls };
     } finally {
       probe.stop();
+      namespace.close();
       sandbox.kill();
       await sandbox.ended;
     }
@@ -101,7 +102,12 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
   };
 }
 
-async function afterwards(sandbox: Sandbox, probe: MemoryProbe, namespace: string, outcome: ProgramOutcome): Promise<Omit<Bout, 'calls'>> {
+async function afterwards(
+  sandbox: Sandbox,
+  probe: MemoryProbe,
+  namespace: SandboxNamespace,
+  outcome: ProgramOutcome,
+): Promise<Omit<Bout, 'calls'>> {
   const endedAt = performance.now();
   const ended = await Promise.race([sandbox.ended.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 10_000, false))]);
   if (!ended) throw new Error('The sandbox was not gone ten seconds after its program had ended');
@@ -111,6 +117,6 @@ async function afterwards(sandbox: Sandbox, probe: MemoryProbe, namespace: strin
     result: outcome.resultJson === null ? null : JSON.parse(outcome.resultJson),
     peakMb: Math.round(probe.stop() / (1024 * 1024)),
     recoveryMs,
-    processesLeft: processesInNamespaceOf(namespace).length,
+    processesLeft: namespace.processes().length,
   };
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, statfsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 /**
@@ -25,17 +25,27 @@ export function probeMemory(initPid: number): MemoryProbe {
   };
 }
 
-/** `pid:[4026…]` of the sandbox's processes, read from the first of them that lets itself be looked at. */
-export function sandboxNamespace(initPid: number): string {
+export interface SandboxNamespace {
+  /** Living processes of it, as host pids. */
+  processes(): number[];
+  close(): void;
+}
+
+/**
+ * The pid namespace of the sandbox's processes, from the first of them that lets itself be looked at. It is held open: the kernel
+ * gives the number of one that is gone to the next that is made, and other sandboxes are made all the time.
+ */
+export function holdNamespace(initPid: number): SandboxNamespace {
   for (const pid of childrenOf(initPid)) {
-    const link = linkOf(`/proc/${pid}/ns/pid`);
-    if (link !== null) return link;
+    const descriptor = openedOrNull(`/proc/${pid}/ns/pid`);
+    if (descriptor === null) continue;
+    const link = `pid:[${fstatSync(descriptor).ino}]`;
+    return { processes: () => processesIn(link), close: () => closeSync(descriptor) };
   }
   throw new Error(`no process below ${initPid} shows its pid namespace`);
 }
 
-/** Living processes of that namespace, as host pids. */
-export function processesInNamespaceOf(namespace: string): number[] {
+function processesIn(namespace: string): number[] {
   return (
     readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
@@ -85,6 +95,14 @@ function textOf(path: string): string {
     return readFileSync(path, 'utf8').trim();
   } catch {
     return ''; // Gone meanwhile.
+  }
+}
+
+function openedOrNull(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return null; // Gone, or not ours to look at.
   }
 }
 
