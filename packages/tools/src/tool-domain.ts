@@ -26,6 +26,7 @@ import type { LocalToolAdministration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
 import { createMcpServers } from './sources/mcp/mcp-servers.ts';
+import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
 import { readServersFile } from './sources/mcp/servers-file.ts';
 import type { ToolTables } from './tables.ts';
@@ -90,15 +91,18 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const recorder = createCallRecorder(tables, log, options.fence);
   const listeners: (() => void)[] = [];
 
+  const bwrapPath = options.bwrapPath ?? 'bwrap';
+  const path = await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin');
   const servers = createMcpServers({
     catalog,
     host: {
-      bwrapPath: options.bwrapPath ?? 'bwrap',
-      path: await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin'),
+      bwrapPath,
+      path,
       home: environment.HOME ?? homedir(),
       tempDir: tmpdir(),
       lang: environment.LANG ?? 'C.UTF-8',
       maskedPaths: [dataDir, serversFile, sealKeyFile, ...(options.maskedPaths ?? [])],
+      proc: createProcProbe({ bwrapPath, path, log }),
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,

@@ -78,6 +78,24 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     expect(domain.summary().servers.plain).toMatchObject({ state: 'broken', reason: expect.stringContaining('bubblewrap') });
   });
 
+  it('starts a server where no /proc can be mounted, as in a container that masks parts of it, and says what that costs', async () => {
+    // What a container runtime does: something lies over a part of /proc, and the kernel grants no new one to who lives there.
+    const masking = join(bed.dir, 'masking-bwrap');
+    const outer = 'exec bwrap --unshare-user --bind / / --dev-bind /dev /dev --tmpfs /proc/irq -- bwrap "$@"';
+    await writeFile(masking, `#!/bin/sh\n${outer}\n`, { mode: 0o755 });
+    const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST, bwrapPath: masking });
+    const [record] = domain.listIntegrations(ADMIN);
+    expect(record).toMatchObject({ state: 'ready', warnings: [expect.stringContaining('masks parts of /proc')] });
+    expect(bed.log()).toContain('with less isolation than usual');
+    const { pids } = (await valueOfCall(domain, 'plain.processes')) as { pids: string[] };
+    expect(pids).toContain(String(process.pid));
+    for (const secret of ['environ', 'maps', 'mem', 'root/', 'cwd/', 'fd/0'])
+      expect(errorOf((await callOutcome(domain, 'plain.read', { path: `/proc/${process.pid}/${secret}` })).reply).message).toMatch(
+        /EACCES|EPERM/,
+      );
+    expect(errorOf((await callOutcome(domain, 'plain.read', { path: join(bed.dataDir, 'seal.key') })).reply).message).toContain('ENOENT');
+  });
+
   it('keeps secrets out of logs, errors, answers and replies, and bounds what a server may log', async () => {
     const domain = await bed.restart({ chatty: hostile('chatty', { env: { API_TOKEN: TOKEN } }) }, { times: FAST });
     const failed = errorOf((await callOutcome(domain, 'chatty.fail')).reply);

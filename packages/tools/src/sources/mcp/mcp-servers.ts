@@ -86,7 +86,12 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Parame
     server,
     scrub,
     state: server.state,
-    warnings: () => [...entry.warnings, ...listWarnings, ...(entry.trust === true ? [] : driftedTools(catalog, entry.slug))],
+    warnings: () => [
+      ...entry.warnings,
+      ...degradations(entry, host),
+      ...listWarnings,
+      ...(entry.trust === true ? [] : driftedTools(catalog, entry.slug)),
+    ],
     lastChange: () => lastChange,
   };
 }
@@ -111,6 +116,12 @@ function withoutSecrets(tool: ToolDefinition, scrub: Scrub): ToolDefinition {
   return description === tool.description && title === tool.title
     ? tool
     : { ...tool, description, ...(title === undefined ? {} : { title }) };
+}
+
+/** Known once the first stdio server was started. */
+function degradations({ transport }: McpServerEntry, { proc }: McpServerDependencies['host']): string[] {
+  const degradation = transport.kind === 'stdio' ? proc.degradation() : null;
+  return degradation === null ? [] : [degradation];
 }
 
 function driftedTools(catalog: Catalog, server: string): string[] {

@@ -7,7 +7,7 @@ import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSche
 import { z } from 'zod';
 import { boundedFetch } from './bounded-fetch.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
-import { procMount } from './proc-mount.ts';
+import type { ProcProbe } from './proc-mount.ts';
 import { createScrub, type Scrub } from './secrets.ts';
 import type { HttpTransportEntry, McpServerEntry, StdioTransportEntry } from './server-entry.ts';
 import { findCommand } from './server-path.ts';
@@ -22,6 +22,7 @@ export interface ServerHost {
   readonly tempDir: string;
   readonly lang: string;
   readonly maskedPaths: readonly string[];
+  readonly proc: ProcProbe;
 }
 
 export interface SessionEvents {
@@ -108,7 +109,7 @@ async function openStdio(
       cwd,
       home: host.home,
       maskedPaths: host.maskedPaths,
-      proc: await procMount(host.bwrapPath),
+      proc: await host.proc.mount(),
     }),
     command,
     args: entry.args,
