@@ -119,6 +119,14 @@ async function withDatabase<Answer>(act: () => Promise<Answer>): Promise<Answer>
   try {
     return await act();
   } catch (error) {
+    if (isRefusedValue(error)) throw error;
     throw new AppError('LEDGER_UNAVAILABLE', `The database does not answer: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** SQLSTATE classes 22 and 23: trying again would be refused again. */
+function isRefusedValue(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' && /^2[23]\w{3}$/.test(error.code)
+  );
 }

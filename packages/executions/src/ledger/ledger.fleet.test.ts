@@ -158,4 +158,16 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
     );
     expect(await fleet.fleet.submit(acceptedExecution({ workspaceId }), 1)).toBe(false);
   });
+
+  test('a PostgreSQL that is away is said to be, and an end that was tried meanwhile is written once it is back', async () => {
+    const claim = await claimed();
+    const ended = endOf(claim, { output: 'kept' });
+    await fleet.postgres.kill();
+    await expect(fleet.ledger.finish(ended, claim.grant)).rejects.toMatchObject({ code: 'LEDGER_UNAVAILABLE', retryable: true });
+    await expect(fleet.ledger.renew(report('worker_1'), [])).resolves.toMatchObject({ lost: [] });
+    const held = [{ executionId: ended.id, token: ended.token }];
+    await expect(fleet.ledger.renew(report('worker_1'), held)).rejects.toMatchObject({ code: 'LEDGER_UNAVAILABLE' });
+    await fleet.postgres.restart();
+    await vi.waitFor(async () => expect((await fleet.ledger.finish(ended, claim.grant)).written).toBe(true), { timeout: 5_000 });
+  }, 60_000);
 });

@@ -31,6 +31,9 @@ const INTERVAL_MS = 250;
 /** From the commit of a row to its id in the queue it takes milliseconds; after this it was lost on the way. */
 const UNCLAIMED_MS = 1_000;
 const UNCLAIMED_AT_ONCE = 500;
+/** The queue is asked about each of them, which is not done with every look. */
+const QUEUE_INTERVAL_MS = 1_000;
+const WORKSPACES_AT_ONCE = 50;
 
 /**
  * Mends four times a second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
@@ -43,6 +46,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   const hearing = createHearing(LEASE_MS, () => performance.now());
   const stopping = new AbortController();
   let isFailing = false;
+  let queueLookedAt = 0;
   const running = run();
 
   return {
@@ -89,8 +93,10 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function queueAgain(): Promise<void> {
+    if (performance.now() - queueLookedAt < QUEUE_INTERVAL_MS) return;
     const unclaimed = await fleet.unclaimed(UNCLAIMED_MS, UNCLAIMED_AT_ONCE);
     const held = await Promise.all(unclaimed.map((id) => queue.holds(id)));
+    queueLookedAt = performance.now();
     const missing = unclaimed.filter((_, index) => held[index] === false);
     if (missing.length === 0) return;
     await queue.add(missing);
@@ -98,6 +104,6 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function dispatchWaiting(): Promise<void> {
-    for (const workspaceId of (await fleet.waiting()).keys()) await dispatcher.fill(workspaceId);
+    for (const workspaceId of await fleet.withRoom(options.share(), WORKSPACES_AT_ONCE)) await dispatcher.fill(workspaceId);
   }
 }

@@ -13,7 +13,7 @@ export interface ExpiredExecution {
   readonly now: Date;
 }
 
-const ROWS = 50;
+const ROWS = 100;
 const finishStatement = finishStatements('postgres');
 
 /**

@@ -87,6 +87,19 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
       return new Map(rows.map(({ workspace_id, count }) => [workspace_id, count]));
     },
 
+    /** Workspaces of which some wait although their share has room. */
+    async withRoom(share: number, limit: number): Promise<string[]> {
+      const { rows } = await sql<{ workspace_id: string }>`
+        select w.workspace_id
+        from (select distinct workspace_id from executions where dispatched_at is null and ended_at is null) w
+        left join (
+          select workspace_id, count(*) as count from executions
+          where dispatched_at is not null and ended_at is null group by workspace_id) f on f.workspace_id = w.workspace_id
+        where coalesce(f.count, 0) < ${share}::int4
+        limit ${limit}`.execute(query);
+      return rows.map(({ workspace_id }) => workspace_id);
+    },
+
     /** Dispatched executions that nobody has claimed for so long; the queue should hold them. */
     async unclaimed(olderThanMs: number, limit: number): Promise<string[]> {
       const { rows } = await sql<{ id: string }>`
