@@ -104,12 +104,14 @@ async function writeEnd(
   ended: EndedExecution,
   { store, log, writeRetryDelaysMs = WRITE_RETRY_DELAYS_MS }: EndDependencies,
 ): Promise<boolean> {
+  let hasFailed = false;
   for (const delayMs of writeRetryDelaysMs) {
     try {
       return await store.finish(ended);
     } catch (error) {
       if (isAppError(error) && !error.retryable) throw error;
-      log.warn({ executionId: ended.id, reason: messageOf(error) }, 'Writing the end of an execution failed; trying again');
+      if (!hasFailed) log.warn({ executionId: ended.id, reason: messageOf(error) }, 'Writing the end of an execution failed; trying on');
+      hasFailed = true;
       await sleep(delayMs);
     }
   }

@@ -83,10 +83,6 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     await queue?.close();
     await db?.close();
     await Promise.all([postgres?.stop(), redis?.stop()]);
-    (await import('node:fs')).cpSync(directory, '/tmp/wk/kept', {
-      recursive: true,
-      filter: (f) => f === directory || f.endsWith('.log'),
-    });
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -111,6 +107,25 @@ describe.skipIf(!answers)(`a worker of the fleet${answers ? '' : ' (skipped: no 
     const record = await run(`import { note } from '/workspace/servers/notes/note.js';\nawait note({ text: '${mark}' });\nreturn 1`);
     expect(record).toMatchObject({ status: 'succeeded', effects: 'some', toolCalls: [{ tool: 'notes.note', outcome: 'ok' }] });
     expect(recorded(notes)).toContain(`note ${mark}`);
+  });
+
+  test('tells of each execution in one wide line of its log, and counts it', async () => {
+    const record = await run("throw new Error('no')");
+    expect(record).toMatchObject({ status: 'failed', error: { code: 'UNCAUGHT' } });
+    await expect
+      .poll(() => worker.log(), { timeout: 5_000 })
+      .toContainEqual(
+        expect.objectContaining({
+          msg: 'Execution ended',
+          ...{ executionId: record.executionId, requestId: 'req_test', workspaceId: 'wsp_default', workerId: expect.any(String) },
+          ...{ status: 'failed', errorCode: 'UNCAUGHT', effects: 'none', queueMs: record.metrics.queueMs, warm: record.metrics.warm },
+        }),
+      );
+    const metrics = await (await fetch(`${worker.url}/metrics`)).text();
+    expect(metrics).toMatch(/^code_executor_worker_executions_total\{language="typescript",status="failed",code="UNCAUGHT"\} 1$/m);
+    expect(metrics).toMatch(/^code_executor_pool_claims_total\{outcome="hit"\} [1-9]/m);
+    const ready = await fetch(`${worker.url}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([200, { ready: true, missing: [] }]);
   });
 
   test('says while a program runs what it prints, in order', async () => {

@@ -34,8 +34,8 @@ export interface ProxyClient {
 /** A catalog of ten thousand tools has some 10 MB. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 const CONNECT_MS = 2_000;
-/** Below what servers keep an idle connection for, so that a request is not sent into one that is being closed. */
-const KEEP_ALIVE_MS = 4_000;
+/** Well below what the proxy keeps an idle connection for (72 s), so that no request is sent into one that is being closed. */
+const KEEP_ALIVE_MS = 30_000;
 
 /** mcp-proxy's internal routes over connections that are kept open. */
 export function createProxyClient({ url, authorize, connections = 64 }: ProxyClientOptions): ProxyClient {
