@@ -34,7 +34,7 @@ describe.skipIf(!answers)(`what the migration Job runs${answers ? '' : ' (no Doc
 
     await migrate();
     const tables = await tableNames();
-    expect(tables).toEqual(expect.arrayContaining(['executions', 'integrations', 'keys']));
+    expect(tables).toEqual(expect.arrayContaining(['executions', 'integrations', 'api_keys']));
     await Promise.all([migrate(), migrate()]);
     expect(await tableNames()).toEqual(tables);
   });

@@ -138,7 +138,7 @@ describe('optional components', () => {
   test('apparmor names a profile that is shipped', async () => {
     const profile = workload(await with_('apparmor'), 'worker').pod.securityContext?.appArmorProfile;
     expect(profile?.type).toBe('Localhost');
-    expect(await source('sandbox-image/apparmor-profile')).toContain(`profile ${profile?.localhostProfile} `);
+    expect(await source('k8s/nodes/apparmor-profile')).toContain(`profile ${profile?.localhostProfile} `);
   });
 });
 

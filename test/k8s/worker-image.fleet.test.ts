@@ -29,7 +29,8 @@ describe.skipIf(!answers)(`the worker's image under Docker as its pod is confine
     directory = await mkdtemp(join(tmpdir(), 'pod-'));
     // The container's user is nobody here.
     await chmod(directory, 0o755);
-    flags = await dockerRunFlags(await manifests, 'worker', directory);
+    const secret = { 'redis-url': 'redis://worker:secret@127.0.0.1:6379\n', 'internal-key': `${'f'.repeat(64)}\n` };
+    flags = await dockerRunFlags(await manifests, 'worker', { secret, directory });
   }, BUILD_TIMEOUT_MS);
 
   afterAll(async () => {
