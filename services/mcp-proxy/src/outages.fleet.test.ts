@@ -139,6 +139,13 @@ describe.skipIf(!reachable)(`MCP proxies that come and go${reachable ? '' : ' (s
       await expect(second.addIntegration(ADMIN, definition)).rejects.toMatchObject({ code: 'INTEGRATION_EXISTS' });
       expect(await codeOf('added.echo')).toBe('ok');
 
+      // A look at the rows changes nothing of what is the same there: the process that runs stays.
+      const { restarts } = await first.getIntegration(ADMIN, 'added');
+      const { id: other } = await second.addPolicy(ADMIN, { pattern: 'plain.late', action: 'allow' });
+      await vi.waitFor(async () => expect(await first.listPolicies(ADMIN)).toHaveLength(1), SOON);
+      expect(await first.getIntegration(ADMIN, 'added')).toMatchObject({ state: 'ready', restarts });
+      await second.removePolicy(ADMIN, other);
+
       await second.removeIntegration(ADMIN, 'added');
       await vi.waitFor(async () => expect((await first.listIntegrations(ADMIN)).map(({ slug }) => slug)).toEqual(['plain']), SOON);
       expect(await codeOf('added.echo')).toBe('SERVER_NOT_FOUND');

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { Insertable, Kysely } from 'kysely';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
@@ -24,7 +25,8 @@ interface PendingStart extends CallStart {
 }
 
 const ROWS_PER_STATEMENT = 500;
-const ATTEMPTS_FOR_ENDS = 3;
+/** A database that is restarted is back by then; ends it did not take are given up, loudly. */
+const END_RETRY_DELAYS_MS = [50, 250, 500, 1_000, 2_000, 4_000, 8_000];
 /** Ends kept while the database does not answer; past it the oldest are given up, loudly. */
 const MOST_PENDING_ENDS = 50_000;
 
@@ -33,26 +35,32 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
   const insert = fence === undefined ? insertStarts : insertFenced(fence);
   const starts: PendingStart[] = [];
   let ends: FinishedCall[] = [];
-  let failedAttempts = 0;
-  let writing: Promise<void> | null = null;
+  const startsWriter = createWriter(() => starts.length > 0, writeStarts);
+  const endsWriter = createWriter(() => ends.length > 0, writeEnds);
 
-  const write = (): void => {
-    writing ??= drain().finally(() => {
-      writing = null;
-    });
+  return {
+    started(row, token) {
+      return new Promise((resolve, reject) => {
+        starts.push({ row, token, resolve, reject });
+        startsWriter.wake();
+      });
+    },
+    finished(row) {
+      ends.push(row);
+      if (ends.length > MOST_PENDING_ENDS) {
+        ends = ends.slice(-MOST_PENDING_ENDS / 2);
+        log.warn({ kept: ends.length }, 'The database does not keep up: ends of tool calls were given up');
+      }
+      endsWriter.wake();
+    },
+    async close() {
+      await startsWriter.idle();
+      await endsWriter.idle();
+    },
   };
 
-  async function drain(): Promise<void> {
-    // A turn's worth of calls goes into one statement.
-    await Promise.resolve();
-    while (starts.length > 0 || ends.length > 0) {
-      await writeStarts(starts.splice(0, ROWS_PER_STATEMENT));
-      await writeEnds(ends.splice(0, ROWS_PER_STATEMENT));
-    }
-  }
-
-  async function writeStarts(batch: readonly PendingStart[]): Promise<void> {
-    if (batch.length === 0) return;
+  async function writeStarts(): Promise<void> {
+    const batch = starts.splice(0, ROWS_PER_STATEMENT);
     try {
       const outcomes = await insert(db, batch);
       for (const [index, start] of batch.entries()) start.resolve(outcomes[index] ?? 'stale');
@@ -62,40 +70,45 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
     }
   }
 
-  async function writeEnds(batch: readonly FinishedCall[]): Promise<void> {
-    if (batch.length === 0) return;
-    try {
-      await db
-        .insertInto('tool_call_outcomes')
-        .values([...batch])
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-      failedAttempts = 0;
-    } catch (error) {
-      failedAttempts += 1;
-      log.warn({ reason: messageOf(error), calls: batch.length }, 'The ends of tool calls could not be recorded');
-      if (failedAttempts < ATTEMPTS_FOR_ENDS) ends = [...batch, ...ends];
-      else failedAttempts = 0;
+  async function writeEnds(): Promise<void> {
+    const batch = ends.splice(0, ROWS_PER_STATEMENT);
+    for (const delayMs of [...END_RETRY_DELAYS_MS, null]) {
+      try {
+        await db
+          .insertInto('tool_call_outcomes')
+          .values([...batch])
+          .onConflict((conflict) => conflict.doNothing())
+          .execute();
+        return;
+      } catch (error) {
+        log.warn(
+          { reason: messageOf(error), calls: batch.length, givenUp: delayMs === null },
+          'The ends of tool calls could not be recorded',
+        );
+        if (delayMs !== null) await sleep(delayMs);
+      }
     }
   }
+}
+
+/** Writes for as long as there is something, one statement after the other. */
+function createWriter(hasMore: () => boolean, write: () => Promise<void>): { wake(): void; idle(): Promise<void> } {
+  let isWriting = false;
+  let writing = Promise.resolve();
 
   return {
-    started(row, token) {
-      return new Promise((resolve, reject) => {
-        starts.push({ row, token, resolve, reject });
-        write();
-      });
+    wake() {
+      if (isWriting) return;
+      isWriting = true;
+      writing = drain();
     },
-    finished(row) {
-      ends.push(row);
-      if (ends.length > MOST_PENDING_ENDS) {
-        ends = ends.slice(-MOST_PENDING_ENDS / 2);
-        log.warn({ kept: ends.length }, 'The database does not keep up: ends of tool calls were given up');
-      }
-      write();
-    },
-    async close() {
-      while (writing !== null) await writing;
-    },
+    idle: () => writing,
   };
+
+  async function drain(): Promise<void> {
+    // A turn's worth of calls goes into one statement.
+    await Promise.resolve();
+    while (hasMore()) await write();
+    isWriting = false;
+  }
 }

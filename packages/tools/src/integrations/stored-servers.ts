@@ -1,3 +1,4 @@
+import { canonicalJson } from '../calls/canonical-json.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { NewIntegration } from '../port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
@@ -25,7 +26,7 @@ export function createStoredServers(deps: {
   readonly log: ServerLog;
 }): StoredServers {
   const { integrations, servers, catalog, log } = deps;
-  /** As they were read last, by slug: what this process has added itself since is not among them, and is left alone. */
+  /** As this process knows them to be stored, by slug. */
   let known = new Map<string, string>();
   /** One at a time: what was read before a change of ours must not undo it. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -58,11 +59,13 @@ export function createStoredServers(deps: {
     add: (integration, entry) =>
       inTurn(async () => {
         await integrations.save(integration);
+        known.set(integration.slug, describe(integration));
         return servers.add({ entry });
       }),
     remove: (slug) =>
       inTurn(async () => {
         await integrations.remove(slug);
+        known.delete(slug);
         await servers.remove(slug);
       }),
   };
@@ -87,4 +90,7 @@ export function createStoredServers(deps: {
 }
 
 const described = (integrations: readonly NewIntegration[]): Map<string, string> =>
-  new Map(integrations.map((integration) => [integration.slug, JSON.stringify(integration)]));
+  new Map(integrations.map((integration) => [integration.slug, describe(integration)]));
+
+/** The same text for what was given and for what is read back. */
+const describe = (integration: NewIntegration): string => canonicalJson(JSON.parse(JSON.stringify(integration)));
