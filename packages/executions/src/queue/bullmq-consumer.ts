@@ -14,7 +14,6 @@ export interface QueueConsumer {
 
 /** The lease of a claim, too: who is silent for longer has lost what it took. */
 const LOCK_MS = 4_000;
-const STALLED_CHECK_MS = 2_000;
 /** Seconds that one look for work blocks; also how soon a connection that went silent is noticed. */
 const BLOCK_SECONDS = 2;
 const RETRY_MS = 250;
@@ -44,7 +43,8 @@ export function createQueueConsumer(options: {
     concurrency,
     skipVersionCheck: true,
     lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
+    // It puts ids back into the queue, which Redis lets no worker do; the reconciler takes out what dead workers leave.
+    skipStalledCheck: true,
     maxStalledCount: 0,
     drainDelay: BLOCK_SECONDS,
     runRetryDelay: RETRY_MS,

@@ -10,6 +10,8 @@ export interface QueueProducer {
   remove(executionId: string): Promise<void>;
   /** Whether it waits, or is with a worker that is alive; what a dead worker left is taken out. Throws QUEUE_UNAVAILABLE. */
   holds(executionId: string): Promise<boolean>;
+  /** Takes out everything that dead workers have left. Throws QUEUE_UNAVAILABLE. */
+  sweep(): Promise<void>;
   /** Throws QUEUE_UNAVAILABLE. */
   depth(): Promise<{ readonly waiting: number; readonly active: number }>;
   /** Whether Redis answers and takes writes, as known a second ago at most. */
@@ -59,6 +61,12 @@ export function createQueueProducer(options: {
         if (state === 'active' && (await redis.exists(`${queue.toKey(executionId)}:lock`)) === 1) return true;
         if (state !== 'unknown') await queue.remove(executionId);
         return false;
+      }),
+    sweep: () =>
+      within(async () => {
+        const taken = await redis.lrange(queue.toKey('active'), 0, -1);
+        const locked = await Promise.all(taken.map((id) => redis.exists(`${queue.toKey(id)}:lock`)));
+        await Promise.all(taken.filter((_, index) => locked[index] === 0).map((id) => queue.remove(id)));
       }),
     depth: () =>
       within(async () => {

@@ -123,6 +123,29 @@ describe.skipIf(!reachable)(`the queue of the fleet${reachable ? '' : ' (skipped
     await seen([id]);
   });
 
+  test('a sweep takes out what a dead worker left, and nothing that a living one holds', async () => {
+    const left = newId('exe');
+    await producer.add([left]);
+    await createDeadWorker(redis.url).took(left);
+    await vi.waitFor(
+      async () => {
+        await producer.sweep();
+        expect(await producer.depth()).toEqual({ waiting: 0, active: 0 });
+      },
+      { timeout: 6_000, interval: 100 },
+    );
+    const held = newId('exe');
+    const { taken, seen } = collect();
+    take(async (executionId, signal) => {
+      taken.push(executionId);
+      await sleep(60_000, undefined, { signal }).catch(() => undefined);
+    });
+    await producer.add([held]);
+    await seen([held]);
+    await producer.sweep();
+    expect(await producer.depth()).toEqual({ waiting: 0, active: 1 });
+  });
+
   test('a Redis at its memory limit is noticed, refused and forgiven, by workers too', async () => {
     const { taken, seen } = collect();
     const handled = newId('exe');

@@ -6,6 +6,7 @@ import { endedEvent } from '../ended-record.ts';
 import { createDispatcher } from '../ledger/dispatch-next.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import type { EffectsOf } from '../run/dependencies.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import { createHearing } from './hearing.ts';
@@ -16,7 +17,7 @@ export interface ReconcilerOptions {
   readonly log: Logger;
   /** For commands and PUBLISH; one that fails at once while Redis is away (`openRedis`). */
   readonly redis: Redis;
-  readonly queue: { add(executionIds: readonly string[]): Promise<void>; holds(executionId: string): Promise<boolean> };
+  readonly queue: Pick<QueueProducer, 'add' | 'holds' | 'sweep'>;
   readonly effectsOf: EffectsOf;
   readonly share: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
@@ -34,6 +35,7 @@ const UNCLAIMED_AT_ONCE = 500;
 /** The queue is asked about each of them, which is not done with every look. */
 const QUEUE_INTERVAL_MS = 1_000;
 const WORKSPACES_AT_ONCE = 50;
+const SWEEP_INTERVAL_MS = 5_000;
 
 /**
  * Mends four times a second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
@@ -47,6 +49,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   const stopping = new AbortController();
   let isFailing = false;
   let queueLookedAt = 0;
+  let sweptAt = 0;
   const running = run();
 
   return {
@@ -77,6 +80,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     await redis.ping();
     await endLost(mayJudge);
     await queueAgain();
+    await sweep();
     await dispatchWaiting();
     hearing.heard();
   }
@@ -101,6 +105,12 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     if (missing.length === 0) return;
     await queue.add(missing);
     log.warn({ executions: missing.length }, 'Executions that the queue had lost were queued again');
+  }
+
+  async function sweep(): Promise<void> {
+    if (performance.now() - sweptAt < SWEEP_INTERVAL_MS) return;
+    await queue.sweep();
+    sweptAt = performance.now();
   }
 
   async function dispatchWaiting(): Promise<void> {
