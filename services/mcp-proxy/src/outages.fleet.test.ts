@@ -1,8 +1,9 @@
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Principal } from '@code-executor/contracts';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers } from '../../../test/support/containers.ts';
-import { journalOf, openTestFleet, server, type TestFleet } from './testing/open-test-fleet.ts';
+import { journalOf, openTestFleet, server, type TestFleet, type TestProxy } from './testing/open-test-fleet.ts';
 
 const reachable = await dockerAnswers();
 const ADMIN: Principal = { id: 'key_test', workspaceId: 'wsp_default', role: 'admin' };
@@ -61,6 +62,43 @@ describe.skipIf(!reachable)(`MCP proxies that come and go${reachable ? '' : ' (s
     });
     expect(await tools.discover(grant, 'list_servers', {})).toMatchObject({ error: { code: 'TOOLS_UNAVAILABLE' } });
     await expect(tools.fetchCatalog('x')).rejects.toMatchObject({ code: 'TOOLS_UNAVAILABLE' });
+  });
+
+  describe('a connection that breaks', () => {
+    let proxy: TestProxy;
+    beforeAll(async () => {
+      proxy = await fleet.startProxy();
+    });
+
+    test('after the call was dispatched leaves its effects unknown, and the server is asked once', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const breaking = await breakingOnce(proxy.url, 'after the question');
+      const call = { callNumber: 1, tool: 'plain.echo', args: { value: 1 } };
+      const outcome = await fleet.tools(breaking.url).callTool(claim.grantForTools, call, NEVER);
+      expect(outcome).toMatchObject({ reply: { error: { code: 'UPSTREAM_LOST' } }, effects: 'unknown' });
+      expect(await journalOf(fleet.db, claim.execution.id)).toHaveLength(1);
+      expect(breaking.questions()).toBe(2);
+      await breaking.close();
+    });
+
+    test('before the call has reached the proxy is no reason not to make it', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const breaking = await breakingOnce(proxy.url, 'before the question');
+      const call = { callNumber: 1, tool: 'plain.echo', args: { value: 'made' } };
+      const outcome = await fleet.tools(breaking.url).callTool(claim.grantForTools, call, NEVER);
+      expect(outcome).toMatchObject({ reply: { ok: true, value: { value: 'made' } }, effects: 'some' });
+      expect(await journalOf(fleet.db, claim.execution.id)).toHaveLength(1);
+      await breaking.close();
+    });
+
+    test('leaves the effects unknown where asking again fails for another reason, since the first question may have been acted upon', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const breaking = await breakingOnce(proxy.url, 'before the question');
+      const call = { callNumber: 1, tool: 'plain.echo', args: { wrong: 1 } };
+      const outcome = await fleet.tools(breaking.url).callTool(claim.grantForTools, call, NEVER);
+      expect(outcome).toMatchObject({ reply: { error: { code: 'INVALID_ARGUMENTS' } }, effects: 'unknown' });
+      await breaking.close();
+    });
   });
 
   test('one that is stopped finishes the calls under way and takes no more', async () => {
@@ -179,3 +217,40 @@ describe.skipIf(!reachable)(`MCP proxies that come and go${reachable ? '' : ' (s
     });
   });
 });
+
+/** Passes connections on to a proxy, and breaks the first of them: when the proxy answers, or when it is asked. */
+async function breakingOnce(url: string, when: 'before the question' | 'after the question') {
+  const sockets = new Set<Socket>();
+  let questions = 0;
+  const listener = createServer((near) => {
+    const far = connect(Number(new URL(url).port), '127.0.0.1');
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.on('data', (chunk) => {
+      questions += 1;
+      if (questions === 1 && when === 'before the question') near.destroy();
+      else far.write(chunk);
+    });
+    far.on('data', (chunk) => {
+      if (questions === 1) near.destroy();
+      else near.write(chunk);
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    questions: () => questions,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}

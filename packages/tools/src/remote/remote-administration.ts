@@ -26,7 +26,8 @@ export interface RemoteToolAdministrationOptions {
 
 /** /health and /metrics ask more often than anything changes. */
 const SUMMARY_LIFETIME_MS = 1_000;
-const SUMMARY_TIMEOUT_MS = 2_000;
+/** Probes of liveness wait for no more than a second, and must not fail because another service is stopped. */
+const SUMMARY_TIMEOUT_MS = 500;
 const READ_TIMEOUT_MS = 15_000;
 /** Connecting to an upstream server may take 40 s. */
 const CHANGE_TIMEOUT_MS = 60_000;
@@ -47,10 +48,9 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
   }
 
   /** What changes nothing is asked again where an answer was lost, too. */
-  async function read<Answer>(method: keyof ToolAdministration, principal: Principal | null, ...given: unknown[]): Promise<Answer> {
-    const timeoutMs = method === 'summary' ? SUMMARY_TIMEOUT_MS : READ_TIMEOUT_MS;
+  async function read<Answer>(method: keyof ToolAdministration, principal: Principal, ...given: unknown[]): Promise<Answer> {
     const again = ({ kind }: ProxyAnswer): boolean => kind === 'unheard' || kind === 'lost';
-    const question = questionOf(method, principal, given, timeoutMs);
+    const question = questionOf(method, principal, given, READ_TIMEOUT_MS);
     return resultOf<Answer>(await askWithin(connection, question, { windowMs: PATIENCE_MS, again }));
   }
 
@@ -105,7 +105,7 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     summary() {
       const nowMs = performance.now();
       if (summary === null || nowMs > summary.staleAtMs) {
-        const answer = read<ToolsSummary>('summary', null);
+        const answer = connection.ask(questionOf('summary', null, [], SUMMARY_TIMEOUT_MS)).then(resultOf<ToolsSummary>);
         summary = { answer, staleAtMs: nowMs + SUMMARY_LIFETIME_MS };
       }
       return summary.answer;

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '@code-executor/contracts';
 import type { ToolCallEvent, ToolsSummary } from '@code-executor/tools';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ProxyApp } from '../proxy-app.ts';
@@ -22,7 +23,7 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
   const registers = [registry];
   const calls = new Histogram({
     name: 'code_executor_tool_call_duration_seconds',
-    help: 'Tool calls from their arrival to their answer, by server (empty: no such tool) and outcome (ok, or the code)',
+    help: 'Tool calls from their arrival to their answer, by server (empty: no such tool) and outcome (ok, our code, or other)',
     labelNames: ['server', 'outcome'] as const,
     buckets: CALL_BUCKETS_SECONDS,
     registers,
@@ -45,12 +46,15 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
     registers,
   });
   return {
-    toolCall: ({ server, outcome, durationMs }) => calls.observe({ server: server ?? '', outcome }, durationMs / 1_000),
+    toolCall: ({ server, outcome, durationMs }) => calls.observe({ server: server ?? '', outcome: known(outcome) }, durationMs / 1_000),
     claim: (outcome) => claims.inc({ outcome }),
     staleRefused: (act) => stale.inc({ act }),
     leasesExpired: (count) => leases.inc(count),
   };
 }
+
+/** A tool may answer with a code of its own, and with another one each time: those would grow the series without bound. */
+const known = (outcome: string): string => (outcome === 'ok' || Object.hasOwn(ERROR_CODES, outcome) ? outcome : 'other');
 
 /** What the app itself is asked and how long it takes, and the state of the servers behind it. */
 export function registerRequestMetrics(app: ProxyApp, registry: Registry, summary: () => ToolsSummary): void {

@@ -33,7 +33,10 @@ export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: Rout
       assertOwn(grant, request.params.id);
       const { ended } = readBody(finishBody, request.body);
       assertOwn(grant, ended.id, ended.token);
-      return await counted('finish', () => ledger.finish(ended, bearer));
+      const finished = await counted('finish', () => ledger.finish(ended, bearer));
+      // Somebody else has ended it, and what this worker says of it was not written.
+      if (!finished.written) metrics.staleRefused('finish');
+      return finished;
     },
   );
 
