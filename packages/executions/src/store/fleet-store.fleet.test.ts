@@ -1,9 +1,11 @@
+import { newId } from '@code-executor/contracts';
 import { type Database, openDatabase } from '@code-executor/platform';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerAnswers, startPostgres, type TestContainer } from '../../../../test/support/containers.ts';
 import { openTestDatabase, testLog } from '../testing/open-test-executions.ts';
 import { acceptedExecution, endOf } from '../testing/open-test-fleet.ts';
+import { createExecutionStore } from './execution-store.ts';
 import { createFleetStore, type FleetStore } from './fleet-store.ts';
 import { executionMigrations } from './migrations.ts';
 
@@ -51,31 +53,48 @@ describe.skipIf(!reachable)(`the rows of the fleet${reachable ? '' : ' (skipped:
     expect(await inFlight(workspaces[0] ?? '')).toBe(8);
   });
 
-  test('ten thousand that wait cost neither a submit nor a dispatch of their own or of another workspace', async () => {
+  test('thirty thousand that wait cost neither a submit nor a dispatch of their own or of another workspace', async () => {
     const [store] = stores as [FleetStore];
     const busy = acceptedExecution().workspaceId;
     await sql`
       insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
       select 'exe_' || lpad(n::text, 26, '0'), ${busy}, 'p', 'r', 'queued', 0, 'typescript', '', '{}', 1000, false, now()
-      from generate_series(1, 10000) n`.execute(db.query());
-    const median = async (act: () => Promise<unknown>): Promise<number> => {
+      from generate_series(1, 30000) n`.execute(db.query());
+    const fastest = async (act: () => Promise<unknown>): Promise<number> => {
       const times = [];
       for (let index = 0; index < 21; index += 1) {
         const since = performance.now();
         await act();
         times.push(performance.now() - since);
       }
-      return times.toSorted((a, b) => a - b)[10] ?? Number.POSITIVE_INFINITY;
+      // Of many, the one that the rest of the machine disturbed least.
+      return Math.min(...times);
     };
-    const idle = await median(() => store.submit(acceptedExecution(), 5));
-    const own = await median(() => store.submit(acceptedExecution({ workspaceId: busy }), 5));
+    const idle = await fastest(() => store.submit(acceptedExecution(), 5));
+    const own = await fastest(() => store.submit(acceptedExecution({ workspaceId: busy }), 5));
     const shares = Array.from({ length: 21 }, (_, index) => index + 1).values();
-    const dispatch = await median(() => store.dispatchNext(busy, shares.next().value ?? 0));
+    const dispatch = await fastest(() => store.dispatchNext(busy, shares.next().value ?? 0));
     const figures = `submit to an idle workspace ${idle.toFixed(2)} ms, to a busy one ${own.toFixed(2)} ms, dispatch ${dispatch.toFixed(2)} ms`;
-    expect(own, figures).toBeLessThan(3 * idle + 2);
-    expect(dispatch, figures).toBeLessThan(3 * idle + 2);
-    expect((await store.waiting()).get(busy), figures).toBe(10_000);
-    process.stdout.write(`${figures}\n`);
+    expect(own, figures).toBeLessThan(2 * idle + 1);
+    expect(dispatch, figures).toBeLessThan(2 * idle + 1);
+    expect((await store.waiting()).get(busy), figures).toBe(30_000);
+  });
+
+  test('the history is paged, and what is old is purged, as in the embedded form', async () => {
+    const [fleet] = stores as [FleetStore];
+    const store = createExecutionStore(db);
+    const workspaceId = acceptedExecution().workspaceId;
+    const all = Array.from({ length: 5 }, (_, index) => acceptedExecution({ workspaceId, id: newId('exe', 1_000 + index) }));
+    for (const execution of all) {
+      await fleet.submit(execution, 5);
+      await fleet.claim(execution.id, 'worker_1', 60_000);
+      const claim = { execution: { ...execution, token: 1 }, grant: '', catalogVersion: '' };
+      await fleet.finish({ ...endOf(claim, { resultJson: JSON.stringify('r'.repeat(3_000_000)) }), endedAt: new Date(2_000) });
+    }
+    const page = await store.list({ workspaceId }, { limit: 2 });
+    expect(page).toMatchObject({ total: 5, items: [{ executionId: all[4]?.id }, { executionId: all[3]?.id, droppedBytes: 0 }] });
+    expect(await store.purgeEnded(new Date(3_000), 3)).toBe(3);
+    expect((await store.list({ workspaceId }, { limit: 9, status: 'succeeded' })).items).toHaveLength(2);
   });
 
   test('who renews, ends and calls tools at the same moment never waits for one another for ever', async () => {

@@ -23,7 +23,7 @@ export interface ResultParts {
 export function createResultParts(query: Kysely<ExecutionTables>, kind: Database['kind']): ResultParts {
   const partLength = kind === 'postgres' ? POSTGRES_PART_LENGTH : PART_LENGTH;
   return {
-    isLong: (resultJson) => resultJson.length > PART_LENGTH,
+    isLong: (resultJson) => resultJson.length > partLength,
 
     async write(executionId, token, resultJson) {
       let part = 0;
