@@ -56,10 +56,6 @@ describe.skipIf(!reachable)(`the rows of the fleet${reachable ? '' : ' (skipped:
   test('thirty thousand that wait cost neither a submit nor a dispatch of their own or of another workspace', async () => {
     const [store] = stores as [FleetStore];
     const busy = acceptedExecution().workspaceId;
-    await sql`
-      insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
-      select 'exe_' || lpad(n::text, 26, '0'), ${busy}, 'p', 'r', 'queued', 0, 'typescript', '', '{}', 1000, false, now()
-      from generate_series(1, 30000) n`.execute(db.query());
     const fastest = async (act: () => Promise<unknown>): Promise<number> => {
       const times = [];
       for (let index = 0; index < 21; index += 1) {
@@ -70,14 +66,18 @@ describe.skipIf(!reachable)(`the rows of the fleet${reachable ? '' : ' (skipped:
       // Of many, the one that the rest of the machine disturbed least.
       return Math.min(...times);
     };
+    const before = await fastest(() => store.submit(acceptedExecution(), 5));
+    await sql`
+      insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
+      select 'exe_' || lpad(n::text, 26, '0'), ${busy}, 'p', 'r', 'queued', 0, 'typescript', '', '{}', 1000, false, now()
+      from generate_series(1, 30000) n`.execute(db.query());
     const idle = await fastest(() => store.submit(acceptedExecution(), 5));
     const own = await fastest(() => store.submit(acceptedExecution({ workspaceId: busy }), 5));
     const shares = Array.from({ length: 21 }, (_, index) => index + 1).values();
     const dispatch = await fastest(() => store.dispatchNext(busy, shares.next().value ?? 0));
-    const figures = `submit to an idle workspace ${idle.toFixed(2)} ms, to a busy one ${own.toFixed(2)} ms, dispatch ${dispatch.toFixed(2)} ms`;
-    expect(own, figures).toBeLessThan(2 * idle + 1);
-    expect(dispatch, figures).toBeLessThan(2 * idle + 1);
-    expect((await store.waiting()).get(busy), figures).toBe(30_000);
+    const figures = { before, idle, own, dispatch };
+    for (const tookMs of [idle, own, dispatch]) expect(tookMs, JSON.stringify(figures)).toBeLessThan(2 * before + 1);
+    expect((await store.waiting()).get(busy)).toBe(30_000);
   });
 
   test('the history is paged, and what is old is purged, as in the embedded form', async () => {
