@@ -28,6 +28,8 @@ export function openRedis(options: {
     socketTimeout: SOCKET_TIMEOUT_MS,
     // Asks for INFO, which is a dangerous command; what a loading Redis answers is an error like any other.
     enableReadyCheck: false,
+    // Whoever subscribes does it with every connection; what ioredis does by itself rejects unheard when that one breaks too.
+    autoResubscribe: false,
     retryStrategy: (times) => Math.min(20 * times, RECONNECT_MAXIMUM_MS),
     ...(use === 'commands'
       ? { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false, commandTimeout: COMMAND_TIMEOUT_MS }
