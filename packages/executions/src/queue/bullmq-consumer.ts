@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, closeRedis, type Logger, messageOf, openRedis } from '@code-executor/platform';
 import { Worker } from 'bullmq';
 import { QUEUE_NAME, QUEUE_PREFIX } from './bullmq-names.ts';
@@ -19,6 +20,8 @@ const BLOCK_SECONDS = 2;
 const RETRY_MS = 250;
 /** After an error of Redis itself (no memory, read-only) nothing is taken for so long, or the refusals would follow each other at once. */
 const REFUSED_PAUSE_MS = 500;
+/** BullMQ's own closing, once no handler is under way any more. */
+const CLOSE_MS = 2_000;
 
 export function createQueueConsumer(options: {
   /** Of Redis. */
@@ -32,6 +35,7 @@ export function createQueueConsumer(options: {
   const { concurrency, log, handler } = options;
   const redis = openRedis({ url: options.redis, name: 'worker', log, use: 'blocking' });
   const stop = new AbortController();
+  const underWay = new Set<Promise<void>>();
   let started = false;
   let closing = false;
   let pause: NodeJS.Timeout | null = null;
@@ -67,17 +71,31 @@ export function createQueueConsumer(options: {
       stop.abort(new AppError('SHUTTING_DOWN', 'The worker stops.'));
       await drain();
       closeRedis(redis);
+      worker.disconnect().catch((error: unknown) => log.debug({ err: error }, 'The queue did not disconnect cleanly'));
     },
   };
 
   async function drain(): Promise<void> {
     closing = true;
     if (pause !== null) clearTimeout(pause);
-    await worker.close();
+    const closed = worker.close();
+    // A handler may be begun by what was fetched just before.
+    while (underWay.size > 0) await Promise.all(underWay);
+    const tooLate = new AbortController();
+    // While Redis is away BullMQ waits for it; what it would still say is of no use, for rows and leases are the truth.
+    await Promise.race([closed, sleep(CLOSE_MS, undefined, { signal: tooLate.signal, ref: false })]).finally(() => tooLate.abort());
+    await Promise.all(underWay);
   }
 
   async function handle(executionId: string | undefined): Promise<void> {
     if (executionId === undefined) return;
+    const handled = handleOne(executionId);
+    underWay.add(handled);
+    await handled;
+    underWay.delete(handled);
+  }
+
+  async function handleOne(executionId: string): Promise<void> {
     try {
       await handler(executionId, stop.signal);
     } catch (error) {

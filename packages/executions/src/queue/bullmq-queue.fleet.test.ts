@@ -108,6 +108,26 @@ describe.skipIf(!reachable)(`the queue of the fleet${reachable ? '' : ' (skipped
     expect(isAppError(reason, 'SHUTTING_DOWN')).toBe(true);
   });
 
+  test('a worker closes within seconds while Redis is away, be it that it never came', async () => {
+    const { taken, seen } = collect();
+    const id = newId('exe');
+    const met = take(async (executionId) => void taken.push(executionId));
+    const never = createQueueConsumer({ redis: 'redis://127.0.0.1:1', concurrency: 1, log, handler: async () => undefined });
+    never.start();
+    await producer.add([id]);
+    await seen([id]);
+    await redis.kill();
+    try {
+      const since = performance.now();
+      await sleep(300);
+      await Promise.all([met.close(), never.close()]);
+      expect(performance.now() - since).toBeLessThan(4_000);
+    } finally {
+      await redis.restart();
+    }
+    await healthy();
+  });
+
   test('what a worker took and died with is not held any longer than its lock, and can be added again', async () => {
     const { taken, seen } = collect();
     const id = newId('exe');
