@@ -23,8 +23,8 @@ export interface TestWorker {
 }
 
 /** A worker whose programs are shell scripts, against a ledger server of its own. Leases are short: 600 ms, renewed every 150, given up after 2.4 s. */
-export async function openTestWorker(options: { readonly leaseMs?: number } = {}): Promise<TestWorker> {
-  const leaseMs = options.leaseMs ?? 600;
+export async function openTestWorker(options: { readonly eventIntervalMs?: number } = {}): Promise<TestWorker> {
+  const leaseMs = 600;
   const ledger = await openLedgerServer({ leaseMs });
   const remote = createRemoteLedger({ url: ledger.url, authorize: async () => 'role-token' });
   const runtime = createShellRuntime();
@@ -69,6 +69,7 @@ export async function openTestWorker(options: { readonly leaseMs?: number } = {}
     leaseMs,
     renewEveryMs: 150,
     giveUpAfterMs: leaseMs * 4,
+    eventIntervalMs: options.eventIntervalMs,
   });
   executions.onExecutionEnded((event) => ended.push(event));
   executions.start();

@@ -3,7 +3,7 @@ import type { ExecutionGrant, ToolPort } from '../port.ts';
 
 /**
  * The tool side for tests, by the tool's name: `read` changes nothing, `write` has effects, `hang` waits until it is
- * aborted and does not know then, `fail` answers an error.
+ * aborted and does not know then, `fail` answers an error, `lapsed` is refused for a lapsed claim the first time.
  */
 export function createRecordingTools(): ToolPort & { readonly calls: string[]; readonly grants: ExecutionGrant[] } {
   const calls: string[] = [];
@@ -18,6 +18,8 @@ export function createRecordingTools(): ToolPort & { readonly calls: string[]; r
         await sleep(60_000, undefined, { signal }).catch(() => undefined);
         return { reply: { ok: false, error: { code: 'CALL_ABORTED', message: 'aborted' } }, effects: 'unknown' };
       }
+      if (tool === 'lapsed' && calls.filter((name) => name === tool).length === 1)
+        return { reply: { ok: false, error: { code: 'STALE_CLAIM', message: 'lapsed' } }, effects: 'none' };
       if (tool === 'fail') return { reply: { ok: false, error: { code: 'TOOL_FAILED', message: 'no' } }, effects: 'none' };
       return { reply: { ok: true, value: tool }, effects: tool === 'write' ? 'some' : 'none' };
     },

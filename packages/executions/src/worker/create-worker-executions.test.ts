@@ -120,6 +120,12 @@ describe('a claim', () => {
     expect(worker.executions.stats().leasesLost).toBe(0);
   });
 
+  test('that the proxy holds for lapsed is renewed, and the call made again', async () => {
+    const id = await worker.run('echo "call lapsed" >&3; read reply; echo "$reply"');
+    expect(outcomeOf(id)).toMatchObject({ status: 'succeeded', output: '{"ok":true,"value":"lapsed"}\n' });
+    expect(worker.tools.calls).toEqual(['lapsed', 'lapsed']);
+  });
+
   test('that cannot be renewed for long is given up, and its program makes no more calls', async () => {
     const file = newFile();
     const id = worker.ledger.add(`echo started >> ${file}; sleep 5; echo "call write" >&3; read reply; echo called >> ${file}`);
@@ -212,6 +218,9 @@ describe('a cancellation', () => {
 
 describe('live events', () => {
   test('of what ends at once are not sent: the end carries them', async () => {
+    await worker.close();
+    // A busy machine is no reason for the program to outlast it.
+    worker = await openTestWorker({ eventIntervalMs: 5_000 });
     const id = await worker.run('echo a; echo b');
     expect(worker.ledger.requests).not.toContain('events');
     const row = worker.ledger.row(id);

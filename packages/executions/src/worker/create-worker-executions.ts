@@ -34,6 +34,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   /** The ledger's lease; 4 s by default. */
   readonly leaseMs?: number | undefined;
   readonly renewEveryMs?: number | undefined;
+  /** No live event is sent of what ends within it; 50 ms by default. */
+  readonly eventIntervalMs?: number | undefined;
   /** Programs whose claims could not be renewed for so long are stopped; 20 s by default. */
   readonly giveUpAfterMs?: number | undefined;
   /** Milliseconds since the epoch. */
@@ -72,6 +74,8 @@ const RENEW_EVERY_MS = 1_000;
 const SNAPSHOT_MS = 10_000;
 /** Some 60 s: a database or a proxy that is restarted is back by then, and the finished execution must not be lost to that. */
 const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, () => 1_000)];
+/** Of one tool call, while the proxy says that the claim has run out and the ledger says that it has not. */
+const CALL_ATTEMPTS = 3;
 const DRAINING = new Error('the worker takes nothing more');
 const EXECUTION_ID = idPattern('exe');
 
@@ -102,7 +106,12 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     onCancelled: cancel,
     onCatalogVersion: (version) => snapshots.follow(version),
   });
-  const events = createEventPusher({ ledger, log, onStale: (executionId) => leases.lose(executionId, 'its events were refused') });
+  const events = createEventPusher({
+    ledger,
+    log,
+    intervalMs: options.eventIntervalMs,
+    onStale: (executionId) => leases.lose(executionId, 'its events were refused'),
+  });
   const rows = createWorkerRows({ ledger, leases, leaseMs, events, live, log, now });
   const shared = {
     store: rows,
@@ -204,16 +213,20 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     live.get(executionId)?.stop.abort(CANCELLED);
   }
 
-  /** A program whose claim is void makes no more calls; the proxy would refuse them as well. */
+  /**
+   * A program whose claim is void makes no more calls; the proxy would refuse them as well. One that the proxy refused for a
+   * lease that had run out while it was away, and that is renewed since, is made after all: nothing of it was dispatched.
+   */
   async function guardedCall(...[grant, call, signal]: Parameters<ToolPort['callTool']>): ReturnType<ToolPort['callTool']> {
     const { executionId } = grant;
-    if (!(await isHeld(executionId, signal))) {
-      const message = `${call.tool} was not called: the claim on this execution has lapsed.`;
-      return { reply: { ok: false, error: { code: 'STALE_CLAIM', message } }, effects: 'none' };
+    for (let attempt = 1; await isHeld(executionId, signal); attempt += 1) {
+      const outcome = await tools.callTool(grant, call, signal);
+      if (outcome.reply.ok || outcome.reply.error.code !== 'STALE_CLAIM' || outcome.effects !== 'none') return outcome;
+      if (attempt === CALL_ATTEMPTS) break;
+      leases.doubt(executionId);
     }
-    const outcome = await tools.callTool(grant, call, signal);
-    if (!outcome.reply.ok && outcome.reply.error.code === 'STALE_CLAIM') leases.lose(executionId, 'a tool call was refused');
-    return outcome;
+    const message = `${call.tool} was not called: the claim on this execution has lapsed.`;
+    return { reply: { ok: false, error: { code: 'STALE_CLAIM', message } }, effects: 'none' };
   }
 
   async function isHeld(executionId: string, signal: AbortSignal): Promise<boolean> {

@@ -28,6 +28,8 @@ export interface LeaseKeeper {
    * this process stood still (SIGSTOP, a paused machine), the next renewal says. Throws the signal's reason.
    */
   whenHeld(executionId: string, signal: AbortSignal): Promise<boolean>;
+  /** The proxy says it has run out: it counts as held again once a renewal has succeeded. */
+  doubt(executionId: string): void;
   /** Its program has ended: its claim is worth keeping until its end is written. */
   finishing(executionId: string): void;
   remove(executionId: string): void;
@@ -81,6 +83,10 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
         if (performance.now() < lease.heldUntilMs) return true;
         await sleep(LOOK_MS, undefined, { signal });
       }
+    },
+    doubt(executionId) {
+      const lease = leases.get(executionId);
+      if (lease !== undefined) lease.heldUntilMs = Math.min(lease.heldUntilMs, performance.now());
     },
     finishing(executionId) {
       const lease = leases.get(executionId);
