@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, meaning: 'The route exists, but not with this method.' },
   EXECUTION_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such execution, or one of another principal.' },
   EXECUTION_ENDED: { status: 409, retryable: false, meaning: 'The execution has ended already.' },
+  ARTIFACT_NOT_FOUND: { status: 404, retryable: false, meaning: 'The execution left no file of this path.' },
   EXECUTION_NOT_PAUSED: { status: 409, retryable: false, meaning: 'Only a paused execution can be resumed.' },
   EVENTS_GONE: { status: 410, retryable: false, meaning: 'The events after this Last-Event-ID are no longer kept; start without it.' },
   SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },

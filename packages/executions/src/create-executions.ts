@@ -1,6 +1,8 @@
 import { newId, type Principal, RUNTIMES } from '@code-executor/contracts';
 import { AppError, type Database, type Logger } from '@code-executor/platform';
 import { DEFAULT_LIMITS, type SandboxLimits } from '@code-executor/sandbox';
+import type { ArtifactStore } from './artifacts/artifact-store.ts';
+import { createArtifacts } from './artifacts/read-artifacts.ts';
 import { cancelExecution } from './cancel-execution.ts';
 import type { RequestLimits } from './check-request.ts';
 import type { ExecutionEnded } from './end-execution.ts';
@@ -18,7 +20,9 @@ import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
 
-export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation'> {
+export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation' | 'artifacts'> {
+  /** Where what programs leave behind is kept; absent: nowhere. */
+  readonly artifacts?: ArtifactStore | undefined;
   readonly preparer: Preparer<Positions>;
   readonly db: Database;
   readonly log: Logger;
@@ -59,6 +63,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     live: createLiveExecutions(),
     handover: new Map<string, ClaimedExecution>(),
     workerId: newId('req').replace('req', 'worker'),
+    artifacts: options.artifacts,
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
     effectsOf: options.effectsOf,
     onEnded: announce,
@@ -78,6 +83,9 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     list: (principal, page) => listExecutions(principal, page, shared),
     cancel: (principal, executionId) => cancelExecution(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followExecution(principal, executionId, afterId, signal, shared),
+    ...(options.artifacts === undefined
+      ? {}
+      : { artifacts: createArtifacts(options.artifacts, (principal, executionId) => getExecution(principal, executionId, shared)) }),
     depth: () => queue.depth(),
 
     async start() {

@@ -1,3 +1,4 @@
+export { type ArtifactStore, createArtifactStore } from './artifacts/artifact-store.ts';
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
 export { createFleetExecutions, type FleetExecutions, type FleetExecutionsOptions } from './fleet/create-fleet-executions.ts';

@@ -9,6 +9,7 @@ import type {
   Role,
   ToolCallReply,
 } from '@code-executor/contracts';
+import type { Artifacts } from './artifacts/read-artifacts.ts';
 
 /** What lets one execution call tools: it names whom the calls are for, and dies with the execution. */
 export interface ExecutionGrant {
@@ -72,6 +73,8 @@ export interface Executions {
   cancel(principal: Principal, executionId: string): Promise<ExecutionRecord>;
   /** Events with an id above `afterId`, live until the execution ends. Throws INVALID_EVENT_ID or EVENTS_GONE before the first. */
   events(principal: Principal, executionId: string, afterId: number, signal: AbortSignal): Promise<AsyncIterable<ExecutionEvent>>;
+  /** Absent where nothing of the kind is kept. */
+  readonly artifacts?: Artifacts | undefined;
   depth(): { readonly queued: number; readonly running: number };
 }
 

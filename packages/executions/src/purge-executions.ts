@@ -1,4 +1,5 @@
 import type { Logger } from '@code-executor/platform';
+import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -16,7 +17,12 @@ export interface PurgeOptions {
 /** Deletes ended executions past their retention and idempotency keys past their day, every five minutes until stopped. */
 export function startPurging(
   options: PurgeOptions,
-  deps: { readonly store: ExecutionStore; readonly log: Logger; readonly now: () => number },
+  deps: {
+    readonly store: ExecutionStore;
+    readonly artifacts?: Pick<ArtifactStore, 'sweep'> | undefined;
+    readonly log: Logger;
+    readonly now: () => number;
+  },
 ): { runOnce(): Promise<number>; stop(): Promise<void> } {
   let stopped = false;
   let underWay: Promise<unknown> = Promise.resolve();
@@ -41,6 +47,7 @@ export function startPurging(
       rows = await deps.store.purgeEnded(before, PURGE_ROWS);
       purged += rows;
     }
+    await deps.artifacts?.sweep((executionIds) => deps.store.existing(executionIds));
     await deps.store.purgeKeys(new Date(deps.now() - DAY_MS));
     await deps.store.reclaimSpace();
     if (purged > 0) deps.log.info({ purged, retentionDays: options.retentionDays }, 'Old executions were purged');

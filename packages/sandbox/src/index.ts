@@ -21,3 +21,10 @@ export {
   runProgram,
 } from './program/run-program.ts';
 export { runtimePaths } from './rootfs/runtime-paths.ts';
+export {
+  ARTIFACTS_DIRECTORY,
+  type ArtifactBounds,
+  type CollectedArtifacts,
+  collectArtifacts,
+  type LeftBehind,
+} from './workspace/collect-artifacts.ts';

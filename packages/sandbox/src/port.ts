@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Runtime } from '@code-executor/contracts';
 import type { FrameChannel } from './channel/frame-channel.ts';
+import type { HeldWorkspace } from './workspace/open-workspace.ts';
 
 /** Limits of one sandbox. They are part of what it is booted with: a request that wants others gets a cold one. */
 export interface SandboxLimits {
@@ -57,6 +58,8 @@ export interface Sandbox {
   readonly initPid: number;
   /** Resolves once, when no process of the sandbox is left. Never rejects. */
   readonly ended: Promise<SandboxEnd>;
+  /** The caller's from now on, to be released by it; null: it cannot be had here. Call it once, before the program is sent. */
+  takeWorkspace(): HeldWorkspace | null;
   /** SIGKILLs every process. Idempotent; `ended` says when it is done. */
   kill(): void;
   /** Stops, and continues, every process of the sandbox. */

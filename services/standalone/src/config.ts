@@ -20,6 +20,8 @@ const schema = z.object({
   ...executorSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */
   EXECUTOR_QUEUE_LIMIT: count(1, 100_000, 'executions').default(1_000),
+  /** What programs leave behind is kept up to this much in all; what comes then is left out by name. */
+  EXECUTOR_ARTIFACTS_MB: count(0, 1_000_000, 'MB').default(4_096),
   /** Days that ended executions are kept. */
   EXECUTOR_RETENTION_DAYS: count(1, 3_650, 'days').default(30),
 });

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
+  createArtifactStore,
   createExecutions,
   createInProcessQueue,
   createKeys,
@@ -91,6 +92,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     typechecker,
     pool,
     runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    artifacts: createArtifactStore({ dir: join(dataDir, 'artifacts'), totalMb: config.EXECUTOR_ARTIFACTS_MB }),
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });

@@ -1,6 +1,6 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
-import type { Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
+import type { LeftBehind, Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
 import type { Preparation } from './preparation.ts';
 
@@ -12,6 +12,8 @@ export interface RunDependencies<Positions = unknown> {
   readonly typechecker?: Typechecker | undefined;
   readonly pool: Pick<SandboxPool, 'claim'>;
   readonly runProgram: RunProgram<Positions>;
+  /** Absent: nothing that a program leaves behind is kept. */
+  readonly artifacts?: { keep(executionId: string, left: LeftBehind): Promise<void> } | undefined;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
 }
@@ -54,6 +56,7 @@ export interface ProgramHooks {
   onOutput(text: string): void;
   onCall(call: { readonly tool: string; readonly args: unknown }, signal: AbortSignal): Promise<ToolCallReply>;
   onDiscover(operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
+  onLeftBehind?(left: LeftBehind): Promise<void>;
 }
 
 export type ProgramOutcome = Omit<SandboxOutcome, 'violations' | 'peakMemoryBytes'>;

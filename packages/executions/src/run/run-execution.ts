@@ -3,7 +3,7 @@ import { isAppError, messageOf } from '@code-executor/platform';
 import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from '../execution.ts';
 import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant } from '../port.ts';
-import type { RunDependencies } from './dependencies.ts';
+import type { ProgramHooks, RunDependencies } from './dependencies.ts';
 import type { StopReason } from './stop-reason.ts';
 import { trackToolCalls } from './tool-calls.ts';
 import { within } from './within.ts';
@@ -52,6 +52,7 @@ export async function runExecution<Positions>(
           onOutput: (text) => live.log.output(text),
           onCall: (call) => calls.call(call),
           onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
+          ...keepLeftBehind(claimed.id, deps),
         },
         stop,
       );
@@ -66,6 +67,20 @@ export async function runExecution<Positions>(
     const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
     return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
   }
+}
+
+/** An end is not held up for what cannot be kept. */
+function keepLeftBehind(
+  executionId: string,
+  { artifacts, log }: Pick<RunDependencies, 'artifacts' | 'log'>,
+): Pick<ProgramHooks, 'onLeftBehind'> {
+  if (artifacts === undefined) return {};
+  return {
+    onLeftBehind: (left) =>
+      artifacts.keep(executionId, left).catch((error: unknown) => {
+        log.error({ err: error, executionId }, 'What an execution left behind could not be kept');
+      }),
+  };
 }
 
 async function typecheck(

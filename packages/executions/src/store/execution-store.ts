@@ -167,6 +167,13 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
       return rows.length;
     },
 
+    /** Which of these are there. */
+    async existing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+      if (ids.length === 0) return new Set();
+      const rows = await query.selectFrom('executions').select('id').where('id', 'in', ids).execute();
+      return new Set(rows.map(({ id }) => id));
+    },
+
     async purgeKeys(before: Date): Promise<void> {
       await query.deleteFrom('idempotency_keys').where('created_at', '<', before).execute();
     },

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { FrameCaps, FrameChannel } from '../channel/frame-channel.ts';
 import { createFrameSocket } from '../channel/frame-socket.ts';
 import type { Sandbox, SandboxEnd, SandboxSpec } from '../port.ts';
+import { type HeldWorkspace, openWorkspace } from '../workspace/open-workspace.ts';
 
 /** What an adapter can do to one sandbox. None is called after it has ended. */
 export interface SandboxControls {
@@ -37,6 +38,8 @@ export function createBootingSandbox(
 ): BootingSandbox {
   let channel: FrameChannel | null = null;
   let output: Socket | null = null;
+  let workspace: HeldWorkspace | null = null;
+  let workspaceTaken = false;
   let initPid = 0;
   let outputFd = -1;
   let lostBecause = '';
@@ -60,7 +63,12 @@ export function createBootingSandbox(
   };
   const settle = (): void => {
     if (!ready || channel === null || output === null) return;
-    boot.resolve({ id, spec, channel, output, initPid, ended: end.promise, kill, freeze, thaw });
+    workspace = openWorkspace(initPid);
+    boot.resolve({ id, spec, channel, output, initPid, ended: end.promise, takeWorkspace, kill, freeze, thaw });
+  };
+  const takeWorkspace = (): HeldWorkspace | null => {
+    workspaceTaken = true;
+    return over ? null : workspace;
   };
 
   return {
@@ -109,6 +117,7 @@ export function createBootingSandbox(
       }
       // Nobody will read what a sandbox wrote that was never handed to a program.
       if (output !== null && output.readableFlowing === null && output.listenerCount('readable') === 0) output.destroy();
+      if (!workspaceTaken) workspace?.release();
       end.resolve(how);
     },
   };

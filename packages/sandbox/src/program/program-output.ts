@@ -11,6 +11,8 @@ export interface ProgramOutput {
   push(chunk: Buffer): boolean;
   /** The last few kilobytes so far. */
   tail(): string;
+  /** Everything that was printed, where `finish` shows only part of it and `keepsWhole` was set. */
+  whole(): Buffer | null;
   finish(): KeptOutput;
 }
 
@@ -24,13 +26,15 @@ export interface KeptOutput {
 }
 
 /** Keeps the head and the tail of what a program prints. `onText` sees every character as it comes, decoded across chunks. */
-export function createProgramOutput(onText: ((text: string) => void) | undefined): ProgramOutput {
+export function createProgramOutput(onText: ((text: string) => void) | undefined, keepsWhole = false): ProgramOutput {
   const live = new StringDecoder('utf8');
   const head: Buffer[] = [];
   let headBytes = 0;
   let tail: Buffer[] = [];
   let tailBytes = 0;
   let outputBytes = 0;
+  /** What follows the head. */
+  const rest: Buffer[] = [];
 
   return {
     push(chunk) {
@@ -45,6 +49,7 @@ export function createProgramOutput(onText: ((text: string) => void) | undefined
       }
       if (forHead < chunk.length) {
         tail.push(Buffer.from(chunk.subarray(forHead)));
+        if (keepsWhole) rest.push(chunk.subarray(forHead));
         tailBytes += chunk.length - forHead;
         if (tailBytes > 2 * TAIL_BYTES) {
           tail = [Buffer.concat(tail).subarray(-TAIL_BYTES)];
@@ -58,9 +63,10 @@ export function createProgramOutput(onText: ((text: string) => void) | undefined
         .subarray(-4096)
         .toString('utf8');
     },
+    whole: () => (keepsWhole && outputBytes > HEAD_BYTES + TAIL_BYTES ? Buffer.concat([...head, ...rest]) : null),
     finish() {
-      const rest = live.end();
-      if (rest !== '') onText?.(rest);
+      const undecoded = live.end();
+      if (undecoded !== '') onText?.(undecoded);
       const first = Buffer.concat(head);
       const last = Buffer.concat(tail).subarray(-TAIL_BYTES);
       const truncated = outputBytes > first.length + last.length;

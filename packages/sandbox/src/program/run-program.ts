@@ -3,6 +3,7 @@ import { RESULT_LIMIT_BYTES } from '@code-executor/contracts';
 import { FRAME, type RunPayload } from '../channel/frame-channel.ts';
 import type { MemoryWatch } from '../memory-watch/create-memory-watch.ts';
 import type { Sandbox, SandboxEnd } from '../port.ts';
+import { hasArtifacts, type LeftBehind } from '../workspace/collect-artifacts.ts';
 import { type ComputeClock, startComputeClock } from './compute-clock.ts';
 import { createFrameHandler, type Reason, tooLargeResult } from './frame-handler.ts';
 import { type Ending, judgeEnd } from './judge-end.ts';
@@ -20,6 +21,8 @@ export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'p
 export interface ProgramHooks extends CallHooks {
   /** Text as it is printed, every character once. */
   onOutput?(text: string): void;
+  /** Called once, after the program's end, if it left files or more output than the answer holds. What it takes is the caller's to bound. */
+  onLeftBehind?(left: LeftBehind): Promise<void>;
   /** Handed out once, before the program is sent. */
   onControls?(controls: ProgramControls): void;
 }
@@ -81,7 +84,8 @@ export async function runProgram(
   const clock = startComputeClock(program.timeoutMs, () => {
     end({ status: 'timed_out', error: { code: 'TIMEOUT', message: `The program ran longer than ${program.timeoutMs} ms.` } });
   });
-  const output = createProgramOutput(hooks.onOutput?.bind(hooks));
+  const workspace = sandbox.takeWorkspace();
+  const output = createProgramOutput(hooks.onOutput?.bind(hooks), hooks.onLeftBehind !== undefined);
   const reading = readOutput(sandbox.output, (chunk) => {
     if (!output.push(chunk)) fail('OUTPUT_LIMIT', 'The program printed more than 8 MB.');
   });
@@ -109,6 +113,7 @@ export async function runProgram(
     const reason = await ending.promise;
     // The runner sends its last frame when everything the program wrote is in the pipe; other ends wait for the pipe's own.
     await (reason.terminalFrame === true ? reading.drained() : reading.ended(OUTPUT_END_MS));
+    await handOver(sandbox, { output: output.whole(), workspaceFd: workspace?.fd ?? null }, hooks);
     return {
       ...(await withResult(reason, resultLimitBytes)),
       ...output.finish(),
@@ -118,6 +123,7 @@ export async function runProgram(
     };
   } finally {
     onAbort();
+    workspace?.release();
     reading.stop();
     memory?.stop();
     signal.removeEventListener('abort', onAbort);
@@ -156,6 +162,18 @@ async function processEnd(sandbox: Sandbox, channelClosed: Promise<void>): Promi
   }
   return await Promise.race([sandbox.ended, delay(CLOSED_GRACE_MS, null, { ref: false })]);
 }
+
+/** Read only when no process is left: nothing can be changed under the reader's eyes. */
+async function handOver(sandbox: Sandbox, { output, workspaceFd }: LeftBehind, hooks: ProgramHooks): Promise<void> {
+  if (hooks.onLeftBehind === undefined) return;
+  const hasFiles = workspaceFd !== null && hasArtifacts(workspaceFd);
+  if (!hasFiles && output === null) return;
+  const isGone = hasFiles && (await Promise.race([sandbox.ended, delay(GONE_MS, null, { ref: false })])) !== null;
+  await hooks.onLeftBehind({ output, workspaceFd: isGone ? workspaceFd : null });
+}
+
+/** A kernel that is busy freeing memory takes seconds to end a process. */
+const GONE_MS = 5_000;
 
 /** A result is the program's own text: kept as it is, once it is known to be JSON. */
 async function withResult(

@@ -66,6 +66,7 @@ export async function bootPlainSandbox(runtime: Runtime, runnersDir: string = RU
     output,
     initPid: child.pid ?? 0,
     ended,
+    takeWorkspace: () => null,
     workspace,
     kill: () => signal('SIGKILL'),
     freeze: () => signal('SIGSTOP'),

@@ -7,6 +7,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { cursor, listOf, noBody, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
+import { registerArtifactRoutes } from './artifacts.ts';
 import { registerEventsRoute } from './events.ts';
 import { sendRaw, serializeExecutionWithHistory } from './serialize-execution.ts';
 
@@ -31,6 +32,7 @@ export const executionParams = z.strictObject({ id: z.string() });
 export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void {
   const { executions } = deps;
   registerEventsRoute(app, deps);
+  registerArtifactRoutes(app, deps);
 
   app.get(
     '/executions',
