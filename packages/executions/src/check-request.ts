@@ -8,13 +8,18 @@ const PATH_MAXIMUM_LENGTH = 200;
 export interface RequestLimits {
   readonly languages: readonly string[];
   readonly timeoutMaximumMs?: number | undefined;
+  /** Whether sandboxes are kept between executions. */
+  readonly keepsSessions?: boolean | undefined;
 }
 
 /**
  * What an execution needs to be accepted, beyond the shape of the request. Throws INVALID_REQUEST,
  * UNSUPPORTED_LANGUAGE or CODE_TOO_LARGE; nothing has been written by then.
  */
-export function checkRequest(request: ExecuteRequest, { languages, timeoutMaximumMs = TIMEOUT_MAXIMUM_MS }: RequestLimits) {
+export function checkRequest(
+  request: ExecuteRequest,
+  { languages, timeoutMaximumMs = TIMEOUT_MAXIMUM_MS, keepsSessions = false }: RequestLimits,
+) {
   if (!languages.includes(request.language)) {
     throw new AppError('UNSUPPORTED_LANGUAGE', `language must be one of ${languages.join(', ')}.`, { details: { languages } });
   }
@@ -30,10 +35,18 @@ export function checkRequest(request: ExecuteRequest, { languages, timeoutMaximu
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timeoutMaximumMs) {
     throw invalid('timeoutMs', `must be a whole number from 1 to ${timeoutMaximumMs}`);
   }
-  if (request.sessionId !== undefined) throw invalid('sessionId', 'cannot be used: this service keeps no sessions');
+  if (request.sessionId !== undefined) checkSession(request, request.sessionId, keepsSessions);
   if (request.typecheck === true && request.language === 'python') throw invalid('typecheck', 'is for TypeScript only');
   checkFiles(files);
-  return { timeoutMs, files, args: request.args ?? {}, typecheck: request.typecheck ?? false };
+  return { timeoutMs, files, args: request.args ?? {}, typecheck: request.typecheck ?? false, sessionId: request.sessionId };
+}
+
+function checkSession({ language, typecheck }: ExecuteRequest, sessionId: string, keepsSessions: boolean): void {
+  if (!keepsSessions) throw invalid('sessionId', 'cannot be used: this service keeps no sessions');
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(sessionId)) throw invalid('sessionId', 'must have 1 to 64 letters, digits, _ and -');
+  if (language === 'node') throw invalid('sessionId', 'cannot be used with node; typescript and python keep sessions');
+  if (typecheck === true)
+    throw invalid('typecheck', 'cannot be used in a session: what earlier programs declared is not known to the checker');
 }
 
 function checkFiles(files: Readonly<Record<string, string>>): void {
@@ -41,7 +54,7 @@ function checkFiles(files: Readonly<Record<string, string>>): void {
   if (paths.length > FILES_MAXIMUM) throw invalid('files', `has ${paths.length} entries; ${FILES_MAXIMUM} are allowed`);
   const folded = new Map<string, string>();
   for (const path of paths) {
-    checkPath(path);
+    assertFilePath(`files[${JSON.stringify(path.slice(0, PATH_MAXIMUM_LENGTH))}]`, path);
     assertText(`files[${JSON.stringify(path)}]`, files[path] ?? '');
     const other = folded.get(path.toLowerCase());
     if (other !== undefined) throw invalid('files', `has ${JSON.stringify(other)} and ${JSON.stringify(path)}, which differ in case only`);
@@ -55,8 +68,8 @@ function checkFiles(files: Readonly<Record<string, string>>): void {
   }
 }
 
-function checkPath(path: string): void {
-  const name = `files[${JSON.stringify(path.slice(0, PATH_MAXIMUM_LENGTH))}]`;
+/** Throws INVALID_REQUEST for what is no path of a file below /workspace that a client may write. */
+export function assertFilePath(name: string, path: string): void {
   if (path.length > PATH_MAXIMUM_LENGTH) throw invalid(name, `is longer than ${PATH_MAXIMUM_LENGTH} characters`);
   if (path.startsWith('/')) throw invalid(name, 'must be relative to /workspace');
   const segments = path.split('/');

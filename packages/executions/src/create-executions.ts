@@ -16,13 +16,18 @@ import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
 import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
+import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
+import { createSessionRows } from './sessions/session-rows.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
 
-export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation' | 'artifacts'> {
+export interface ExecutionsOptions<Positions>
+  extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation' | 'artifacts' | 'sessions'> {
   /** Where what programs leave behind is kept; absent: nowhere. */
   readonly artifacts?: ArtifactStore | undefined;
+  /** Absent: `sessionId` is refused. */
+  readonly sessions?: SessionSettings | undefined;
   readonly preparer: Preparer<Positions>;
   readonly db: Database;
   readonly log: Logger;
@@ -55,7 +60,9 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
   const listeners = new Set<(event: ExecutionEnded) => void>();
   const store = createExecutionStore(db);
   const preparation = createPreparation(options.preparer);
+  const sessions = options.sessions === undefined ? undefined : createSessions(options.sessions, { rows: createSessionRows(db), log, now });
   const shared = {
+    sessions,
     store,
     queue,
     log,
@@ -64,11 +71,11 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     handover: new Map<string, ClaimedExecution>(),
     workerId: newId('req').replace('req', 'worker'),
     artifacts: options.artifacts,
-    limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
+    limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs, keepsSessions: sessions !== undefined },
     effectsOf: options.effectsOf,
     onEnded: announce,
     preparation,
-    run: { ...options, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
+    run: { ...options, sessions, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
   const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);
   let closing = false;
@@ -86,9 +93,11 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     ...(options.artifacts === undefined
       ? {}
       : { artifacts: createArtifacts(options.artifacts, (principal, executionId) => getExecution(principal, executionId, shared)) }),
+    ...(sessions === undefined ? {} : { sessions }),
     depth: () => queue.depth(),
 
     async start() {
+      await sessions?.start();
       const recovered = await recoverExecutions(shared);
       queue.process((executionId) => takeExecution(executionId, shared), { concurrency: options.concurrency });
       return recovered;
@@ -104,6 +113,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
         for (const live of shared.live.all()) if (live.startedMs !== null) live.stop.abort(STOPPED);
       }, graceMs);
       await queue.close();
+      await sessions?.close();
       clearTimeout(timer);
     },
   };

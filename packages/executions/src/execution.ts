@@ -13,6 +13,8 @@ export interface AcceptedExecution {
   readonly timeoutMs: number;
   readonly typecheck: boolean;
   readonly createdAt: Date;
+  /** The session of its principal that it runs in; absent: a sandbox of its own. */
+  readonly sessionId?: string | undefined;
 }
 
 /** One a worker holds: `token` fences out whoever held it before. */

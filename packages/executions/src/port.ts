@@ -10,6 +10,7 @@ import type {
   ToolCallReply,
 } from '@code-executor/contracts';
 import type { Artifacts } from './artifacts/read-artifacts.ts';
+import type { Sessions } from './sessions/sessions.ts';
 
 /** What lets one execution call tools: it names whom the calls are for, and dies with the execution. */
 export interface ExecutionGrant {
@@ -75,6 +76,7 @@ export interface Executions {
   events(principal: Principal, executionId: string, afterId: number, signal: AbortSignal): Promise<AsyncIterable<ExecutionEvent>>;
   /** Absent where nothing of the kind is kept. */
   readonly artifacts?: Artifacts | undefined;
+  readonly sessions?: Sessions | undefined;
   depth(): { readonly queued: number; readonly running: number };
 }
 

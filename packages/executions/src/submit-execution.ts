@@ -6,6 +6,7 @@ import type { ClaimedExecution } from './execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 import type { Preparation } from './run/preparation.ts';
+import type { SessionsService } from './sessions/create-sessions.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 
 export interface SubmitDependencies {
@@ -15,6 +16,8 @@ export interface SubmitDependencies {
   /** Executions written as running because a worker of this process is held for them. */
   readonly handover: Map<string, ClaimedExecution>;
   readonly workerId: string;
+  /** Absent: no request that names a session is accepted. */
+  readonly sessions?: Pick<SessionsService, 'reserve'> | undefined;
   readonly preparation: Pick<Preparation<unknown>, 'begin' | 'forget'>;
   readonly limits: RequestLimits;
   readonly now: () => number;
@@ -29,14 +32,18 @@ export async function submitExecution(
 ): Promise<Submitted> {
   const accepted = acceptRequest(principal, request, options, deps);
   const { execution, idempotent, keysExpiredBefore } = accepted;
-  const place = await reserve(accepted, deps);
-  if ('executionId' in place) return place;
+  const reserved = await reserve(accepted, deps);
+  if ('executionId' in reserved) return reserved;
+  const { place, leaveSession } = reserved;
 
   const live = deps.live.open(execution, execution.createdAt.getTime());
+  // Before anybody hears of its end, who may send the session's next one at once.
+  if (leaveSession !== null) live.ended.then(leaveSession, leaveSession);
   if (place.startsAtOnce) deps.preparation.begin(execution, live.stop.signal);
   const withdraw = (): void => {
     deps.live.close(execution.id);
     deps.preparation.forget(execution.id);
+    leaveSession?.();
     place.release();
   };
   try {
@@ -58,14 +65,31 @@ export async function submitExecution(
   return { executionId: execution.id, replayed: false };
 }
 
-/** A full queue refuses new executions, not the answer to one it has accepted before. */
-async function reserve(accepted: AcceptedRequest, { queue, store }: SubmitDependencies): Promise<QueuePlace | Submitted> {
+interface Reserved {
+  readonly place: QueuePlace;
+  /** null: it runs in no session. */
+  readonly leaveSession: (() => void) | null;
+}
+
+/** A full queue and a busy session refuse new executions, not the answer to one that was accepted before. */
+async function reserve(accepted: AcceptedRequest, deps: SubmitDependencies): Promise<Reserved | Submitted> {
   try {
-    return queue.reserve(accepted.execution.workspaceId);
+    return reserveBoth(accepted, deps);
   } catch (error) {
-    if (!isAppError(error, 'QUEUE_FULL')) throw error;
-    const known = await findReplay(accepted, store);
+    if (!['QUEUE_FULL', 'SESSION_BUSY', 'SESSION_LIMIT'].some((code) => isAppError(error) && error.code === code)) throw error;
+    const known = await findReplay(accepted, deps.store);
     if (known === null) throw error;
     return known;
+  }
+}
+
+function reserveBoth({ execution }: AcceptedRequest, { queue, sessions }: SubmitDependencies): Reserved {
+  const place = queue.reserve(execution.workspaceId);
+  if (execution.sessionId === undefined || sessions === undefined) return { place, leaveSession: null };
+  try {
+    return { place, leaveSession: sessions.reserve(execution) };
+  } catch (error) {
+    place.release();
+    throw error;
   }
 }

@@ -21,6 +21,7 @@ export {
   runProgram,
 } from './program/run-program.ts';
 export { runtimePaths } from './rootfs/runtime-paths.ts';
+export { type KeptSandbox, keepSandbox } from './session/kept-sandbox.ts';
 export {
   ARTIFACTS_DIRECTORY,
   type ArtifactBounds,
@@ -28,3 +29,4 @@ export {
   collectArtifacts,
   type LeftBehind,
 } from './workspace/collect-artifacts.ts';
+export { listWorkspaceFiles, openWorkspaceFile, writeWorkspaceFile } from './workspace/workspace-files.ts';

@@ -33,13 +33,31 @@ def serve(here, packages):
     posix.set_inheritable(channel.CHANNEL, False)
     posix.register_at_fork(after_in_child=channel.leave_child)
     install_modules(workspace, here, packages)
-    channel.send(channel.READY, b"{}")
-    try:
-        kind, payload = channel.receive()
-    except EOFError:
-        return
-    if kind == channel.RUN:
-        execute(channel.parse(payload), workspace)
+    names = None
+    while True:
+        channel.send(channel.READY, b"{}")
+        try:
+            kind, payload = channel.receive()
+        except EOFError:
+            return
+        if kind != channel.RUN:
+            return
+        run = channel.parse(payload)
+        if names is not None:
+            forget_files(run["files"], workspace)
+        names = execute(run, workspace, names)
+        if "nextChannel" not in run or getpid() != owner:
+            return
+        channel.replace(workspace + "/" + run["nextChannel"])
+
+
+def forget_files(files, workspace):
+    """Files that come again are read anew."""
+    paths = {f"{workspace}/{path}" for path in files}
+    for name, module in list(modules.items()):
+        if name != "__main__" and getattr(module, "__file__", None) in paths:
+            del modules[name]
+    sys.path_importer_cache.clear()
 
 
 def install_modules(workspace, here, packages):
@@ -58,7 +76,8 @@ def leave(code=None):
     raise SystemExit(code)
 
 
-def execute(run, workspace):
+def execute(run, workspace, names):
+    """Answers the program's names: those of a session's last program are those of its next."""
     main = workspace + "/main.py"
     for path, text in run["files"].items():
         write_file(workspace, path, text)
@@ -67,12 +86,13 @@ def execute(run, workspace):
     try:
         compiled = compiler.compile_program(run["code"], main)
     except BaseException as error:
-        fail_compile(error, workspace)
-        return
+        fail_compile(error, workspace, run)
+        return names
     channel.send(channel.STARTED, b'{"promisesResult":true}' if compiled.promises_result else b'{"promisesResult":false}')
 
-    module = ModuleType("__main__")
-    names = module.__dict__
+    if names is None:
+        module = modules["__main__"] = ModuleType("__main__")
+        names = module.__dict__
     names.update(
         __file__=main,
         __builtins__=builtins,
@@ -80,32 +100,32 @@ def execute(run, workspace):
         tools=channel.Tools(),
         ToolError=channel.ToolError,
     )
-    modules["__main__"] = module
     try:
         value = value_of(compiled, names, run)
         if value is None:
             # Nothing was promised, so what is pending still happens, as it does at the end of any Python program.
-            finish_pending()
+            finish_pending(run)
     except SystemExit:
         if getpid() == owner:
             flush()
         raise
     except BaseException as error:
-        conclude(channel.FAILURE, describe(error, workspace))
-        return
+        conclude(channel.FAILURE, describe(error, workspace), run)
+        return names
     if getpid() != owner:
-        return
+        return names
     if value is None:
-        conclude(channel.RESULT, b"")
-        return
+        conclude(channel.RESULT, b"", run)
+        return names
     settrace(None)
     setprofile(None)
     try:
         text = result.serialize(value, run["resultLimitBytes"])
     except result.NotSerializable as error:
-        conclude(channel.FAILURE, encode({"code": error.code, "message": error.message}))
-        return
-    conclude(channel.RESULT, text.encode("utf-8", "backslashreplace"))
+        conclude(channel.FAILURE, encode({"code": error.code, "message": error.message}), run)
+        return names
+    conclude(channel.RESULT, text.encode("utf-8", "backslashreplace"), run)
+    return names
 
 
 def value_of(compiled, names, run):
@@ -155,8 +175,14 @@ def run_coroutine(coroutine, run):
     return asyncio.run(drive())
 
 
-def finish_pending():
+def finish_pending(run):
     threading = modules.get("threading")
+    if "nextChannel" in run:
+        # The interpreter goes on, and can be shut down only once.
+        for thread in () if threading is None else threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+        return
     if threading is not None:
         threading._shutdown()
     if "atexit" in modules or "multiprocessing" in modules:
@@ -174,14 +200,14 @@ def describe(error, workspace):
         return b'{"code":"UNCAUGHT","message":"The program raised an exception that cannot be shown."}'
 
 
-def fail_compile(error, workspace):
+def fail_compile(error, workspace, run):
     if isinstance(error, SyntaxError):
         payload = encode(failure.describe(error, workspace))
     elif isinstance(error, (RecursionError, MemoryError)):
         payload = b'{"code":"SYNTAX_ERROR","message":"The program nests too deep to be compiled."}'
     else:
         payload = encode({"code": "SYNTAX_ERROR", "message": str(error)})
-    conclude(channel.FAILURE, payload)
+    conclude(channel.FAILURE, payload, run)
 
 
 def encode(fields):
@@ -196,8 +222,10 @@ def flush():
             continue  # Closed, or one of the program's own making.
 
 
-def conclude(kind, payload):
-    """Sends the terminal frame. The service ends the sandbox then; until it does no further line of the program may run."""
+def conclude(kind, payload, run):
+    """Sends the terminal frame. The service ends the sandbox then, or of a session the channel; until it does no further line of the
+    program may run.
+    """
     if getpid() != owner:
         return
     flush()
@@ -207,7 +235,8 @@ def conclude(kind, payload):
             pass
     except OSError:
         pass  # Closed, by the program or since the service has ended it: nobody is there to be told.
-    exit_now(0)
+    if "nextChannel" not in run:
+        exit_now(0)
 
 
 def write_file(workspace, path, text):

@@ -35,6 +35,11 @@ export function executeProgram(run: Run, workspace: string, transport: Transport
     if (state === 'ended') return;
     state = 'ended';
     transport.write(bytes);
+    if (run.nextChannel !== undefined && transport.next !== undefined) {
+      for (const [event, listener] of listeners) process.off(event, listener);
+      transport.next(`${workspace}/${run.nextChannel}`);
+      return;
+    }
     // The service kills the sandbox now. Until then no further line of the program may run, exit handlers included.
     wait(parked, 0, 0, 10_000);
     reallyExit(0);
@@ -50,18 +55,20 @@ export function executeProgram(run: Run, workspace: string, transport: Transport
   };
 
   // A program that handles these itself has the last word, as it has without us.
-  process.on('uncaughtException', (error) => {
-    if (process.listenerCount('uncaughtException') === 1) failWith(error);
-  });
-  process.on('unhandledRejection', (reason) => {
-    if (process.listenerCount('unhandledRejection') === 1) failWith(reason);
-  });
-  process.on('beforeExit', () => {
-    // A program that set process.exitCode wants to be judged by it.
-    if (process.exitCode !== undefined && process.exitCode !== 0) return;
-    if (state === 'draining') end(frame(FRAME.RESULT, new Uint8Array(0)));
-    else fail({ code: 'EXITED', message: 'The program stopped while it awaited something that nothing is left to settle.' });
-  });
+  const listeners: readonly (readonly [string, (subject: unknown) => void])[] = [
+    ['uncaughtException', (error) => process.listenerCount('uncaughtException') === 1 && failWith(error)],
+    ['unhandledRejection', (reason) => process.listenerCount('unhandledRejection') === 1 && failWith(reason)],
+    [
+      'beforeExit',
+      () => {
+        // A program that set process.exitCode wants to be judged by it.
+        if (process.exitCode !== undefined && process.exitCode !== 0) return;
+        if (state === 'draining') end(frame(FRAME.RESULT, new Uint8Array(0)));
+        else fail({ code: 'EXITED', message: 'The program stopped while it awaited something that nothing is left to settle.' });
+      },
+    ],
+  ];
+  for (const [event, listener] of listeners) process.on(event, listener);
 
   transport.write(jsonFrame(FRAME.STARTED, { promisesResult: run.promisesResult }));
   const conclude = async (): Promise<void> => {

@@ -5,12 +5,36 @@ const SEAM = Symbol.for('code-executor');
 
 /** Puts in place what a program sees without an import: `args`, `tools`, `ToolError`, and a `fetch` that explains itself. */
 export function installGlobals(args: unknown, channel: ToolChannel): void {
-  define(SEAM, Object.freeze({ call: channel.call, discover: channel.discover, ToolError }));
+  const isFirst = current === null;
+  current = channel;
   define('args', args);
+  // Of a session's later programs: wrappers that are loaded hold the seam, which leads to the channel of now.
+  if (!isFirst) return;
+  const seam: ToolChannel = {
+    call: (tool, given) => (current ?? channel).call(tool, given),
+    discover: (operation, params) => (current ?? channel).discover(operation, params),
+  };
+  ownNames = new Set(Object.getOwnPropertyNames(globalThis));
+  define(SEAM, Object.freeze({ call: seam.call, discover: seam.discover, ToolError, keep }));
   define('ToolError', ToolError);
-  define('tools', toolTree(channel));
+  define('tools', toolTree(seam));
   const nativeFetch = globalThis.fetch;
   define('fetch', Object.assign(explainingFetch(nativeFetch), nativeFetch));
+}
+
+let current: ToolChannel | null = null;
+/** What a runtime has itself: a program's variable of such a name stays its own. */
+let ownNames: ReadonlySet<string> = new Set();
+
+/** Called by what `packages/executions/src/prepare` puts before a session's program: its variables, as later programs reach them. */
+function keep(bindings: Readonly<Record<string, readonly [() => unknown, ((value: unknown) => void)?]>>): void {
+  for (const [name, [get, set]] of Object.entries(bindings)) {
+    if (ownNames.has(name)) continue;
+    const replace = (value: unknown): void => {
+      Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: true });
+    };
+    Object.defineProperty(globalThis, name, { get, set: set ?? replace, configurable: true, enumerable: true });
+  }
 }
 
 const define = (name: string | symbol, value: unknown): void => {

@@ -11,12 +11,13 @@ import { createDescriptorWriter } from './descriptor-writer.ts';
 import { executeProgram } from './execute-program.ts';
 import { replaceStreams } from './program-streams.ts';
 import { serializeResult } from './serialize-result.ts';
-import { createToolChannel, FRAME, jsonFrame, readRun, type Transport } from './tool-channel.ts';
+import { createToolChannel, FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readRun, type Transport } from './tool-channel.ts';
 
 interface BunSocket {
   ref(): void;
   unref(): void;
   write(bytes: Uint8Array): number;
+  readonly fd: number;
 }
 type Endpoint = { readonly fd: number } | { readonly unix: string };
 interface SocketHandlers {
@@ -67,9 +68,13 @@ function serve(): void {
   write(jsonFrame(FRAME.READY, {}));
   const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
   if (run === null) return;
+  start(run, bunTransport({ fd: CHANNEL }));
+}
+
+function start(run: Run, transport: Transport): void {
   // Bun makes its own streams, for 8 ms, in order to have them replaced; few programs name them.
   if (/std(?:out|err)/.test(run.code) || Object.values(run.files).some((text) => /std(?:out|err)/.test(text))) replaceStreams();
-  executeProgram(run, workspace, bunTransport({ fd: CHANNEL }));
+  executeProgram(run, workspace, transport);
 }
 
 function bunTransport(endpoint: Endpoint): Transport {
@@ -100,5 +105,71 @@ function bunTransport(endpoint: Endpoint): Transport {
       held = false;
       socket?.unref();
     },
+    next: (path) => waitForNext(CHANNEL, path),
   };
+}
+
+const clock = new Int32Array(new SharedArrayBuffer(4));
+const { wait } = Atomics;
+const readBytes = readSync;
+const { reallyExit } = process as unknown as { reallyExit(code: number): void };
+
+/** Nothing of a session runs between two of its programs: this blocks, and the service stops the process. */
+function waitForNext(channel: number, path: string): void {
+  const ignored = new Uint8Array(65_536);
+  for (;;) {
+    try {
+      if (readBytes(channel, ignored, 0, ignored.length, null) === 0) break;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === 'EAGAIN') wait(clock, 0, 0, 1);
+      else if (code !== 'EINTR') break;
+    }
+  }
+  serveNext(path);
+}
+
+/** A module is run once; the next program and the files that come with it are to be read anew. One that threw is not listed. */
+function forgetModules({ files }: Run): void {
+  for (const path of ['main.ts', ...Object.keys(files)]) delete require.cache[`${workspace}/${path}`];
+}
+
+/** The same as `serve` by a socket that the service has put into the workspace. It is the event loop that waits here. */
+function serveNext(path: string): void {
+  let unread: Uint8Array = new Uint8Array(0);
+  let started = false;
+  let onBytes = (bytes: Uint8Array): void => {
+    unread = joined(unread, bytes);
+  };
+  let onClose = (): void => undefined;
+  const begin = (socket: BunSocket): void => {
+    if (started || unread.length < 5 || unread.length < 5 + frameLength(unread)) return;
+    started = true;
+    const run = parseRun(unread.subarray(5, 5 + frameLength(unread)));
+    forgetModules(run);
+    socket.unref();
+    start(run, {
+      write: createDescriptorWriter(socket.fd),
+      open: (receive, close) => {
+        onBytes = receive;
+        onClose = close;
+      },
+      hold: () => socket.ref(),
+      release: () => socket.unref(),
+      next: (following) => waitForNext(socket.fd, following),
+    });
+  };
+  const lost = (): void => (started ? onClose() : reallyExit(1));
+  void Bun.connect({
+    unix: path,
+    socket: {
+      open: (socket) => createDescriptorWriter(socket.fd)(jsonFrame(FRAME.READY, {})),
+      data: (socket, bytes) => {
+        onBytes(bytes);
+        begin(socket);
+      },
+      close: lost,
+      error: lost,
+    },
+  });
 }

@@ -13,6 +13,8 @@ export interface Run {
   readonly files: Record<string, string>;
   readonly promisesResult: boolean;
   readonly resultLimitBytes: number;
+  /** Of a session: the name, in the workspace, of the socket that the next program comes by once this channel is closed. */
+  readonly nextChannel?: string;
 }
 
 /** The connected socket as this runtime reaches it. */
@@ -24,6 +26,8 @@ export interface Transport {
   /** Keeps the event loop alive, respectively no longer. */
   hold(): void;
   release(): void;
+  /** Blocks until the service closes this channel; then waits for another program to come by `path`. Only runtimes that keep sessions. */
+  next?(path: string): void;
 }
 
 /** What `JSON.stringify` of a call may come to; the service refuses more. */
@@ -172,6 +176,9 @@ export function jsonFrame(type: number, value: unknown): Uint8Array {
 
 const OWN_FRAME_BYTES = 200 * 1024;
 
+/** The program in the payload of a RUN frame. */
+export const parseRun = (payload: Uint8Array): Run => parse(decodeBytes(decoder, payload)) as Run;
+
 /**
  * Blocks until the RUN frame is there; null: the service closed the channel instead. `read` fills the buffer from the offset and says
  * how many bytes came, 0 at the end.
@@ -180,7 +187,7 @@ export function readRun(read: (buffer: Uint8Array, offset: number) => number): R
   const header = new Uint8Array(5);
   if (!fill(read, header) || header[4] !== FRAME.RUN) return null;
   const payload = new Uint8Array(frameLength(header));
-  return fill(read, payload) ? (parse(decodeBytes(decoder, payload)) as Run) : null;
+  return fill(read, payload) ? parseRun(payload) : null;
 }
 
 function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint8Array): boolean {
@@ -192,7 +199,7 @@ function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint
   return true;
 }
 
-const frameLength = (bytes: Uint8Array): number =>
+export const frameLength = (bytes: Uint8Array): number =>
   (((bytes[0] as number) << 24) | ((bytes[1] as number) << 16) | ((bytes[2] as number) << 8) | (bytes[3] as number)) >>> 0;
 
 function wholeOf(parts: readonly Uint8Array[], count: number, length: number): Uint8Array {
@@ -206,7 +213,7 @@ function wholeOf(parts: readonly Uint8Array[], count: number, length: number): U
   return whole;
 }
 
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+export function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
   const bytes = new ByteArray(head.length + tail.length);
   copyInto(bytes, head, 0);
   copyInto(bytes, tail, head.length);

@@ -25,6 +25,7 @@ import { registerIntegrationRoutes } from './routes/integrations/integrations.ts
 import { registerKeyRoutes } from './routes/keys/keys.ts';
 import { registerMetricsRoute } from './routes/metrics/metrics.ts';
 import { registerPolicyRoutes } from './routes/policies/policies.ts';
+import { registerSessionRoutes } from './routes/sessions/sessions.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
 
@@ -77,6 +78,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   const deps: RouteDeps = { ...options, missing: options.missing ?? (async () => []), config, registry, closing };
   registerExecuteRoutes(app, deps);
   registerExecutionRoutes(app, deps);
+  registerSessionRoutes(app, deps);
   registerToolRoutes(app, deps);
   registerIntegrationRoutes(app, deps);
   registerPolicyRoutes(app, deps);

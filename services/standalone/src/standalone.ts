@@ -93,6 +93,11 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     pool,
     runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
     artifacts: createArtifactStore({ dir: join(dataDir, 'artifacts'), totalMb: config.EXECUTOR_ARTIFACTS_MB }),
+    sessions: {
+      idleSeconds: config.EXECUTOR_SESSION_IDLE_SECONDS,
+      maximum: config.EXECUTOR_SESSIONS,
+      maximumOfPrincipal: config.EXECUTOR_SESSIONS_PER_PRINCIPAL,
+    },
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });

@@ -16,7 +16,7 @@ export interface Artifacts {
     principal: Principal,
     executionId: string,
   ): Promise<{ readonly items: Artifact[]; readonly omitted: readonly { readonly path: string; readonly reason: string }[] }>;
-  /** Throws ARTIFACT_NOT_FOUND. The stream is the caller's. */
+  /** Throws FILE_NOT_FOUND. The stream is the caller's. */
   open(principal: Principal, executionId: string, path: string): Promise<{ readonly bytes: number; readonly content: Readable }>;
 }
 
@@ -35,7 +35,7 @@ export function createArtifacts(
       await find(principal, executionId);
       const found = await store.open(executionId, path);
       if (found !== null) return found;
-      throw new AppError('ARTIFACT_NOT_FOUND', `Execution ${executionId} left no file ${JSON.stringify(path.slice(0, 200))}.`);
+      throw new AppError('FILE_NOT_FOUND', `Execution ${executionId} left no file ${JSON.stringify(path.slice(0, 200))}.`);
     },
   };
 }

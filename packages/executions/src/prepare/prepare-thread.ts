@@ -5,13 +5,15 @@ import { type PreparedProgram, prepareProgram } from './prepare-program.ts';
 export interface PrepareRequest {
   readonly language: string;
   readonly code: string;
+  /** Of a session: what the program declares at its top stays. */
+  readonly sessionId?: string | undefined;
 }
 
 /** Posted once, when the thread can take programs. */
 export const READY = 'ready';
 
-parentPort?.on('message', ({ language, code }: PrepareRequest) => {
-  parentPort?.postMessage(prepareProgram(language, code) satisfies PreparedProgram);
+parentPort?.on('message', ({ language, code, sessionId }: PrepareRequest) => {
+  parentPort?.postMessage(prepareProgram(language, code, sessionId !== undefined) satisfies PreparedProgram);
 });
 
 // The first program would pay for the parser's compilation, and its deadline with it.

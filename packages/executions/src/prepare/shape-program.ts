@@ -1,4 +1,5 @@
 import type { PositionMap } from '@code-executor/sandbox';
+import { keptNames } from './kept-names.ts';
 import type { ProgramFile, Statement } from './parse-typescript.ts';
 import { createTextEdit, type TextEdit } from './text-edit.ts';
 import { isFunction, type SyntaxNode, walkSyntax } from './walk-syntax.ts';
@@ -18,18 +19,21 @@ export interface ShapedProgram {
 
 /**
  * Turns a program as agents write it into a module whose exports hold its result. The user's lines stay on their lines.
- * `alsoEdit` makes further changes to the same text.
+ * `alsoEdit` makes further changes to the same text. With `keepsNames` what it declares at its top is there for later programs of the
+ * same interpreter.
  */
-export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: TextEdit) => void): ShapedProgram {
+export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: TextEdit) => void, keepsNames = false): ShapedProgram {
   const { program } = file;
   const edit = createTextEdit(code);
   alsoEdit?.(edit);
   if (program.interpreter) edit.blank(program.interpreter.start ?? 0, program.interpreter.end ?? 0);
   const seen = surveyProgram(program, edit);
+  const prelude = keepsNames ? keptNames(program.body) : '';
   if (seen.returns.length > 0) {
     endAtReturns(edit, seen.returns);
-    return { ...wrapInFunction(edit, program.body), promisesResult: true };
+    return { ...wrapInFunction(edit, program.body, prelude), promisesResult: true };
   }
+  if (prelude !== '') edit.insert(0, prelude);
   const standing = program.body.find((statement) => statement.type === 'ExportDefaultDeclaration');
   if (standing !== undefined) return { ...edit.finish(), promisesResult: givesValue(standing) };
   const last = lastExpression(program);
@@ -121,8 +125,8 @@ function endsProcess(expression: unknown): boolean {
 }
 
 /** A module cannot return, so the program becomes a function; what only a module may hold moves out of it. */
-function wrapInFunction(edit: TextEdit, body: readonly Statement[]): Pick<ShapedProgram, 'code' | 'positions'> {
-  edit.insert(0, `export const ${BODY} = async () => {`);
+function wrapInFunction(edit: TextEdit, body: readonly Statement[], prelude: string): Pick<ShapedProgram, 'code' | 'positions'> {
+  edit.insert(0, `export const ${BODY} = async () => {${prelude}`);
   for (const statement of body) {
     const start = statement.start ?? 0;
     const end = statement.end ?? 0;

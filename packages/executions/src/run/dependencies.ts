@@ -2,6 +2,7 @@ import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from 
 import type { Logger } from '@code-executor/platform';
 import type { LeftBehind, Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
+import type { SessionsService } from '../sessions/create-sessions.ts';
 import type { Preparation } from './preparation.ts';
 
 /** What running takes from its neighbours, stated as narrowly as it is used. */
@@ -11,6 +12,8 @@ export interface RunDependencies<Positions = unknown> {
   /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
   readonly typechecker?: Typechecker | undefined;
   readonly pool: Pick<SandboxPool, 'claim'>;
+  /** Absent: every execution has a sandbox of its own. */
+  readonly sessions?: Pick<SessionsService, 'run'> | undefined;
   readonly runProgram: RunProgram<Positions>;
   /** Absent: nothing that a program leaves behind is kept. */
   readonly artifacts?: { keep(executionId: string, left: LeftBehind): Promise<void> } | undefined;
@@ -25,7 +28,13 @@ export interface RunTools extends Pick<ToolPort, 'callTool' | 'discover'> {
 
 export interface Preparer<Positions = unknown> {
   prepare(
-    program: { readonly language: string; readonly code: string; readonly files: Readonly<Record<string, string>> },
+    program: {
+      readonly language: string;
+      readonly code: string;
+      readonly files: Readonly<Record<string, string>>;
+      /** What the program declares is kept for the session's next one. */
+      readonly sessionId?: string | undefined;
+    },
     signal: AbortSignal,
   ): Promise<
     | { readonly ok: true; readonly code: string; readonly promisesResult: boolean; readonly positions: Positions }
@@ -49,6 +58,7 @@ export interface Program<Positions = unknown> {
   readonly promisesResult: boolean;
   readonly positions: Positions;
   readonly timeoutMs: number;
+  readonly nextChannel?: string | undefined;
 }
 
 /** What the program does outside of its sandbox. */
@@ -59,7 +69,7 @@ export interface ProgramHooks {
   onLeftBehind?(left: LeftBehind): Promise<void>;
 }
 
-export type ProgramOutcome = Omit<SandboxOutcome, 'violations' | 'peakMemoryBytes'>;
+export type ProgramOutcome = Omit<SandboxOutcome, 'violations' | 'peakMemoryBytes' | 'kept'> & { readonly kept?: boolean | undefined };
 
 /** Never rejects for what the program does; an aborted `signal` kills it and keeps what it printed. */
 export type RunProgram<Positions = unknown> = (

@@ -40,11 +40,11 @@ export async function runExecution<Positions>(
     if (typeError !== null) return endWithoutProgram('failed', typeError, 'not_started');
 
     const spec = { runtime: claimed.language as Runtime, snapshotDir, limits: deps.sandboxLimits };
-    const { sandbox, warm } = await within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal));
-    try {
+    const claim = () => within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal));
+    return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm) => {
       stop.throwIfAborted();
       started = true;
-      const program = { ...prepared, args: claimed.args, files: claimed.files, timeoutMs: claimed.timeoutMs };
+      const program = { ...prepared, args: claimed.args, files: claimed.files, timeoutMs: claimed.timeoutMs, nextChannel };
       const outcome = await deps.runProgram(
         sandbox,
         program,
@@ -58,14 +58,36 @@ export async function runExecution<Positions>(
       );
       await calls.settle();
       return { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
-    } finally {
-      sandbox.kill();
-    }
+    });
   } catch (error) {
     await calls.settle();
     const end = stop.aborted ? stopOutcome(stop) : { status: 'failed' as const, error: describeFault(error, grant, deps) };
     const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
     return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
+  }
+}
+
+type Claimed = Awaited<ReturnType<RunDependencies['pool']['claim']>>;
+type Act = (
+  sandbox: Claimed['sandbox'],
+  nextChannel: string | undefined,
+  warm: boolean,
+) => Promise<ExecutionOutcome & { readonly kept?: boolean | undefined }>;
+
+/** A sandbox of its own, killed afterwards, or that of its session. */
+async function inSandbox(
+  execution: ClaimedExecution,
+  claim: () => Promise<Claimed>,
+  stop: AbortSignal,
+  { sessions }: Pick<RunDependencies, 'sessions'>,
+  act: Act,
+): Promise<ExecutionOutcome> {
+  if (execution.sessionId !== undefined && sessions !== undefined) return await sessions.run(execution, claim, stop, act);
+  const { sandbox, warm } = await claim();
+  try {
+    return await act(sandbox, undefined, warm);
+  } finally {
+    sandbox.kill();
   }
 }
 

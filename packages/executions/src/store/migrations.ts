@@ -123,4 +123,21 @@ export const executionMigrations: Record<string, Migration> = {
       }
     },
   },
+  '004_sessions': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`alter table executions add column session_id text`.execute(db);
+      await sql`
+        create table sessions (
+          workspace_id text not null,
+          principal_id text not null,
+          id text not null,
+          created_at timestamptz not null,
+          primary key (workspace_id, principal_id, id)
+        )`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`drop table sessions`.execute(db);
+      await sql`alter table executions drop column session_id`.execute(db);
+    },
+  },
 };

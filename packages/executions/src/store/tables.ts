@@ -46,6 +46,16 @@ export interface ExecutionsTable {
   /** In the fleet: whoever runs it has lost it when this passes without a renewal. By the database's clock. */
   lease_until: OptionalTime;
   cancel_requested_at: OptionalTime;
+  /** What its client calls the session that it runs in. */
+  session_id: string | null;
+}
+
+/** Sessions that have a sandbox, or had one in a process that is gone. */
+export interface SessionsTable {
+  workspace_id: string;
+  principal_id: string;
+  id: string;
+  created_at: Time;
 }
 
 export interface ExecutionResultPartsTable {
@@ -83,4 +93,5 @@ export interface ExecutionTables {
   execution_result_parts: ExecutionResultPartsTable;
   idempotency_keys: IdempotencyKeysTable;
   api_keys: ApiKeysTable;
+  sessions: SessionsTable;
 }

@@ -32,6 +32,8 @@ export interface RunPayload {
   /** TypeScript: whether the prepared module exports a result. Python's runner finds out itself. */
   readonly promisesResult: boolean;
   readonly resultLimitBytes: number;
+  /** Of a session: the name in /workspace of the socket by which the runner finds its next program's channel once this one is closed. */
+  readonly nextChannel?: string | undefined;
 }
 
 export interface Frame {

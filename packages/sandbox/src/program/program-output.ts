@@ -109,6 +109,8 @@ export interface OutputReading {
   drained(): Promise<void>;
   /** Resolves when every writer is gone, or after `withinMs`. */
   ended(withinMs: number): Promise<void>;
+  /** Reads no more and leaves the rest for who comes next. */
+  release(): void;
   stop(): void;
 }
 
@@ -128,6 +130,14 @@ export function readOutput(output: Readable, onChunk: (chunk: Buffer) => void): 
   output.on('data', onData);
   output.once('end', onEnd);
   output.once('close', onEnd);
+  // That of a session was paused after its last program.
+  output.resume();
+  const release = (): void => {
+    output.off('data', onData);
+    output.off('end', onEnd);
+    output.off('close', onEnd);
+    output.pause();
+  };
 
   return {
     async drained() {
@@ -141,6 +151,7 @@ export function readOutput(output: Readable, onChunk: (chunk: Buffer) => void): 
       await end.promise;
       clearTimeout(timer);
     },
+    release,
     stop() {
       output.off('data', onData);
       // Whatever killed processes still hold is let go of.

@@ -12,7 +12,7 @@ import { createProgramOutput, readOutput } from './program-output.ts';
 import { type CallHooks, createToolCallGate } from './tool-call-gate.ts';
 import { isValidJson } from './validate-json.ts';
 
-export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'promisesResult'> {
+export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'promisesResult' | 'nextChannel'> {
   readonly positions: PositionMap;
   /** Of compute time: pauses do not count. */
   readonly timeoutMs: number;
@@ -46,6 +46,8 @@ export interface ProgramOutcome extends Ending {
   readonly violations: number;
   /** Highest memory use that was seen; null where nobody watched or the program was too short for a sample. */
   readonly peakMemoryBytes: number | null;
+  /** The sandbox lives on: `nextChannel` was set, and the program ended by its runner's own word. */
+  readonly kept: boolean;
 }
 
 export interface RunProgramOptions {
@@ -56,7 +58,7 @@ export interface RunProgramOptions {
 }
 
 /**
- * Runs one program in a booted sandbox and ends the sandbox on every way out. The first reason to end wins: a terminal frame, the
+ * Runs one program in a booted sandbox and ends the sandbox on every way out, unless the outcome says `kept`. The first reason to end wins: a terminal frame, the
  * clock, a limit, an abort or the end of the process. Never rejects for what the program does.
  */
 export async function runProgram(
@@ -68,14 +70,18 @@ export async function runProgram(
   const ending = Promise.withResolvers<Reason>();
   const channelClosed = Promise.withResolvers<void>();
   const ended = new AbortController();
+  const keeps = program.nextChannel !== undefined;
+  let kept = false;
   const memoryLimitMb = sandbox.spec.limits.memoryMb;
 
   const end = (reason: Reason): void => {
     if (ended.signal.aborted) return;
     clock.stop();
     ended.abort(ENDED);
-    sandbox.channel.close();
-    sandbox.kill();
+    if (!(keeps && reason.terminalFrame === true)) {
+      sandbox.channel.close();
+      sandbox.kill();
+    }
     ending.resolve(reason);
   };
   const fail = (code: string, message: string): void => end({ status: 'failed', error: { code, message } });
@@ -99,8 +105,11 @@ export async function runProgram(
     if (signal.aborted) onAbort();
     else {
       sandbox.channel.listen({ onFrame: frames.onFrame, onViolation: frames.onViolation, onClose: channelClosed.resolve });
-      const { code, args, files, promisesResult } = program;
-      sandbox.channel.send(FRAME.RUN, JSON.stringify({ code, args, files, promisesResult, resultLimitBytes } satisfies RunPayload));
+      const { code, args, files, promisesResult, nextChannel } = program;
+      sandbox.channel.send(
+        FRAME.RUN,
+        JSON.stringify({ code, args, files, promisesResult, resultLimitBytes, nextChannel } satisfies RunPayload),
+      );
       void processEnd(sandbox, channelClosed.promise).then(async (how) => {
         if (how === null) return fail('SANDBOX_CRASHED', 'The runtime closed its tool channel.');
         // What it printed last may say why it crashed.
@@ -111,6 +120,7 @@ export async function runProgram(
       });
     }
     const reason = await ending.promise;
+    kept = keeps && reason.terminalFrame === true;
     // The runner sends its last frame when everything the program wrote is in the pipe; other ends wait for the pipe's own.
     await (reason.terminalFrame === true ? reading.drained() : reading.ended(OUTPUT_END_MS));
     await handOver(sandbox, { output: output.whole(), workspaceFd: workspace?.fd ?? null }, hooks);
@@ -119,12 +129,14 @@ export async function runProgram(
       ...output.finish(),
       executionTimeMs: Math.round(clock.elapsedMs() * 1000) / 1000,
       violations: frames.violations(),
+      kept,
       peakMemoryBytes: memory?.peakBytes() ?? null,
     };
   } finally {
     onAbort();
     workspace?.release();
-    reading.stop();
+    if (kept) reading.release();
+    else reading.stop();
     memory?.stop();
     signal.removeEventListener('abort', onAbort);
   }

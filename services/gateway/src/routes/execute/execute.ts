@@ -36,6 +36,8 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
             'UNSUPPORTED_LANGUAGE',
             'CODE_TOO_LARGE',
             'IDEMPOTENCY_CONFLICT',
+            'SESSION_BUSY',
+            'SESSION_LIMIT',
             'QUEUE_FULL',
             'QUEUE_UNAVAILABLE',
             'LEDGER_UNAVAILABLE',

@@ -44,7 +44,7 @@ export function registerArtifactRoutes(app: GatewayApp, { executions }: RouteDep
       schema: {
         summary: 'One file that an execution left',
         params: artifactParams,
-        response: { ...errorResponses(['EXECUTION_NOT_FOUND', 'ARTIFACT_NOT_FOUND', 'NOT_FOUND']) },
+        response: { ...errorResponses(['EXECUTION_NOT_FOUND', 'FILE_NOT_FOUND', 'NOT_FOUND']) },
       },
     },
     async (request, reply) => {

@@ -1,0 +1,225 @@
+import { AppError, isAppError, type Logger } from '@code-executor/platform';
+import { type KeptSandbox, keepSandbox, type Sandbox } from '@code-executor/sandbox';
+import type { ClaimedExecution } from '../execution.ts';
+import { createLosses } from './losses.ts';
+import { listSessionFiles, readSessionFile, writeSessionFile } from './session-files.ts';
+import type { SessionOwner, SessionRows } from './session-rows.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface SessionSettings {
+  readonly idleSeconds: number;
+  /** Sandboxes that may be kept, in all and of one principal. */
+  readonly maximum: number;
+  readonly maximumOfPrincipal: number;
+}
+
+type SessionExecution = Pick<ClaimedExecution, 'id' | 'workspaceId' | 'principalId' | 'language' | 'sessionId'>;
+
+export interface SessionsService extends Sessions {
+  /** Holds the session for one execution until the answer is called. Throws SESSION_BUSY, SESSION_LIMIT or INVALID_REQUEST. */
+  reserve(execution: SessionExecution): () => void;
+  /**
+   * Runs `act` in the session's sandbox, the one of its last execution or a claimed one. What its outcome does not leave
+   * `kept` ends the session. Throws SESSION_LOST, once, where the session ended since its last execution.
+   */
+  run<Outcome extends { readonly kept?: boolean | undefined; readonly error: { readonly code: string } | null }>(
+    execution: SessionExecution,
+    claim: () => Promise<{ readonly sandbox: Sandbox; readonly warm: boolean }>,
+    signal: AbortSignal,
+    act: (sandbox: Sandbox, nextChannel: string, warm: boolean) => Promise<Outcome>,
+  ): Promise<Outcome>;
+  /** What the last process held is lost. Call it before the first execution. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Session extends SessionOwner {
+  readonly language: string;
+  readonly createdAt: Date;
+  lastUsedAt: Date;
+  executions: number;
+  /** The execution, or the transfer of a file, that has it now. */
+  holder: string | null;
+  kept: KeptSandbox | null;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** Sessions of this process. A sandbox of one belongs to the principal that began it, whatever others call theirs. */
+export function createSessions(
+  settings: SessionSettings,
+  { rows, log, now }: { readonly rows: SessionRows; readonly log: Logger; readonly now: () => number },
+): SessionsService {
+  const sessions = new Map<string, Session>();
+  const losses = createLosses(rows);
+
+  const lose = (session: Session, reason: string): void => {
+    const { kept } = session;
+    if (kept === null) return;
+    session.kept = null;
+    clearTimeout(session.idle);
+    kept.kill();
+    losses.note(session, reason);
+    if (session.holder === null) sessions.delete(keyOf(session));
+    log.info({ sessionId: session.sessionId, principalId: session.principalId, reason }, 'A session has ended');
+  };
+  const hold = (session: Session, holder: string): (() => void) => {
+    if (session.holder !== null) throw busy(session);
+    session.holder = holder;
+    clearTimeout(session.idle);
+    return () => {
+      if (session.holder !== holder) return;
+      session.holder = null;
+      session.lastUsedAt = new Date(now());
+      if (session.kept === null) sessions.delete(keyOf(session));
+      else {
+        const expire = (): void => lose(session, `nobody used it for ${settings.idleSeconds} seconds`);
+        session.idle = setTimeout(expire, settings.idleSeconds * 1_000).unref();
+      }
+    };
+  };
+  const open = (owner: SessionOwner, language: string): Session => {
+    const ofPrincipal = [...sessions.values()].filter((each) => isOf(each, owner)).length;
+    const limit = ofPrincipal >= settings.maximumOfPrincipal ? settings.maximumOfPrincipal : settings.maximum;
+    if (ofPrincipal >= settings.maximumOfPrincipal || sessions.size >= settings.maximum) {
+      const whose = limit === settings.maximumOfPrincipal ? 'This principal has' : 'This service keeps';
+      throw new AppError('SESSION_LIMIT', `${whose} ${limit} sessions, and no more are allowed. End one with DELETE /sessions/:id.`, {
+        details: { limit },
+      });
+    }
+    const at = new Date(now());
+    const { workspaceId, principalId, sessionId } = owner;
+    const started = { workspaceId, principalId, sessionId, language, createdAt: at, lastUsedAt: at };
+    const session: Session = { ...started, executions: 0, holder: null, kept: null, idle: undefined };
+    sessions.set(keyOf(owner), session);
+    return session;
+  };
+  /** The session as its principal may look at it. */
+  const find = (owner: SessionOwner): Session & { readonly kept: KeptSandbox } => {
+    const session = sessions.get(keyOf(owner));
+    if (session === undefined) throw notFound(owner.sessionId);
+    if (session.holder !== null || session.kept === null) throw busy(session);
+    return session as Session & { readonly kept: KeptSandbox };
+  };
+  const begin = async (session: Session, sandbox: Sandbox): Promise<KeptSandbox> => {
+    const kept = keepSandbox(sandbox);
+    if (kept === null) {
+      sandbox.kill();
+      throw new AppError('SANDBOX_UNAVAILABLE', 'This host does not let the service look into its sandboxes, so none can be kept.');
+    }
+    session.kept = kept;
+    void kept.ended.then(() => {
+      // Whoever runs something in it says how it ended.
+      if (session.kept === kept && session.holder === null) lose(session, 'its sandbox has ended');
+    });
+    await rows.add(session, session.createdAt);
+    return kept;
+  };
+  const reserve = (execution: SessionExecution): (() => void) => {
+    const owner = ownerOf(execution);
+    const session = sessions.get(keyOf(owner)) ?? open(owner, execution.language);
+    if (session.language !== execution.language) {
+      throw new AppError(
+        'INVALID_REQUEST',
+        `Session ${owner.sessionId} runs ${session.language}; take another sessionId for ${execution.language}.`,
+        {
+          details: { field: 'language' },
+        },
+      );
+    }
+    return hold(session, execution.id);
+  };
+
+  return {
+    reserve,
+    async run(execution, claim, signal, act) {
+      const owner = ownerOf(execution);
+      // Of one that was queued when the last process ended nobody has reserved anything here.
+      const release = sessions.get(keyOf(owner))?.holder === execution.id ? null : reserve(execution);
+      const session = sessions.get(keyOf(owner));
+      try {
+        if (session === undefined) throw notFound(owner.sessionId);
+        const lost = await losses.take(owner);
+        if (lost !== null) {
+          const message = `Session ${owner.sessionId} was lost with its files and variables: ${lost}. Nothing ran; the next execution begins it anew.`;
+          throw new AppError('SESSION_LOST', message);
+        }
+        const claimed = session.kept === null ? await claim() : null;
+        const kept = claimed === null ? (session.kept as KeptSandbox) : await begin(session, claimed.sandbox);
+        const sandbox = claimed === null ? await kept.wake(signal) : kept.first;
+        session.executions += 1;
+        const outcome = await act(sandbox, kept.nextChannel, claimed?.warm ?? true);
+        if (outcome.kept !== true) lose(session, `its last execution ended with ${outcome.error?.code ?? 'the end of its interpreter'}`);
+        else if (!(await kept.rest())) lose(session, 'what its last execution left running could not be ended');
+        return outcome;
+      } catch (error) {
+        if (session !== undefined) lose(session, 'its last execution could not be run to its end');
+        // Whoever hears of it now has heard.
+        if (isAppError(error, 'SESSION_LOST')) await losses.take(owner);
+        throw error;
+      } finally {
+        release?.();
+      }
+    },
+    async start() {
+      for (const owner of await rows.all()) losses.note(owner, 'the service was started anew');
+    },
+    async close() {
+      for (const session of sessions.values()) {
+        clearTimeout(session.idle);
+        session.kept?.kill();
+      }
+      await Promise.all([...sessions.values()].map(({ kept }) => kept?.ended));
+    },
+
+    list: (principal) =>
+      [...sessions.values()]
+        .filter((session) => isOf(session, { workspaceId: principal.workspaceId, principalId: principal.id }))
+        .map(({ sessionId, language, createdAt, lastUsedAt, executions, holder }) => ({
+          sessionId,
+          language,
+          status: holder === null ? ('idle' as const) : ('busy' as const),
+          createdAt: createdAt.toISOString(),
+          expiresAt: holder === null ? new Date(lastUsedAt.getTime() + settings.idleSeconds * 1_000).toISOString() : null,
+          executions,
+        })),
+    async end(principal, sessionId) {
+      const owner = { workspaceId: principal.workspaceId, principalId: principal.id, sessionId };
+      if (sessions.has(keyOf(owner))) {
+        const { kept } = find(owner);
+        sessions.delete(keyOf(owner));
+        kept.kill();
+        await kept.ended;
+        await losses.take(owner);
+      } else if ((await losses.take(owner)) === null) throw notFound(sessionId);
+    },
+    files: (principal, sessionId) =>
+      listSessionFiles(find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId }).kept.workspace.fd),
+    readFile: (principal, sessionId, path) =>
+      readSessionFile(find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId }).kept.workspace.fd, path),
+    async writeFile(principal, sessionId, path, content) {
+      const session = find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId });
+      const release = hold(session, `upload of ${path}`);
+      try {
+        return await writeSessionFile(session.kept.workspace.fd, path, content);
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+const keyOf = ({ workspaceId, principalId, sessionId }: SessionOwner): string => `${workspaceId}/${principalId}/${sessionId}`;
+
+const isOf = (session: Session, { workspaceId, principalId }: Omit<SessionOwner, 'sessionId'>): boolean =>
+  session.workspaceId === workspaceId && session.principalId === principalId;
+
+const ownerOf = ({ workspaceId, principalId, sessionId = '' }: SessionExecution): SessionOwner => ({ workspaceId, principalId, sessionId });
+
+const notFound = (sessionId: string): AppError =>
+  new AppError(
+    'SESSION_NOT_FOUND',
+    `There is no session ${sessionId.slice(0, 64)} of yours. The first execution with a sessionId begins it.`,
+  );
+
+const busy = ({ sessionId }: SessionOwner): AppError =>
+  new AppError('SESSION_BUSY', `Session ${sessionId} is in use: it takes one execution or file at a time. Wait for its end, or cancel it.`);
