@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { processesBelow } from '../memory-watch/measure-tree.ts';
 import { readShort } from '../memory-watch/read-short.ts';
@@ -20,23 +21,31 @@ export async function endOthers(initPid: number, runtimePid: number): Promise<bo
   for (;;) {
     const pids = processesBelow(initPid).filter((pid) => pid !== initPid);
     if (!pids.includes(runtimePid)) return false;
-    const states = new Map(pids.map((pid) => [pid, stateOf(pid)]));
-    if (pids.length === 1 && states.get(runtimePid) === 'T') return true;
-    if ([...states.values()].every((state) => STILL.includes(state))) {
-      for (const pid of pids) if (pid !== runtimePid && states.get(pid) === 'T') kill(pid);
+    const living = pids.map((pid) => ({ pid, state: stateOf(pid) })).filter(({ pid, state }) => !isDead(pid, state));
+    if (living.length === 1 && living[0]?.pid === runtimePid && living[0].state === 'T') return true;
+    if (living.every(({ state }) => state === 'T' || state === 'Z')) {
+      for (const { pid } of living) if (pid !== runtimePid) kill(pid);
     }
     if (performance.now() > deadline) return false;
     await delay(LOOK_MS);
   }
 }
 
-/** Stopped, dead, or gone since the list was made. */
-const STILL: readonly string[] = ['T', 'Z', 'X', ''];
+/** Gone since the list was made, or not yet waited for by a parent that stands still. A first thread may end before the others do. */
+const isDead = (pid: number, state: string): boolean => state === '' || state === 'X' || (state === 'Z' && threadsOf(pid) <= 1);
 
 /** The letter behind the name, which may hold parentheses itself. */
 function stateOf(pid: number): string {
   const stat = readShort(`/proc/${pid}/stat`);
   return stat.charAt(stat.lastIndexOf(')') + 2);
+}
+
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0; // Gone meanwhile.
+  }
 }
 
 function kill(pid: number): void {

@@ -21,7 +21,7 @@ export function openWorkspace(initPid: number): HeldWorkspace | null {
 }
 
 /** Throws what `open` throws. */
-export function holdDirectory(path: string): HeldWorkspace {
+function holdDirectory(path: string): HeldWorkspace {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   let open = true;
   return {

@@ -8,9 +8,9 @@ import { principalOf } from '../../plugins/authenticate.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
 import { sendFile } from '../send-file.ts';
-import { sessionParams } from './sessions.ts';
 
 const fileSchema = z.object({ path: z.string(), bytes: z.int() });
+export const sessionParams = z.strictObject({ id: z.string() });
 const fileParams = sessionParams.extend({ '*': z.string() });
 const FILE_LIMIT_BYTES = 64 * 1024 * 1024;
 

@@ -4,7 +4,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
-import { registerSessionFileRoutes } from './session-files.ts';
+import { registerSessionFileRoutes, sessionParams } from './session-files.ts';
 
 const sessionSchema = z.object({
   sessionId: z.string(),
@@ -14,8 +14,6 @@ const sessionSchema = z.object({
   expiresAt: z.string().nullable().describe('when it ends unless it is used; null while it is in use'),
   executions: z.int(),
 });
-
-export const sessionParams = z.strictObject({ id: z.string() });
 
 /** Sandboxes that stay between executions. `POST /execute` with a `sessionId` begins one. */
 export function registerSessionRoutes(app: GatewayApp, { executions }: RouteDeps): void {
