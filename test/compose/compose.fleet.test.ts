@@ -59,6 +59,25 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     expect(other.exitCode).toBe(1);
   }, 120_000);
 
+  test('another fleet on the same port says that it is taken and starts nothing', async () => {
+    const taken = await fleet.deploy(['up', '--docker'], {
+      EXECUTOR_DATA_DIR: join(fleet.place, 'other'),
+      EXECUTOR_COMPOSE_PROJECT: `${fleet.project}-other`,
+    });
+    expect(taken.text).toMatch(/Port \d+ is in use/);
+    expect(taken.exitCode).toBe(6);
+    expect((await fleet.docker('ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${fleet.project}-other`)).text).toBe(
+      '',
+    );
+  });
+
+  test('a base image that is nowhere: up names it and says how to bring it', async () => {
+    const missing = { EXECUTOR_DATA_DIR: join(fleet.place, 'other'), EXECUTOR_REDIS_IMAGE: 'localhost:1/redis:none' };
+    const up = await fleet.deploy(['up', '--docker'], missing);
+    expect(up.text).toContain('The image localhost:1/redis:none is not here and could not be pulled');
+    expect(up.exitCode).toBe(4);
+  });
+
   test('a program calls a tool of a stdio server that lives in mcp-proxy; that server sees its own token and no secret of ours', async () => {
     const answer = await runProgram('typescript', 'return await tools.tiny.look({})');
     expect(answer).toMatchObject({
