@@ -1,6 +1,7 @@
 import { FAULT_KINDS } from './faults.ts';
 import type { Verdict } from './judge.ts';
 import type { ChaosReport } from './run-chaos.ts';
+import type { RefusalsReport } from './run-refusals.ts';
 
 const SHOWN = 10;
 
@@ -11,9 +12,18 @@ export function figuresOf({ verdict, recoveries, refusals, tookMs, slowestMs }: 
     const of = recoveries.filter((recovery) => recovery.kind === kind);
     if (of.length === 0) return [];
     const lost = of.flatMap(({ lostEndedMs }) => lostEndedMs);
-    return [[kind, String(of.length), ...spread(of.map(({ probeMs }) => probeMs)), String(lost.length), ...spread(lost)]];
+    return [
+      [
+        kind,
+        String(of.length),
+        ...spread(of.map(({ probeMs }) => probeMs)),
+        String(Math.round(Math.max(...of.map(({ backMs }) => backMs)))),
+        String(lost.length),
+        ...spread(lost),
+      ],
+    ];
   });
-  const head = ['fault', 'count', 'recovery p50 ms', 'max ms', 'lost by it', 'ended p50 ms', 'max ms'];
+  const head = ['fault', 'count', 'recovery p50 ms', 'max ms', 'part back max ms', 'lost by it', 'ended p50 ms', 'max ms'];
   return [
     table([head, ...rows]),
     '',
@@ -21,7 +31,23 @@ export function figuresOf({ verdict, recoveries, refusals, tookMs, slowestMs }: 
     `ends: ${JSON.stringify(verdict.byStatus)} errors: ${JSON.stringify(verdict.byError)}`,
     `what clients were refused with, and tried again: ${JSON.stringify(refusals)}`,
     `effects unknown: ${unknown.count}, of which ${unknown.complete} had made all of their writes`,
-    ...failuresOf(verdict).flatMap(([name, list]) => [`${name}: ${list.length}`, ...list.slice(0, SHOWN).map((line) => `  ${line}`)]),
+    ...listed(verdict),
+  ].join('\n');
+}
+
+export function refusalsOf({ refusals, verdict }: RefusalsReport): string {
+  const rows = refusals.map(({ what, code, saidAfterMs, others, recoveredMs }) => [
+    what,
+    code,
+    saidAfterMs === null ? 'never' : String(Math.round(saidAfterMs)),
+    String(Math.round(recoveredMs)),
+    others.length === 0 ? '-' : JSON.stringify([...new Set(others)]),
+  ]);
+  return [
+    table([['what refuses', 'said', 'after ms', 'recovered ms', 'other answers'], ...rows]),
+    `${verdict.executions} executions: ${JSON.stringify(verdict.byStatus)} errors: ${JSON.stringify(verdict.byError)}`,
+    ...refusals.flatMap(({ wrong }) => wrong),
+    ...listed(verdict),
   ].join('\n');
 }
 
@@ -36,6 +62,9 @@ export function failuresOf(verdict: Verdict): [string, readonly string[]][] {
     ['other problems', verdict.otherProblems],
   ];
 }
+
+const listed = (verdict: Verdict): string[] =>
+  failuresOf(verdict).flatMap(([name, list]) => [`${name}: ${list.length}`, ...list.slice(0, SHOWN).map((line) => `  ${line}`)]);
 
 function spread(values: readonly number[]): [string, string] {
   if (values.length === 0) return ['-', '-'];

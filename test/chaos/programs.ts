@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Random } from './random.ts';
 
 /** One program of the load, and how its client asks for it. */
@@ -21,6 +22,7 @@ export interface Program {
 }
 
 const TIMEOUT_MS = 30_000;
+const BALLAST_BYTES = 24 * 1024;
 
 const ONE_AFTER_THE_OTHER = `
 for (let sequence = 1; sequence <= args.writes; sequence += 1) {
@@ -72,6 +74,13 @@ export function probeProgram(number: number, prefix: string): Program {
   const nonce = `${prefix}-probe-${number}`;
   const args = { nonce, writes: 1, slowMs: 0, sleepMs: 0 };
   return describe({ number, nonce, language: 'typescript', writes: 1, mode: 'wait', twice: false, code: ONE_AFTER_THE_OTHER, args });
+}
+
+/** The same, not waited for, with as much beside it as no page of a table has left. */
+export function heavyProgram(number: number, prefix: string): Program {
+  const program = probeProgram(number, `${prefix}-heavy`);
+  const ballast = randomBytes(BALLAST_BYTES).toString('base64');
+  return { ...program, mode: 'poll', body: { ...program.body, wait: false, args: { ...program.body.args, ballast } } };
 }
 
 function describe(drawn: Omit<Program, 'body' | 'idempotencyKey'> & { readonly code: string; readonly args: object }): Program {

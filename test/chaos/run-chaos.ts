@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask } from '../support/ask.ts';
 import { type ChaosFleet, openChaosFleet } from './chaos-fleet.ts';
 import { drawFaults, type FaultKind, makeFault } from './faults.ts';
-import { type Evidence, judge, type Verdict } from './judge.ts';
+import { gatherEvidence } from './gather-evidence.ts';
+import type { Evidence, Verdict } from './judge.ts';
 import { drawProgram, probeProgram } from './programs.ts';
 import { createRandom, type Random } from './random.ts';
-import { type Api, isEnded, readExecution, runProgram, type Story } from './run-program.ts';
+import { type Api, runProgram, type Story } from './run-program.ts';
 
 export interface ChaosOptions {
   readonly executions: number;
@@ -21,6 +21,8 @@ export interface Recovery {
   readonly kind: FaultKind;
   /** Until an execution that was submitted after the fault has succeeded with its tool call. */
   readonly probeMs: number;
+  /** From the fault until what it struck answers again. */
+  readonly backMs: number;
   /** Of what was under way and lost: until its end was written. */
   readonly lostEndedMs: readonly number[];
 }
@@ -37,6 +39,7 @@ interface Strike {
   readonly kind: FaultKind;
   readonly atMs: number;
   readonly probeMs: number;
+  readonly backMs: number;
 }
 
 /** Between two faults the fleet is whole for so long. */
@@ -44,8 +47,6 @@ const QUIET_MS = [300, 1_500] as const;
 const PROBE_PATIENCE = { waitMs: 1_500, totalMs: 60_000 };
 /** Program and tool take 5 s at most, the program's own timeout is 30 s, and the longest outage 10 s; loaded machines get the rest. */
 const PATIENCE = { waitMs: 30_000, totalMs: 90_000 };
-/** A tool call that nobody waits for any more is in the ledger by then. */
-const LATE_WRITES_MS = 2_500;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { say } = options;
@@ -61,15 +62,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const { strikes, probes } = await strike(fleet, api, prefix, random.fork(), options).finally(() => faultsOver.abort());
     const stories = [...(await load), ...probes];
     say(`${stories.length} executions have ended; judging them`);
-    await sleep(LATE_WRITES_MS);
-    const ledger = await fleet.ledger.entries();
-    const writesOf = Map.groupBy(ledger, ({ nonce }) => nonce);
-    const evidence = await inParallel(stories, 8, async (story): Promise<Evidence> => {
-      const [id] = story.ids;
-      const final = id === undefined ? null : await readExecution(id, story.program.number, api, performance.now() + 20_000);
-      return { story, final: final !== null && isEnded(final) ? final : null, writes: writesOf.get(story.program.nonce) ?? [] };
-    });
-    const verdict = judge(evidence, ledger, await listAll(api));
+    const { evidence, verdict } = await gatherEvidence(fleet, api, stories);
     return {
       verdict,
       recoveries: strikes.map((each, index) => recoveryOf(each, strikes[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, evidence)),
@@ -112,8 +105,11 @@ async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Rando
     await fault.begin();
     const [endedAtMs, recoveredAtMs] = await Promise.all([fault.end().then(Date.now), untilProbeSucceeds()]);
     const probeMs = Math.max(0, recoveredAtMs - (fault.countsFrom === 'end' ? endedAtMs : atMs));
-    strikes.push({ kind, atMs, probeMs });
-    say(`${String(strikes.length).padStart(3)}. ${fault.what}: a program succeeds ${probeMs} ms after its ${fault.countsFrom}`);
+    const backMs = endedAtMs - atMs;
+    strikes.push({ kind, atMs, probeMs, backMs });
+    say(
+      `${String(strikes.length).padStart(3)}. ${fault.what}: a program succeeds ${probeMs} ms after its ${fault.countsFrom}; all is back after ${backMs} ms`,
+    );
     await sleep(random.between(...QUIET_MS));
   }
   return { strikes, probes };
@@ -130,37 +126,13 @@ async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Rando
   }
 }
 
-function recoveryOf({ kind, atMs, probeMs }: Strike, nextAtMs: number, evidence: readonly Evidence[]): Recovery {
+function recoveryOf({ kind, atMs, probeMs, backMs }: Strike, nextAtMs: number, evidence: readonly Evidence[]): Recovery {
   const lostEndedMs = evidence.flatMap(({ final }) => {
     if (final?.error?.code !== 'WORKER_LOST') return [];
     const [begun, ended] = [Date.parse(final.createdAt ?? ''), Date.parse(final.endedAt ?? '')];
     return begun <= atMs && ended >= atMs && ended < nextAtMs ? [ended - atMs] : [];
   });
-  return { kind, probeMs, lostEndedMs };
-}
-
-async function listAll(api: Api): Promise<string[]> {
-  const ids: string[] = [];
-  let cursor: string | null = '';
-  while (cursor !== null) {
-    const path: string = `/executions?limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
-    const reply = await ask({ url: api.gateways[0] ?? '', key: api.key }, 'GET', path);
-    if (reply.status !== 200) throw new Error(`the history cannot be read: ${reply.text}`);
-    const page = reply.json() as { items: { executionId: string }[]; nextCursor: string | null };
-    ids.push(...page.items.map(({ executionId }) => executionId));
-    cursor = page.nextCursor;
-  }
-  return ids;
-}
-
-async function inParallel<Item, Answer>(items: readonly Item[], width: number, act: (item: Item) => Promise<Answer>): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  const left = items.entries();
-  const work = async (): Promise<void> => {
-    for (const [index, item] of left) answers[index] = await act(item);
-  };
-  await Promise.all(Array.from({ length: width }, work));
-  return answers;
+  return { kind, probeMs, backMs, lostEndedMs };
 }
 
 function countBy(names: readonly string[]): Record<string, number> {

@@ -78,6 +78,14 @@ export async function runProgram(program: Program, api: Api, patience: Patience)
   return story;
 }
 
+/** A single try, without patience: 202 and the id, or the code of the refusal. */
+export async function tryProgram({ number, body, idempotencyKey }: Program, api: Api): Promise<{ id: string } | { code: string }> {
+  const headers = { 'idempotency-key': idempotencyKey };
+  const reply = await send(number, 'POST', '/execute', api, SHORT_MS, { headers, body: { ...body, wait: false } });
+  if (reply === null) return { code: 'NO_ANSWER' };
+  return reply.status === 202 ? { id: (reply.json() as SeenExecution).executionId } : { code: codeOf(reply) };
+}
+
 /** One GET that is repeated until a gateway answers. null: none did before the deadline, or it is not there. */
 export async function readExecution(
   id: string,
