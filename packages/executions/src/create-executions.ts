@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type SandboxLimits } from '@code-executor/sandbox';
 import { cancelExecution } from './cancel-execution.ts';
 import type { RequestLimits } from './check-request.ts';
 import type { ExecutionEnded } from './end-execution.ts';
+import { createEndedListeners } from './ended-listeners.ts';
 import type { ClaimedExecution } from './execution.ts';
 import { createLiveExecutions } from './live-executions.ts';
 import type { Executions } from './port.ts';
@@ -48,7 +49,7 @@ export interface ExecutionsService extends Executions {
 /** The rows need `executionMigrations` to have run. */
 export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {
   const { db, log, queue, now = Date.now } = options;
-  const listeners = new Set<(event: ExecutionEnded) => void>();
+  const listeners = createEndedListeners(log);
   const store = createExecutionStore(db);
   const preparation = createPreparation(options.preparer);
   const shared = {
@@ -61,7 +62,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     workerId: newId('req').replace('req', 'worker'),
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
     effectsOf: options.effectsOf,
-    onEnded: announce,
+    onEnded: listeners.tell,
     preparation,
     run: { ...options, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
@@ -85,10 +86,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       queue.process((executionId) => takeExecution(executionId, shared), { concurrency: options.concurrency });
       return recovered;
     },
-    onExecutionEnded(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onExecutionEnded: listeners.add,
     async close({ graceMs = 5_000 } = {}) {
       closing = true;
       await purging.stop();
@@ -99,15 +97,4 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       clearTimeout(timer);
     },
   };
-
-  function announce(event: ExecutionEnded): void {
-    log.info(event, 'Execution ended');
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-      }
-    }
-  }
 }

@@ -20,3 +20,4 @@ export {
 } from './remote/remote-administration.ts';
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
+export { registerToolGauges } from './tool-gauges.ts';

@@ -1,5 +1,6 @@
 import { newId } from '@code-executor/contracts';
 import type { Keys } from '@code-executor/executions';
+import { registerClosing } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
@@ -8,7 +9,6 @@ import { Registry } from 'prom-client';
 import { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
 import type { GatewayApp, ObservedExecutions, PoolStats, RouteDeps } from './gateway-app.ts';
 import { registerAuthentication } from './plugins/authenticate.ts';
-import { registerClosing } from './plugins/closing.ts';
 import { answerClientError, answerError, registerErrors } from './plugins/errors.ts';
 import { registerHostCheck } from './plugins/host-check.ts';
 import { registerJsonBody } from './plugins/json-body.ts';
@@ -27,6 +27,9 @@ import { registerMetricsRoute } from './routes/metrics/metrics.ts';
 import { registerPolicyRoutes } from './routes/policies/policies.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
+
+/** After the grace, what is still being sent may take so long before its connection is cut. */
+const LAST_WORDS_MS = 1_000;
 
 /** Longest part of a path: ids have 30 characters, slugs and tool names are bounded by their upstreams at about 128. */
 const PARAM_LENGTH_LIMIT = 256;
@@ -52,7 +55,7 @@ export interface GatewayOptions {
 
 /**
  * Builds the gateway; it does not listen. Throws a ZodError when `config` does not fit. `close()` on the answer ends it as
- * plugins/closing.ts says; the ports stay the caller's to close, afterwards.
+ * registerClosing says; the ports stay the caller's to close, afterwards.
  */
 export async function buildGateway(options: GatewayOptions): Promise<GatewayApp> {
   const config = gatewayConfigSchema.parse(options.config);
@@ -65,7 +68,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerRequestLog(app);
   const registry = options.metrics ?? new Registry();
   registerMetrics(app, registry, options);
-  const closing = registerClosing(app, config.shutdownGraceMs);
+  const closing = registerClosing(app, { graceMs: config.shutdownGraceMs, lastWordsMs: LAST_WORDS_MS });
   registerSlowReaders(app, config.stalledReaderTimeoutMs);
   registerHostCheck(app, config);
   registerUnknownRoutes(app);

@@ -7,7 +7,7 @@ import {
   type FleetExecutions,
   type KeysService,
 } from '@code-executor/executions';
-import { type Closable, closeAll, createServiceSigner, type Logger, messageOf, openDatabase } from '@code-executor/platform';
+import { type Closable, createServiceSigner, type Logger, messageOf, type Open, openDatabase, openParts } from '@code-executor/platform';
 import { createRemoteToolAdministration } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
@@ -18,22 +18,9 @@ import type { GatewayServiceConfig } from './service-config.ts';
  * The gateway as a process of the fleet: rows in PostgreSQL, ids to BullMQ, everything about tools at mcp-proxy. Answers
  * what was opened, in order; the caller closes it. When a part cannot be opened, those before it are closed again.
  */
-export async function startGatewayService(config: GatewayServiceConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
-    opened.push({ name, close: async () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startGatewayService(config: GatewayServiceConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
 
 async function compose(config: GatewayServiceConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();

@@ -10,12 +10,13 @@ import {
 } from '@code-executor/executions';
 import {
   type Closable,
-  closeAll,
   closeRedis,
   createGrants,
   createServiceVerifier,
   type Logger,
+  type Open,
   openDatabase,
+  openParts,
   openRedis,
 } from '@code-executor/platform';
 import { createToolDomain, type ToolCallEvent } from '@code-executor/tools';
@@ -35,22 +36,9 @@ const DATABASE_CONNECTIONS = 16;
  * The only place with upstream credentials, and the workers' way to the rows. Answers what was opened, in order; the caller
  * closes it. When a part cannot be opened, those opened before are closed and the error is thrown.
  */
-export async function startMcpProxy(config: ProxyConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
-    opened.push({ name, close: async () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startMcpProxy(config: ProxyConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
 
 async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();

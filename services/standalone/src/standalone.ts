@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
@@ -11,8 +10,8 @@ import {
   sandboxLimitsOf,
 } from '@code-executor/executions';
 import { buildGateway } from '@code-executor/gateway';
-import { type Closable, closeAll, type Logger, openDatabase } from '@code-executor/platform';
-import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram } from '@code-executor/sandbox';
+import { type Closable, type Logger, type Open, openDatabase, openParts } from '@code-executor/platform';
+import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import { createToolDomain } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -28,28 +27,14 @@ const PROGRAMS_GRACE_MS = 3_000;
  * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
  * part cannot be opened, those opened before are closed and the error is thrown.
  */
-export async function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>): Part => {
-    opened.push({ name, close: () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>) => Part;
 
 async function compose(config: StandaloneConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
   const dataDir = config.EXECUTOR_DATA_DIR;
-  const snapshotsDir = join(dataDir, 'snapshots');
-  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
 
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
@@ -59,17 +44,18 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   open('tools', tools, (part) => part.close());
   tools.start();
 
-  const adapter = await openSandboxAdapter({
-    adapter: config.EXECUTOR_SANDBOX,
-    dataDir,
-    snapshotsDir,
-    pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
-    log,
-  });
-  open('sandboxes', adapter, (part) => part.close());
-  const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
-  const snapshotDir = await tools.snapshotDir(DEFAULT_WORKSPACE_ID);
-  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir, log }), (part) => part.close());
+  const { adapter, pool, run } = await openSandboxes(
+    {
+      adapter: config.EXECUTOR_SANDBOX,
+      dataDir,
+      pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+      targets: { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON },
+      limits,
+      snapshotDir: await tools.snapshotDir(DEFAULT_WORKSPACE_ID),
+      log,
+    },
+    open,
+  );
   tools.onCatalogChange(() => {
     tools.snapshotDir(DEFAULT_WORKSPACE_ID).then(
       (dir) => pool.retarget(dir),
@@ -77,7 +63,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     );
   });
 
-  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
   const preparer = open('preparer', createPreparer({}), (part) => part.close());
   const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
   const executions = createExecutions({
@@ -90,7 +75,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     preparer,
     typechecker,
     pool,
-    runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    runProgram: run,
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });

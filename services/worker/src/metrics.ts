@@ -1,5 +1,6 @@
 import type { WorkerExecutions } from '@code-executor/executions';
 import type { SandboxPool } from '@code-executor/sandbox';
+import { registerPoolMetrics } from '@code-executor/sandbox';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** From a warm answer (2 ms) to the longest execution (300 s). */
@@ -16,7 +17,7 @@ export function collectMetrics(sources: MetricSources): Registry {
   collectDefaultMetrics({ register: registry });
   countEnds([registry], sources);
   readExecutions([registry], sources);
-  readPool([registry], sources);
+  registerPoolMetrics([registry], () => sources.pool.stats());
   return registry;
 }
 
@@ -77,30 +78,6 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
     registers,
     collect() {
       this.set((executions.stats().renewedMsAgo ?? Number.POSITIVE_INFINITY) / 1000);
-    },
-  });
-}
-
-function readPool(registers: Registry[], { pool }: MetricSources): void {
-  new Counter({
-    name: 'code_executor_pool_claims_total',
-    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
-    labelNames: ['outcome'] as const,
-    registers,
-    collect() {
-      const { hits, misses } = pool.stats();
-      this.reset();
-      this.inc({ outcome: 'hit' }, hits);
-      this.inc({ outcome: 'miss' }, misses);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_pool_warm',
-    help: 'Sandboxes that are booted and wait',
-    labelNames: ['runtime'] as const,
-    registers,
-    collect() {
-      for (const [runtime, count] of Object.entries(pool.stats().warm)) this.set({ runtime }, count);
     },
   });
 }

@@ -3,6 +3,7 @@ import { AppError, closeRedis, type Database, type Logger, messageOf, openRedis 
 import { z } from 'zod';
 import type { RequestLimits } from '../check-request.ts';
 import type { ExecutionEnded } from '../end-execution.ts';
+import { createEndedListeners } from '../ended-listeners.ts';
 import type { WorkerReport } from '../ledger/port.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveReader } from '../live-stream/live-reader.ts';
@@ -68,7 +69,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   const rows = createFleetRows(db);
   const redis = openRedis({ url: options.redis, name: 'gateway', log });
   const wakes = createWakes();
-  const endedListeners = new Set<(event: ExecutionEnded) => void>();
+  const endedListeners = createEndedListeners(log);
   const endings = createEndings({ endedAmong: rows.endedAmong, connected: () => subscription.connected(), log });
   const subscription = subscribeChannels({
     redis: options.redis,
@@ -103,7 +104,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     now,
     reader: createLiveReader(redis),
     publish: async (channel: keyof typeof CHANNELS, message: string) => void (await redis.publish(CHANNELS[channel], message)),
-    onEnded: (event: ExecutionEnded) => announce(event),
+    onEnded: endedListeners.tell,
   };
   let closing = false;
 
@@ -128,10 +129,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
       const answers = await rows.answers(ANSWER_MS);
       return [...(answers ? [] : ['postgres']), ...(queue.healthy() ? [] : ['redis'])];
     },
-    onExecutionEnded(listener) {
-      endedListeners.add(listener);
-      return () => endedListeners.delete(listener);
-    },
+    onExecutionEnded: endedListeners.add,
     async close() {
       closing = true;
       endings.close();
@@ -148,17 +146,6 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     if (executionId === null) return;
     endings.ended(executionId);
     wakes.wake(executionId);
-  }
-
-  function announce(event: ExecutionEnded): void {
-    log.info(event, 'Execution ended');
-    for (const listener of endedListeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-      }
-    }
   }
 
   function parseEnded(message: string): string | null {

@@ -1,6 +1,6 @@
 import { ERROR_CODES } from '@code-executor/contracts';
-import type { ToolCallEvent, ToolsSummary } from '@code-executor/tools';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { registerToolGauges, type ToolCallEvent, type ToolsSummary } from '@code-executor/tools';
+import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import type { ProxyApp } from '../proxy-app.ts';
 
 export interface ProxyMetrics {
@@ -15,8 +15,6 @@ export interface ProxyMetrics {
 /** From a look-up in memory to the longest that an upstream may take. */
 const CALL_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const REQUEST_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
-const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
-
 /** Counters of the domain; they are made before the app, whose parts count in them. */
 export function createProxyMetrics(registry: Registry): ProxyMetrics {
   collectDefaultMetrics({ register: registry });
@@ -71,22 +69,5 @@ export function registerRequestMetrics(app: ProxyApp, registry: Registry, summar
     durations.observe({ route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000);
     done();
   });
-  new Gauge({
-    name: 'code_executor_tool_servers',
-    help: 'Integrations by state, as this replica has them',
-    labelNames: ['state'] as const,
-    registers,
-    collect() {
-      const states = Object.values(summary().servers).map(({ state }) => state);
-      for (const state of INTEGRATION_STATES) this.set({ state }, states.filter((one) => one === state).length);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_tools',
-    help: 'Tools of all integrations',
-    registers,
-    collect() {
-      this.set(summary().totalTools);
-    },
-  });
+  registerToolGauges(registers, summary);
 }

@@ -17,7 +17,7 @@ export function registerToolCallRoutes(app: ProxyApp, { tools, metrics, closing 
   app.post('/internal/tool-calls', { config: { caller: 'grant' }, bodyLimit: CALL_LIMIT_BYTES }, async (request, reply) => {
     const { grant, bearer } = grantOf(request);
     const { callNumber, tool, args } = readBody(callBody, request.body);
-    const outcome = await tools.callTool({ ...grant, bearer }, { callNumber, tool, args }, closing.callSignal(reply));
+    const outcome = await tools.callTool({ ...grant, bearer }, { callNumber, tool, args }, closing.answerSignal(reply));
     if (!outcome.reply.ok && outcome.reply.error.code === 'STALE_CLAIM') metrics.staleRefused('tool_call');
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(outcome));
   });
