@@ -13,6 +13,8 @@ export interface AcceptedExecution {
   readonly timeoutMs: number;
   readonly typecheck: boolean;
   readonly createdAt: Date;
+  /** Of the trace that its request belongs to; absent where nothing is traced. */
+  readonly traceparent?: string | null | undefined;
 }
 
 /** One a worker holds: `token` fences out whoever held it before. */

@@ -19,6 +19,8 @@ export interface ExecutionGrant {
   readonly bearer?: string | undefined;
   /** In the fleet: the fencing token of the claim, without which no call is recorded. */
   readonly token?: number | undefined;
+  /** On whose behalf its calls are made, where they are traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What the program asked for, and what the caller must know of it afterwards. */
@@ -59,7 +61,11 @@ export interface Executions {
   submit(
     principal: Principal,
     request: ExecuteRequest,
-    options: { readonly idempotencyKey?: string | undefined; readonly requestId: string },
+    options: {
+      readonly idempotencyKey?: string | undefined;
+      readonly requestId: string;
+      readonly traceparent?: string | null | undefined;
+    },
   ): Promise<{ readonly executionId: string; readonly replayed: boolean }>;
   /** Resolves when the execution has ended or is paused. Aborting the wait does not stop the execution. */
   wait(principal: Principal, executionId: string, signal: AbortSignal): Promise<ExecutionRecord>;

@@ -10,3 +10,7 @@ export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.t
 export { closeRedis, openRedis, type RedisUse } from './redis/open-redis.ts';
 export { type RedisWatch, watchRedis } from './redis/watch-redis.ts';
 export { type Closable, closeAll, closeOnSignal, type Open, openParts } from './shutdown.ts';
+export type { Span, SpanAttributes, SpanOptions, Tracing } from './tracing/port.ts';
+export { type TracingSettings, tracingSettings } from './tracing/settings.ts';
+export { startTracing } from './tracing/start-tracing.ts';
+export { traceIdOf, traceparentWithin } from './tracing/traceparent.ts';

@@ -17,6 +17,7 @@ export const CLAIMED_COLUMNS = [
   'typecheck',
   'created_at',
   'token',
+  'traceparent',
 ] as const;
 
 export type ClaimedRow = Pick<Selectable<ExecutionsTable>, (typeof CLAIMED_COLUMNS)[number]>;
@@ -35,5 +36,6 @@ export function toClaimedExecution(row: ClaimedRow): ClaimedExecution {
     typecheck: row.typecheck,
     createdAt: row.created_at,
     token: row.token,
+    traceparent: row.traceparent,
   };
 }

@@ -36,6 +36,7 @@ export interface UnfinishedExecution {
   readonly status: ExecutionStatus;
   readonly token: number;
   readonly createdAt: Date;
+  readonly traceparent: string | null;
 }
 
 export type { IdempotentRequest } from './idempotency-key.ts';
@@ -140,7 +141,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
     async unfinished(): Promise<UnfinishedExecution[]> {
       const rows = await query
         .selectFrom('executions')
-        .select(['id', 'workspace_id', 'principal_id', 'request_id', 'language', 'status', 'token', 'created_at'])
+        .select(['id', 'workspace_id', 'principal_id', 'request_id', 'language', 'status', 'token', 'created_at', 'traceparent'])
         .where('ended_at', 'is', null)
         .orderBy('id')
         .execute();
@@ -153,6 +154,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         status: row.status as ExecutionStatus,
         token: row.token,
         createdAt: row.created_at,
+        traceparent: row.traceparent,
       }));
     },
 

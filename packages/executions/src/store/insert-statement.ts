@@ -24,6 +24,7 @@ export const INSERT_COLUMNS: TypedColumns = [
   ['typecheck', 'bool'],
   ['created_at', 'timestamptz'],
   ['started_at', 'timestamptz'],
+  ['traceparent', 'text'],
 ];
 
 export function insertParameters({ execution, startedBy }: NewExecution): unknown[] {
@@ -44,5 +45,6 @@ export function insertParameters({ execution, startedBy }: NewExecution): unknow
     execution.typecheck,
     createdAt,
     startedBy === null ? null : createdAt,
+    execution.traceparent ?? null,
   ];
 }

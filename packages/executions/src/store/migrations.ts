@@ -123,4 +123,12 @@ export const executionMigrations: Record<string, Migration> = {
       }
     },
   },
+  '004_traces': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`alter table executions add column traceparent text`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`alter table executions drop column traceparent`.execute(db);
+    },
+  },
 };

@@ -159,6 +159,7 @@ function endedOf({ record, owner }: Kept): ExecutionEnded {
   return {
     executionId,
     requestId: 'req_test',
+    traceId: null,
     workspaceId: 'wsp_default',
     principalId: owner,
     language,
