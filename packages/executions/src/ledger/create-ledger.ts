@@ -50,9 +50,12 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       assertWorkerId(workerId);
       const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
       if (execution === null) return null;
-      const { workspaceId, principalId, token, timeoutMs } = execution;
+      const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
       const [grant, catalogVersion] = await Promise.all([
-        grants.issue({ executionId, workspaceId, principalId, token }, new Date(now() + timeoutMs + GRANT_MARGIN_MS)),
+        grants.issue(
+          { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined },
+          new Date(now() + timeoutMs + GRANT_MARGIN_MS),
+        ),
         options.catalogVersion(workspaceId),
       ]);
       return { execution, grant, catalogVersion };

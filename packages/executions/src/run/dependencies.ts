@@ -1,5 +1,5 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
-import type { Logger } from '@code-executor/platform';
+import type { Logger, Tracing } from '@code-executor/platform';
 import type { Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
 import type { Preparation } from './preparation.ts';
@@ -14,6 +14,8 @@ export interface RunDependencies<Positions = unknown> {
   readonly runProgram: RunProgram<Positions>;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
+  /** null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
 }
 
 /** The tool port; a worker of the fleet also fetches the wrappers of the version that a claim names. */

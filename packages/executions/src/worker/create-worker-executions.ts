@@ -17,9 +17,10 @@ import { takeExecution } from '../take-execution.ts';
 import type { CatalogSnapshots } from './catalog-snapshots.ts';
 import { createEventPusher } from './event-pusher.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
+import { traceCalls } from './trace-calls.ts';
 import { createWorkerRows } from './worker-rows.ts';
 
-export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram'> {
+export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram' | 'tracing'> {
   /** Of this process, and of no other before or after it. */
   readonly workerId: string;
   readonly ledger: ExecutionLedger;
@@ -82,7 +83,8 @@ const EXECUTION_ID = idPattern('exe');
 
 /** What a worker of the fleet does with the ids that its queue hands out. It holds nothing but claims; rows are the ledger's. */
 export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptions<Positions>): WorkerExecutions {
-  const { workerId, ledger, tools, snapshots, pool, slots, leaseMs = LEASE_MS, now = Date.now } = options;
+  const { workerId, ledger, snapshots, pool, slots, tracing, leaseMs = LEASE_MS, now = Date.now } = options;
+  const tools = tracing ? traceCalls(options.tools, tracing) : options.tools;
   const log = options.log.child({ workerId });
   const live = createLiveExecutions();
   const listeners = createEndedListeners(log);
@@ -126,6 +128,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     run: {
       pool,
       log,
+      tracing,
       typechecker: options.typechecker,
       runProgram: options.runProgram,
       preparation: createPreparation(options.preparer),
