@@ -1,4 +1,4 @@
-export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+export { ERROR_CODES, type ErrorCode, knownErrorCode } from './error-codes.ts';
 export {
   CODE_LIMIT_BYTES,
   type Effects,

@@ -16,6 +16,7 @@ export { createInProcessQueue } from './queue/in-process-queue.ts';
 export { type Reconciler, type ReconcilerOptions, startReconciler } from './reconcile/start-reconciler.ts';
 export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
+export { registerRunMetrics } from './run-metrics.ts';
 export { heldExecutions } from './store/call-fence.ts';
 export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';

@@ -1,6 +1,6 @@
 import { newId } from '@code-executor/contracts';
 import type { Keys } from '@code-executor/executions';
-import { registerClosing } from '@code-executor/platform';
+import { registerClosing, type Tracing } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
@@ -17,6 +17,7 @@ import { registerOpenapi } from './plugins/openapi.ts';
 import { registerRateLimit } from './plugins/rate-limit.ts';
 import { registerRequestLog } from './plugins/request-log.ts';
 import { registerSlowReaders } from './plugins/slow-readers.ts';
+import { registerTracing } from './plugins/tracing.ts';
 import { registerUnknownRoutes } from './plugins/unknown-routes.ts';
 import { registerExecuteRoutes } from './routes/execute/execute.ts';
 import { registerExecutionRoutes } from './routes/executions/executions.ts';
@@ -40,6 +41,8 @@ export interface GatewayOptions {
   readonly tools: ToolAdministration;
   readonly config: GatewayConfigInput;
   readonly log: Logger;
+  /** null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
   /** Asked for every /health and /metrics: must be cheap. */
   readonly poolStats: () => PoolStats;
   /** Sandboxes are in other processes, which tell Prometheus of their pools themselves. */
@@ -66,6 +69,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   // Hooks run in the order of these lines: nothing is parsed for who is not let in.
   registerErrors(app);
   registerRequestLog(app);
+  registerTracing(app, options.tracing ?? null);
   const registry = options.metrics ?? new Registry();
   registerMetrics(app, registry, options);
   const closing = registerClosing(app, { graceMs: config.shutdownGraceMs, lastWordsMs: LAST_WORDS_MS });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
 import type { Executions, ExecutionsService, Keys } from '@code-executor/executions';
-import type { Closing } from '@code-executor/platform';
+import type { Closing, Span } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -20,6 +20,8 @@ declare module 'fastify' {
     /** For the log line: what the request was answered with, and the execution it was about. */
     errorCode: ErrorCode | null;
     executionId: string | null;
+    /** null: it is not traced. */
+    span: Span | null;
   }
 }
 

@@ -7,7 +7,16 @@ import {
   type FleetExecutions,
   type KeysService,
 } from '@code-executor/executions';
-import { type Closable, createServiceSigner, type Logger, messageOf, type Open, openDatabase, openParts } from '@code-executor/platform';
+import {
+  type Closable,
+  createServiceSigner,
+  type Logger,
+  messageOf,
+  type Open,
+  openDatabase,
+  openParts,
+  startTracing,
+} from '@code-executor/platform';
 import { createRemoteToolAdministration } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
@@ -26,6 +35,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const startedAt = Date.now();
   // A key that is too short is found before anything is opened.
   const authorize = createServiceSigner({ role: 'gateway', name: hostname(), key: config.EXECUTOR_GATEWAY_INTERNAL_KEY });
+  const tracing = await startTracing(config, { service: 'gateway', version: packageJson.version, log, open });
   const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
   const redis = config.REDIS_URL;
@@ -58,6 +68,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
       maxConnections: config.EXECUTOR_CONNECTIONS,
     },
     log,
+    tracing,
     poolStats: () => poolOf(executions),
     sandboxesElsewhere: true,
     missing: executions.missing,

@@ -18,6 +18,7 @@ import {
   openDatabase,
   openParts,
   openRedis,
+  startTracing,
 } from '@code-executor/platform';
 import { createToolDomain, type ToolCallEvent } from '@code-executor/tools';
 import { Registry } from 'prom-client';
@@ -50,6 +51,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     gateway: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     worker: config.EXECUTOR_WORKER_INTERNAL_KEY,
   });
+  const tracing = await startTracing(config, { service: 'mcp-proxy', version: packageJson.version, log, open });
   const registry = new Registry();
   const metrics = createProxyMetrics(registry);
 
@@ -70,6 +72,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     wrapperStore: catalog.store,
     fence: heldExecutions,
     onCommitted: sync.tell,
+    tracing,
     onCall(event) {
       metrics.toolCall(event);
       logCall(event, log);

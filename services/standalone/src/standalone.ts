@@ -10,10 +10,11 @@ import {
   sandboxLimitsOf,
 } from '@code-executor/executions';
 import { buildGateway } from '@code-executor/gateway';
-import { type Closable, type Logger, type Open, openDatabase, openParts } from '@code-executor/platform';
+import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
-import { createToolDomain } from '@code-executor/tools';
+import { createToolDomain, registerCallMetrics } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
+import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { StandaloneConfig } from './config.ts';
 
@@ -36,11 +37,25 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const dataDir = config.EXECUTOR_DATA_DIR;
   const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
+  const tracing = await startTracing(config, { service: 'standalone', version: packageJson.version, log, open });
+  const registry = new Registry();
 
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
-  const tools = await createToolDomain({ db, log, dataDir, serversFile: config.serversFile, wrapperStore });
+  const countCall = registerCallMetrics([registry]);
+  const tools = await createToolDomain({
+    db,
+    log,
+    dataDir,
+    serversFile: config.serversFile,
+    wrapperStore,
+    tracing,
+    onCall(event) {
+      countCall(event);
+      log.info(event, 'Tool call');
+    },
+  });
   open('tools', tools, (part) => part.close());
   tools.start();
 
@@ -76,6 +91,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     typechecker,
     pool,
     runProgram: run,
+    tracing,
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });
@@ -94,6 +110,8 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
     },
     log,
+    tracing,
+    metrics: registry,
     poolStats: () => pool.stats(),
     version: packageJson.version,
     startedAt,

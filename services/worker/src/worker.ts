@@ -10,7 +10,7 @@ import {
   followCancellations,
   sandboxLimitsOf,
 } from '@code-executor/executions';
-import { type Closable, createServiceSigner, type Logger, type Open, openParts } from '@code-executor/platform';
+import { type Closable, createServiceSigner, type Logger, type Open, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import { createRemoteTools } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
@@ -35,6 +35,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
   const dataDir = config.EXECUTOR_DATA_DIR;
   const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
+  const tracing = await startTracing(config, { service: 'worker', version: packageJson.version, log, open });
   // Another one with each start: what an earlier process had claimed is not this one's.
   const workerId = `${hostname()
     .replaceAll(/[^\w.-]/g, '-')
@@ -82,6 +83,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     sandboxLimits: limits,
     slots,
     log,
+    tracing,
   });
   const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel });
   open('cancellations', cancellations, async (part) => part.close());

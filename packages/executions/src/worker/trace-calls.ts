@@ -1,4 +1,4 @@
-import { ERROR_CODES } from '@code-executor/contracts';
+import { knownErrorCode } from '@code-executor/contracts';
 import type { Tracing } from '@code-executor/platform';
 import type { ToolPort } from '../port.ts';
 
@@ -12,11 +12,8 @@ export function traceCalls<Port extends Pick<ToolPort, 'callTool'>>(tools: Port,
       const outcome = await tools.callTool({ ...grant, traceparent: span.traceparent }, call, signal);
       const { reply, effects } = outcome;
       span.set({ 'code_executor.tool.effects': effects });
-      span.end({ error: reply.ok ? null : knownCode(reply.error.code) });
+      span.end({ error: reply.ok ? null : knownErrorCode(reply.error.code) });
       return outcome;
     },
   };
 }
-
-/** A tool may answer with a code of its own, which may say anything. */
-const knownCode = (code: string): string => (Object.hasOwn(ERROR_CODES, code) ? code : 'other');

@@ -1,24 +1,26 @@
 import type { Logger } from '../logger.ts';
+import type { Open } from '../shutdown.ts';
 import type { Tracing } from './port.ts';
 import type { TracingSettings } from './settings.ts';
 
 /**
- * Tracing to an OTLP collector. null where none is configured: nothing of OpenTelemetry's SDK is loaded then, and spans are
+ * Opens tracing to an OTLP collector. null where none is configured: nothing of OpenTelemetry's SDK is loaded then, and spans are
  * not even begun (`tracing?.start(…)`).
  */
 export async function startTracing(
   settings: TracingSettings,
-  options: { readonly service: string; readonly version: string; readonly log: Logger },
+  { open, ...options }: { readonly service: string; readonly version: string; readonly log: Logger; readonly open: Open },
 ): Promise<Tracing | null> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = settings;
   if (endpoint === undefined) return null;
   const { createOtlpTracing } = await import('./otlp-tracing.ts');
-  return createOtlpTracing({
+  const tracing = createOtlpTracing({
     ...options,
     endpoint,
     headers: parseHeaders(settings.OTEL_EXPORTER_OTLP_HEADERS ?? ''),
     sampledShare: settings.OTEL_TRACES_SAMPLER_ARG,
   });
+  return open('tracing', tracing, (part) => part.close());
 }
 
 /** `name=value` pairs with commas between them; values are percent-encoded. */

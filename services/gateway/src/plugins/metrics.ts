@@ -1,3 +1,4 @@
+import { registerRunMetrics } from '@code-executor/executions';
 import { registerPoolMetrics } from '@code-executor/sandbox';
 import { registerToolGauges } from '@code-executor/tools';
 import type { FastifyInstance } from 'fastify';
@@ -41,7 +42,10 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
     registers,
   });
   registerGauges(registers, sources);
-  if (sources.sandboxesElsewhere !== true) registerPoolMetrics(registers, sources.poolStats);
+  // In the fleet workers tell of what they ran themselves.
+  const runsHere = sources.sandboxesElsewhere !== true;
+  if (runsHere) registerPoolMetrics(registers, sources.poolStats);
+  const countRun = runsHere ? registerRunMetrics(registers) : () => undefined;
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
@@ -54,9 +58,10 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
     });
     done();
   });
-  const unsubscribe = sources.executions.onExecutionEnded(({ language, status, errorCode }) =>
-    outcomes.inc({ language, status, code: errorCode ?? '' }),
-  );
+  const unsubscribe = sources.executions.onExecutionEnded((event) => {
+    outcomes.inc({ language: event.language, status: event.status, code: event.errorCode ?? '' });
+    countRun(event);
+  });
   app.addHook('onClose', (_app, done) => {
     unsubscribe();
     done();
