@@ -45,7 +45,7 @@ export function judge(evidence: readonly Evidence[], ledger: readonly LedgerEntr
     for (const problem of story.problems) say(story.log?.problems.includes(problem) ? brokenLogs : otherProblems, problem);
     if (final === null) continue;
     byStatus[final.status] = (byStatus[final.status] ?? 0) + 1;
-    if (final.error !== null) byError[final.error.code] = (byError[final.error.code] ?? 0) + 1;
+    if (final.error !== null) byError[nameOf(final.error)] = (byError[nameOf(final.error)] ?? 0) + 1;
     for (const lie of liesOf(story, final, writes)) say(untruthful, lie);
     for (const fault of faultsOfLog(story, final)) say(brokenLogs, fault);
     if (final.effects === 'unknown') {
@@ -69,6 +69,9 @@ export function judge(evidence: readonly Evidence[], ledger: readonly LedgerEntr
   };
 }
 
+/** What a program has thrown says in its message which failure of a tool it was. */
+const nameOf = ({ code, message }: { readonly code: string; readonly message: string }): string =>
+  code === 'UNCAUGHT' ? `${code} ${message.slice(0, 80)}` : code;
 const callOf = ({ nonce, sequence }: LedgerEntry): string => `${nonce} #${sequence}`;
 
 function liesOf({ program, seen }: Story, final: SeenExecution, writes: readonly LedgerEntry[]): string[] {
@@ -88,11 +91,18 @@ function liesOf({ program, seen }: Story, final: SeenExecution, writes: readonly
   if ((effects === 'none' || effects === 'not_started') && written > 0) lies.push(`says that it did nothing: ${claim}`);
   if (effects === 'some' && written === 0) lies.push(`says that it did something: ${claim}`);
   const isLost = error?.code === 'WORKER_LOST';
+  if (!isPossible(final)) lies.push(`ended by what cannot have happened to it, ${JSON.stringify(error)}: ${claim}`);
   if (effects === 'unknown' && unanswered === 0 && !isLost) lies.push(`unknown although every answer came: ${claim}`);
   if (effects !== 'unknown' && unanswered > 0) lies.push(`an answer is missing, and its effects are said to be known: ${claim}`);
   // What a lost worker knew of its calls died with it.
   if (ok > written || (!isLost && written > ok + unanswered)) lies.push(`its tool calls are not those of the ledger: ${claim}`);
   return lies;
+}
+
+/** The programs are sound and brief: they fail by the loss of their worker, or by a call that has failed. */
+function isPossible({ status, error, toolCalls }: SeenExecution): boolean {
+  if (status === 'succeeded' || error?.code === 'WORKER_LOST') return true;
+  return error?.code === 'UNCAUGHT' && toolCalls.some(({ outcome }) => outcome !== 'ok');
 }
 
 function faultsOfLog({ log }: Story, final: SeenExecution): string[] {

@@ -1,5 +1,6 @@
 /**
- * npm run chaos [-- --executions 2000 --faults 39 --seed N --clients 14 --part faults|refusals]
+ * npm run chaos [-- --executions 2000 --faults 39 --seed N --clients 14 --part faults|refusals
+ *   --kinds 'kill redis,freeze worker']
  * Exits with 1 where a promise does not hold.
  */
 import { parseArgs } from 'node:util';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     executions: { type: 'string', default: '2000' },
     faults: { type: 'string', default: '39' },
     clients: { type: 'string', default: '14' },
+    kinds: { type: 'string', default: FAULT_KINDS.join() },
     part: { type: 'string', default: 'faults refusals' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
@@ -37,7 +39,7 @@ if (values.part.includes('faults')) {
     faults: Number(values.faults),
     clients: Number(values.clients),
     seed,
-    kinds: FAULT_KINDS,
+    kinds: FAULT_KINDS.filter((kind) => values.kinds.split(',').includes(kind)),
     say,
   });
   say(figuresOf(report));
