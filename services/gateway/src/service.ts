@@ -48,6 +48,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     queue,
     log,
     queueLimit: config.EXECUTOR_QUEUE_LIMIT,
+    endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
     onKeysChanged: () => {
       keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));

@@ -89,6 +89,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     ...shared,
     grants,
     catalogVersion: () => catalog.version(),
+    endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     onEnded: (event) => log.info(event, 'Execution ended'),
   });
   open('ledger', ledger, (part) => part.close());

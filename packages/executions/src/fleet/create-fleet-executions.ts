@@ -1,10 +1,10 @@
-import { idPattern, RUNTIMES } from '@code-executor/contracts';
-import { AppError, closeRedis, type Database, type Logger, messageOf, openRedis } from '@code-executor/platform';
-import { z } from 'zod';
+import { RUNTIMES } from '@code-executor/contracts';
+import { AppError, closeRedis, type Database, type Logger, openRedis } from '@code-executor/platform';
 import type { RequestLimits } from '../check-request.ts';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createEndedListeners } from '../ended-listeners.ts';
 import type { WorkerReport } from '../ledger/port.ts';
+import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveReader } from '../live-stream/live-reader.ts';
 import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
@@ -37,6 +37,8 @@ export interface FleetExecutionsOptions {
   readonly queueLimit: number;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
+  /** Ends are told with what was written where the MCP proxy has the same (`createEndedMessages`); absent: by their ids. */
+  readonly endsKey?: string | undefined;
   /** Another gateway made or revoked an API key. */
   readonly onKeysChanged?: (() => void) | undefined;
   /** Milliseconds since the epoch. */
@@ -59,8 +61,6 @@ export interface FleetExecutions extends Executions {
 /** Longer than this and a database is as good as away. */
 const ANSWER_MS = 1_000;
 
-const endedMessage = z.object({ executionId: z.string().regex(idPattern('exe')) });
-
 /** Executions as a gateway of the fleet offers them: rows in PostgreSQL, ids in BullMQ, workers elsewhere. */
 export function createFleetExecutions(options: FleetExecutionsOptions): FleetExecutions {
   const { db, queue, log, now = Date.now } = options;
@@ -69,6 +69,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   const rows = createFleetRows(db);
   const redis = openRedis({ url: options.redis, name: 'gateway', log });
   const wakes = createWakes();
+  const endedMessages = createEndedMessages(options.endsKey);
   const endedListeners = createEndedListeners(log);
   const endings = createEndings({ endedAmong: rows.endedAmong, connected: () => subscription.connected(), log });
   const subscription = subscribeChannels({
@@ -142,18 +143,12 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   };
 
   function onEndedMessage(message: string): void {
-    const executionId = parseEnded(message);
-    if (executionId === null) return;
-    endings.ended(executionId);
-    wakes.wake(executionId);
-  }
-
-  function parseEnded(message: string): string | null {
-    try {
-      return endedMessage.parse(JSON.parse(message)).executionId;
-    } catch (error) {
-      log.debug({ reason: messageOf(error) }, 'A message of no use on the channel of ends');
-      return null;
+    const told = endedMessages.read(message);
+    if (told === null) {
+      log.debug('A message of no use on the channel of ends');
+      return;
     }
+    endings.ended(told.executionId, told.stored);
+    wakes.wake(told.executionId);
   }
 }
