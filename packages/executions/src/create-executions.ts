@@ -6,15 +6,17 @@ import type { RequestLimits } from './check-request.ts';
 import type { ExecutionEnded } from './end-execution.ts';
 import { createEndedListeners } from './ended-listeners.ts';
 import type { ClaimedExecution } from './execution.ts';
+import { exportExecutions } from './export-executions.ts';
 import { createLiveExecutions } from './live-executions.ts';
 import type { Executions } from './port.ts';
-import { startPurging } from './purge-executions.ts';
+import { purgeOnDemand, startPurging } from './purge-executions.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
 import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
+import type { CallJournal } from './store/call-journal.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
@@ -33,6 +35,8 @@ export interface ExecutionsOptions<Positions> extends Omit<RunDependencies<Posit
   readonly effectsOf?: EffectsOf | undefined;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
+  /** Of tool calls: kept as long as the executions. */
+  readonly journal?: CallJournal | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
 }
@@ -62,6 +66,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     workerId: newId('req').replace('req', 'worker'),
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs },
     effectsOf: options.effectsOf,
+    journal: options.journal,
     onEnded: listeners.tell,
     preparation,
     run: { ...options, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
@@ -79,6 +84,8 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     list: (principal, page) => listExecutions(principal, page, shared),
     cancel: (principal, executionId) => cancelExecution(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followExecution(principal, executionId, afterId, signal, shared),
+    export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
+    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, shared),
     depth: () => queue.depth(),
 
     async start() {

@@ -9,6 +9,7 @@ import type {
   Role,
   ToolCallReply,
 } from '@code-executor/contracts';
+import type { HistoryFilter } from './export-executions.ts';
 
 /** What lets one execution call tools: it names whom the calls are for, and dies with the execution. */
 export interface ExecutionGrant {
@@ -78,6 +79,10 @@ export interface Executions {
   cancel(principal: Principal, executionId: string): Promise<ExecutionRecord>;
   /** Events with an id above `afterId`, live until the execution ends. Throws INVALID_EVENT_ID or EVENTS_GONE before the first. */
   events(principal: Principal, executionId: string, afterId: number, signal: AbortSignal): Promise<AsyncIterable<ExecutionEvent>>;
+  /** The history, oldest first, one record at a time. Throws the signal's reason. */
+  export(principal: Principal, filter: HistoryFilter, signal: AbortSignal): AsyncIterable<ExecutionRecord>;
+  /** Deletes what ended before, with its tool calls in the journal. `complete`: false where the time was up first. */
+  purge(principal: Principal, before: Date, signal: AbortSignal): Promise<{ readonly purged: number; readonly complete: boolean }>;
   depth(): { readonly queued: number; readonly running: number };
 }
 

@@ -1,3 +1,4 @@
+export { createCallJournal } from './calls/call-journal.ts';
 export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
 export { toolMigrations } from './migrations.ts';

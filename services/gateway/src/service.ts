@@ -17,7 +17,7 @@ import {
   openParts,
   startTracing,
 } from '@code-executor/platform';
-import { createRemoteToolAdministration } from '@code-executor/tools';
+import { createCallJournal, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
@@ -38,6 +38,8 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const tracing = await startTracing(config, { service: 'gateway', version: packageJson.version, log, open });
   const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
+  // Executions are purged here, and their tool calls with them.
+  await db.migrate('tools', toolMigrations);
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
@@ -50,6 +52,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     queueLimit: config.EXECUTOR_QUEUE_LIMIT,
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
+    journal: createCallJournal(db),
     onKeysChanged: () => {
       keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));
     },

@@ -12,7 +12,7 @@ import {
 import { buildGateway } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
-import { createToolDomain, registerCallMetrics } from '@code-executor/tools';
+import { createCallJournal, createToolDomain, registerCallMetrics } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -94,6 +94,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     tracing,
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
+    journal: createCallJournal(db),
   });
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   const keys = await createKeys({ db, log });

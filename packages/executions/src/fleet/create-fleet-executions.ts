@@ -3,15 +3,17 @@ import { AppError, closeRedis, type Database, type Logger, openRedis } from '@co
 import type { RequestLimits } from '../check-request.ts';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createEndedListeners } from '../ended-listeners.ts';
+import { exportExecutions } from '../export-executions.ts';
 import type { WorkerReport } from '../ledger/port.ts';
 import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveReader } from '../live-stream/live-reader.ts';
 import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
 import type { Executions } from '../port.ts';
-import { startPurging } from '../purge-executions.ts';
+import { purgeOnDemand, startPurging } from '../purge-executions.ts';
 import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import { listExecutions } from '../read-executions.ts';
+import type { CallJournal } from '../store/call-journal.ts';
 import { createExecutionStore } from '../store/execution-store.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import { cancelInFleet } from './cancel-in-fleet.ts';
@@ -37,6 +39,8 @@ export interface FleetExecutionsOptions {
   readonly queueLimit: number;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
+  /** Of tool calls: kept as long as the executions. */
+  readonly journal?: CallJournal | undefined;
   /** Ends are told with what was written where the MCP proxy has the same (`createEndedMessages`); absent: by their ids. */
   readonly endsKey?: string | undefined;
   /** Another gateway made or revoked an API key. */
@@ -89,7 +93,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   });
   const workers = watchWorkers(redis, log);
   const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
-  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, log, now });
+  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, journal: options.journal, log, now });
   const limits = { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs };
   const shared = {
     store,
@@ -123,6 +127,8 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     list: (principal, page) => listExecutions(principal, page, shared),
     cancel: (principal, executionId) => cancelInFleet(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followInFleet(principal, executionId, afterId, signal, shared),
+    export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
+    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, { store, journal: options.journal, log, now }),
     depth: bound.depth,
     workers: workers.reports,
     announceKeys: () => shared.publish('keys', ''),

@@ -1,5 +1,5 @@
 import { ENDED_STATUSES, type ExecuteRequest, type ExecutionEvent, newId, type Principal } from '@code-executor/contracts';
-import type { ExecutionEnded, ExecutionRecord } from '@code-executor/executions';
+import type { ExecutionEnded, ExecutionRecord, HistoryFilter } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import type { ObservedExecutions } from '../gateway-app.ts';
 
@@ -87,6 +87,21 @@ export class MemoryExecutions implements ObservedExecutions {
   async list(principal: Principal, page: { readonly limit: number }) {
     const all = [...this.#kept.values()].filter(({ owner }) => principal.role !== 'agent' || owner === principal.id);
     return { items: all.slice(0, page.limit).map(({ record }) => record), total: all.length, nextCursor: null };
+  }
+
+  async *export(principal: Principal, filter: HistoryFilter, signal: AbortSignal): AsyncGenerator<ExecutionRecord> {
+    for (const { record, owner } of this.#kept.values()) {
+      signal.throwIfAborted();
+      if (this.failure) throw this.failure;
+      if (principal.role === 'agent' && owner !== principal.id) continue;
+      if (filter.status === undefined || record.status === filter.status) yield record;
+    }
+  }
+
+  async purge(_principal: Principal, before: Date) {
+    const old = [...this.#kept].filter(([, { record }]) => record.endedAt !== null && Date.parse(record.endedAt) < before.getTime());
+    for (const [id] of old) this.#kept.delete(id);
+    return { purged: old.length, complete: true };
   }
 
   async cancel(principal: Principal, executionId: string): Promise<ExecutionRecord> {

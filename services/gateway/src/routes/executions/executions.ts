@@ -8,6 +8,8 @@ import { principalOf } from '../../plugins/authenticate.ts';
 import { cursor, listOf, noBody, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { registerEventsRoute } from './events.ts';
+import { registerExportRoute } from './export.ts';
+import { registerPurgeRoute } from './purge.ts';
 import { sendRaw, serializeExecutionWithHistory } from './serialize-execution.ts';
 
 const historySchema = executionSchema.extend({ language: z.string(), createdAt: z.string(), endedAt: z.string().nullable() });
@@ -31,6 +33,8 @@ export const executionParams = z.strictObject({ id: z.string() });
 export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void {
   const { executions } = deps;
   registerEventsRoute(app, deps);
+  registerExportRoute(app, deps);
+  registerPurgeRoute(app, deps);
 
   app.get(
     '/executions',
