@@ -33,21 +33,28 @@ export function dockerAnswers(): Promise<boolean> {
   return answers;
 }
 
+interface StoreOptions {
+  readonly args?: readonly string[] | undefined;
+  /** Name of the volume that its data are on; one of its own by default. */
+  readonly volume?: string | undefined;
+}
+
 /** PostgreSQL with an empty database; `args` are settings for the server, such as `-c max_connections=20`. */
-export async function startPostgres(options: { readonly args?: readonly string[] } = {}): Promise<TestContainer> {
+export async function startPostgres(options: StoreOptions = {}): Promise<TestContainer> {
   const password = randomBytes(12).toString('hex');
   return await start({
     image: POSTGRES_IMAGE,
     command: ['postgres', ...(options.args ?? [])],
     environment: { POSTGRES_PASSWORD: password, POSTGRES_USER: 'executor', POSTGRES_DB: 'executor' },
     containerPort: 5432,
+    data: { volume: options.volume, folder: '/var/lib/postgresql/data' },
     probe: 'pg_isready -h 127.0.0.1 -U executor -d executor',
     urlOf: (port) => `postgres://executor:${password}@127.0.0.1:${port}/executor`,
   });
 }
 
 /** Redis with an append-only file and a password; `args` are further settings, such as `--maxmemory 5mb`. */
-export async function startRedis(options: { readonly args?: readonly string[] } = {}): Promise<TestContainer> {
+export async function startRedis(options: StoreOptions = {}): Promise<TestContainer> {
   const password = randomBytes(12).toString('hex');
   const settings = ['--requirepass', password, '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
   return await start({
@@ -55,6 +62,7 @@ export async function startRedis(options: { readonly args?: readonly string[] } 
     command: ['redis-server', ...settings, ...(options.args ?? [])],
     environment: {},
     containerPort: 6379,
+    data: { volume: options.volume, folder: '/data' },
     probe: 'redis-cli ping | grep -qE "PONG|NOAUTH"',
     urlOf: (port) => `redis://:${password}@127.0.0.1:${port}`,
   });
@@ -65,6 +73,7 @@ interface ContainerPlan {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly containerPort: number;
+  readonly data: { readonly volume: string | undefined; readonly folder: string };
   /** Succeeds inside the container once it serves. */
   readonly probe: string;
   readonly urlOf: (port: number) => string;
@@ -80,6 +89,7 @@ async function start(plan: ContainerPlan): Promise<TestContainer> {
     .withCommand([...plan.command])
     .withEnvironment({ ...plan.environment })
     .withLabels({ [LABEL]: 'yes' })
+    .withBindMounts(plan.data.volume === undefined ? [] : [{ source: plan.data.volume, target: plan.data.folder }])
     .withExposedPorts({ container: plan.containerPort, host: port })
     .withWaitStrategy(Wait.forAll([Wait.forListeningPorts(), Wait.forSuccessfulCommand(plan.probe)]).withDeadline(START_TIMEOUT_MS))
     .start();

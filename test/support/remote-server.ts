@@ -9,9 +9,19 @@ import { z } from 'zod';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
+/** Where a call said that its trace was. */
+export interface SeenCall {
+  readonly header: unknown;
+  readonly meta: unknown;
+}
+
 /** An MCP server on a loopback port that answers only who sends `Authorization: Bearer <token>`. */
-export async function startRemoteServer(kind: 'streamable' | 'sse', token: string): Promise<{ url: string; close(): Promise<void> }> {
-  const handle = kind === 'sse' ? sseHandler() : handleStreamable;
+export async function startRemoteServer(
+  kind: 'streamable' | 'sse',
+  token: string,
+  onCall: (call: SeenCall) => void = () => undefined,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const handle = kind === 'sse' ? sseHandler(onCall) : streamableHandler(onCall);
   const http = createServer((request, response) => {
     if (request.headers.authorization !== `Bearer ${token}`) response.writeHead(401).end();
     else handle(request, response).catch(() => response.destroy());
@@ -28,29 +38,34 @@ export async function startRemoteServer(kind: 'streamable' | 'sse', token: strin
   };
 }
 
-function greeter(): McpServer {
+function greeter(onCall: (call: SeenCall) => void): McpServer {
   const server = new McpServer({ name: 'remote', version: '1' });
   const tool = { description: 'Greets somebody', inputSchema: { name: z.string() }, annotations: { readOnlyHint: true } };
-  server.registerTool('greet', tool, ({ name }) => ({ content: [{ type: 'text', text: `hello ${name}` }] }));
+  server.registerTool('greet', tool, ({ name }, { requestInfo, _meta }) => {
+    onCall({ header: requestInfo?.headers.traceparent, meta: _meta?.traceparent });
+    return { content: [{ type: 'text', text: `hello ${name}` }] };
+  });
   return server;
 }
 
 /** Keeps no sessions, as servers behind a load balancer do: each request is a server of its own. */
-async function handleStreamable(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.method !== 'POST') return void response.writeHead(405).end();
-  const transport = new StreamableHTTPServerTransport({});
-  await greeter().connect(transport as Transport);
-  await transport.handleRequest(request, response);
+function streamableHandler(onCall: (call: SeenCall) => void): Handler {
+  return async (request, response) => {
+    if (request.method !== 'POST') return void response.writeHead(405).end();
+    const transport = new StreamableHTTPServerTransport({});
+    await greeter(onCall).connect(transport as Transport);
+    await transport.handleRequest(request, response);
+  };
 }
 
-function sseHandler(): Handler {
+function sseHandler(onCall: (call: SeenCall) => void): Handler {
   const sessions = new Map<string, SSEServerTransport>();
   return async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://host');
     if (request.method === 'GET' && pathname === '/mcp') {
       const transport = new SSEServerTransport('/messages', response);
       sessions.set(transport.sessionId, transport);
-      return greeter().connect(transport);
+      return greeter(onCall).connect(transport);
     }
     const session = sessions.get(searchParams.get('sessionId') ?? '');
     if (session === undefined) return void response.writeHead(404).end();

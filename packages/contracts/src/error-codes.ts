@@ -115,3 +115,6 @@ export const ERROR_CODES = {
 } as const satisfies Record<string, ErrorCodeEntry>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** A code of ours, or `other`: tools answer with codes of their own, which may say anything, and another one each time. */
+export const knownErrorCode = (code: string): ErrorCode | 'other' => (Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'other');

@@ -1,4 +1,4 @@
-export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+export { ERROR_CODES, type ErrorCode, knownErrorCode } from './error-codes.ts';
 export {
   CODE_LIMIT_BYTES,
   type Effects,
@@ -11,6 +11,7 @@ export {
   type ExecutionMetrics,
   type ExecutionStatus,
   executeRequestSchema,
+  executionErrorSchema,
   executionSchema,
   RESULT_LIMIT_BYTES,
   RUNTIMES,
@@ -18,8 +19,10 @@ export {
   TIMEOUT_DEFAULT_MS,
   TIMEOUT_MAXIMUM_MS,
   type ToolCallSummary,
+  toolCallSummarySchema,
 } from './execution.ts';
 export { type IdPrefix, idPattern, newId } from './ids.ts';
+export { newIntegrationShape } from './integration.ts';
 export { DEFAULT_WORKSPACE_ID, type Principal, ROLES, type Role } from './principal.ts';
 export {
   DISCOVERY_OPERATIONS,

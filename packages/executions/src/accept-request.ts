@@ -8,6 +8,8 @@ import type { ExecutionStore, IdempotentRequest } from './store/execution-store.
 export interface SubmitOptions {
   readonly idempotencyKey?: string | undefined;
   readonly requestId: string;
+  /** Of the request's own span. */
+  readonly traceparent?: string | null | undefined;
 }
 
 export interface Submitted {
@@ -46,6 +48,7 @@ export function acceptRequest(
       code: request.code,
       ...checked,
       createdAt: new Date(now),
+      traceparent: options.traceparent ?? null,
     },
     idempotent,
     keysExpiredBefore: new Date(now - KEY_LIFETIME_MS),

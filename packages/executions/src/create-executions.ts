@@ -6,10 +6,12 @@ import { createArtifacts } from './artifacts/read-artifacts.ts';
 import { cancelExecution } from './cancel-execution.ts';
 import type { RequestLimits } from './check-request.ts';
 import type { ExecutionEnded } from './end-execution.ts';
+import { createEndedListeners } from './ended-listeners.ts';
 import type { ClaimedExecution } from './execution.ts';
+import { exportExecutions } from './export-executions.ts';
 import { createLiveExecutions } from './live-executions.ts';
 import type { Executions } from './port.ts';
-import { startPurging } from './purge-executions.ts';
+import { purgeOnDemand, startPurging } from './purge-executions.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
@@ -18,6 +20,7 @@ import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
 import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
 import { createSessionRows } from './sessions/session-rows.ts';
+import type { CallJournal } from './store/call-journal.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
@@ -41,6 +44,8 @@ export interface ExecutionsOptions<Positions>
   readonly effectsOf?: EffectsOf | undefined;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
+  /** Of tool calls: kept as long as the executions. */
+  readonly journal?: CallJournal | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
 }
@@ -57,7 +62,7 @@ export interface ExecutionsService extends Executions {
 /** The rows need `executionMigrations` to have run. */
 export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {
   const { db, log, queue, now = Date.now } = options;
-  const listeners = new Set<(event: ExecutionEnded) => void>();
+  const listeners = createEndedListeners(log);
   const store = createExecutionStore(db);
   const preparation = createPreparation(options.preparer);
   const sessions = options.sessions === undefined ? undefined : createSessions(options.sessions, { rows: createSessionRows(db), log, now });
@@ -70,10 +75,11 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     live: createLiveExecutions(),
     handover: new Map<string, ClaimedExecution>(),
     workerId: newId('req').replace('req', 'worker'),
-    artifacts: options.artifacts,
+    artifacts: { sweep: async () => await options.artifacts?.sweep((executionIds) => store.existing(executionIds)) },
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs, keepsSessions: sessions !== undefined },
     effectsOf: options.effectsOf,
-    onEnded: announce,
+    journal: options.journal,
+    onEnded: listeners.tell,
     preparation,
     run: { ...options, sessions, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
@@ -94,6 +100,8 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       ? {}
       : { artifacts: createArtifacts(options.artifacts, (principal, executionId) => getExecution(principal, executionId, shared)) }),
     ...(sessions === undefined ? {} : { sessions }),
+    export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
+    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, shared),
     depth: () => queue.depth(),
 
     async start() {
@@ -102,10 +110,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       queue.process((executionId) => takeExecution(executionId, shared), { concurrency: options.concurrency });
       return recovered;
     },
-    onExecutionEnded(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onExecutionEnded: listeners.add,
     async close({ graceMs = 5_000 } = {}) {
       closing = true;
       await purging.stop();
@@ -117,15 +122,4 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       clearTimeout(timer);
     },
   };
-
-  function announce(event: ExecutionEnded): void {
-    log.info(event, 'Execution ended');
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-      }
-    }
-  }
 }

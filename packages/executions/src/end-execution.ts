@@ -14,6 +14,8 @@ import type { EndedExecution } from './store/finish-statement.ts';
 export interface ExecutionEnded {
   readonly executionId: string;
   readonly requestId: string;
+  /** null: it is not traced. */
+  readonly traceId: string | null;
   readonly workspaceId: string;
   readonly principalId: string;
   readonly language: string;

@@ -1,3 +1,4 @@
+import { traceIdOf } from '@code-executor/platform';
 import type { ExecutionEnded } from './end-execution.ts';
 import type { ExecutionRecord } from './port.ts';
 import type { EndedExecution, FinishedRow } from './store/finish-statement.ts';
@@ -30,6 +31,7 @@ export function endedEvent({ outcome, queueMs, totalMs, outputTokens }: EndedExe
   return {
     executionId: execution.id,
     requestId: execution.requestId,
+    traceId: traceIdOf(execution.traceparent),
     workspaceId: execution.workspaceId,
     principalId: execution.principalId,
     language: execution.language,

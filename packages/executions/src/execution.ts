@@ -15,6 +15,8 @@ export interface AcceptedExecution {
   readonly createdAt: Date;
   /** The session of its principal that it runs in; absent: a sandbox of its own. */
   readonly sessionId?: string | undefined;
+  /** Of the trace that its request belongs to; absent where nothing is traced. */
+  readonly traceparent?: string | null | undefined;
 }
 
 /** One a worker holds: `token` fences out whoever held it before. */

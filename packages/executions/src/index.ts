@@ -1,6 +1,7 @@
 export { type ArtifactStore, createArtifactStore } from './artifacts/artifact-store.ts';
 export { createExecutions, type ExecutionsOptions, type ExecutionsService } from './create-executions.ts';
 export type { ExecutionEnded } from './end-execution.ts';
+export type { HistoryFilter } from './export-executions.ts';
 export { createFleetExecutions, type FleetExecutions, type FleetExecutionsOptions } from './fleet/create-fleet-executions.ts';
 export { type LiveWorkers, readReports, shareOf, watchWorkers } from './fleet/live-workers.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
@@ -17,7 +18,9 @@ export { createInProcessQueue } from './queue/in-process-queue.ts';
 export { type Reconciler, type ReconcilerOptions, startReconciler } from './reconcile/start-reconciler.ts';
 export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
+export { registerRunMetrics } from './run-metrics.ts';
 export { heldExecutions } from './store/call-fence.ts';
+export type { CallJournal } from './store/call-journal.ts';
 export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';
 export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';

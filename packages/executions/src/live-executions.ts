@@ -10,6 +10,7 @@ export interface LiveExecution {
   readonly requestId: string;
   readonly language: string;
   readonly createdAt: Date;
+  readonly traceparent?: string | null | undefined;
   /** `performance.now()` when it was accepted. */
   readonly acceptedMs: number;
   /** `performance.now()` when it was claimed; null: it still waits. */
@@ -26,7 +27,7 @@ export interface LiveExecution {
 export interface LiveExecutions {
   /** `queuedAt` opens its event log. */
   open(
-    execution: Pick<LiveExecution, 'id' | 'workspaceId' | 'principalId' | 'requestId' | 'language' | 'createdAt'>,
+    execution: Pick<LiveExecution, 'id' | 'workspaceId' | 'principalId' | 'requestId' | 'language' | 'createdAt' | 'traceparent'>,
     now: number,
   ): LiveExecution;
   get(id: string): LiveExecution | undefined;

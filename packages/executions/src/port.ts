@@ -10,6 +10,7 @@ import type {
   ToolCallReply,
 } from '@code-executor/contracts';
 import type { Artifacts } from './artifacts/read-artifacts.ts';
+import type { HistoryFilter } from './export-executions.ts';
 import type { Sessions } from './sessions/sessions.ts';
 
 /** What lets one execution call tools: it names whom the calls are for, and dies with the execution. */
@@ -21,6 +22,8 @@ export interface ExecutionGrant {
   readonly bearer?: string | undefined;
   /** In the fleet: the fencing token of the claim, without which no call is recorded. */
   readonly token?: number | undefined;
+  /** On whose behalf its calls are made, where they are traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What the program asked for, and what the caller must know of it afterwards. */
@@ -61,7 +64,11 @@ export interface Executions {
   submit(
     principal: Principal,
     request: ExecuteRequest,
-    options: { readonly idempotencyKey?: string | undefined; readonly requestId: string },
+    options: {
+      readonly idempotencyKey?: string | undefined;
+      readonly requestId: string;
+      readonly traceparent?: string | null | undefined;
+    },
   ): Promise<{ readonly executionId: string; readonly replayed: boolean }>;
   /** Resolves when the execution has ended or is paused. Aborting the wait does not stop the execution. */
   wait(principal: Principal, executionId: string, signal: AbortSignal): Promise<ExecutionRecord>;
@@ -77,6 +84,10 @@ export interface Executions {
   /** Absent where nothing of the kind is kept. */
   readonly artifacts?: Artifacts | undefined;
   readonly sessions?: Sessions | undefined;
+  /** The history, oldest first, one record at a time. Throws the signal's reason. */
+  export(principal: Principal, filter: HistoryFilter, signal: AbortSignal): AsyncIterable<ExecutionRecord>;
+  /** Deletes what ended before, with its tool calls in the journal. `complete`: false where the time was up first. */
+  purge(principal: Principal, before: Date, signal: AbortSignal): Promise<{ readonly purged: number; readonly complete: boolean }>;
   depth(): { readonly queued: number; readonly running: number };
 }
 

@@ -1,5 +1,6 @@
+import type { Principal } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
-import type { ArtifactStore } from './artifacts/artifact-store.ts';
+import type { CallJournal } from './store/call-journal.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -7,6 +8,10 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const INTERVAL_MS = 5 * 60 * 1000;
 /** Small enough that nobody waits for one statement of it. */
 const PURGE_ROWS = 200;
+/** One request deletes for no longer; the next one goes on. */
+const ON_DEMAND_MS = 20_000;
+/** Ends of tool calls are written behind their executions' ends; none of them may find its call gone. */
+const YOUNGEST_MS = 60_000;
 
 export interface PurgeOptions {
   /** Ended executions are kept for this long. */
@@ -14,16 +19,17 @@ export interface PurgeOptions {
   readonly intervalMs?: number | undefined;
 }
 
-/** Deletes ended executions past their retention and idempotency keys past their day, every five minutes until stopped. */
-export function startPurging(
-  options: PurgeOptions,
-  deps: {
-    readonly store: ExecutionStore;
-    readonly artifacts?: Pick<ArtifactStore, 'sweep'> | undefined;
-    readonly log: Logger;
-    readonly now: () => number;
-  },
-): { runOnce(): Promise<number>; stop(): Promise<void> } {
+interface PurgeDependencies {
+  readonly store: Pick<ExecutionStore, 'purgeEnded' | 'purgeKeys' | 'reclaimSpace'>;
+  /** Of what executions left behind, once they are gone. */
+  readonly artifacts?: { sweep(): Promise<void> } | undefined;
+  readonly journal?: CallJournal | undefined;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** Deletes ended executions and tool calls past their retention, and idempotency keys past their day, every five minutes until stopped. */
+export function startPurging(options: PurgeOptions, deps: PurgeDependencies): { runOnce(): Promise<number>; stop(): Promise<void> } {
   let stopped = false;
   let underWay: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
@@ -42,15 +48,57 @@ export function startPurging(
 
   async function runOnce(): Promise<number> {
     const before = new Date(deps.now() - options.retentionDays * DAY_MS);
-    let purged = 0;
-    for (let rows = PURGE_ROWS; rows === PURGE_ROWS && !stopped; ) {
-      rows = await deps.store.purgeEnded(before, PURGE_ROWS);
-      purged += rows;
-    }
-    await deps.artifacts?.sweep((executionIds) => deps.store.existing(executionIds));
+    const { journal } = deps;
+    const purged = await inBatches(
+      () => deps.store.purgeEnded(before, PURGE_ROWS, { journal }),
+      () => stopped,
+    );
+    if (journal !== undefined)
+      await inBatches(
+        () => journal.purgeLoose(before, PURGE_ROWS),
+        () => stopped,
+      );
+    await deps.artifacts?.sweep();
     await deps.store.purgeKeys(new Date(deps.now() - DAY_MS));
     await deps.store.reclaimSpace();
+    await journal?.reclaimSpace();
     if (purged > 0) deps.log.info({ purged, retentionDays: options.retentionDays }, 'Old executions were purged');
     return purged;
   }
+}
+
+/** What ended before, of the principal's workspace; nothing that ended within the last minute. `complete`: none of it is left. */
+export async function purgeOnDemand(
+  principal: Principal,
+  before: Date,
+  signal: AbortSignal,
+  { store, artifacts, journal, log, now }: PurgeDependencies,
+): Promise<{ readonly purged: number; readonly complete: boolean }> {
+  const bound = new Date(Math.min(before.getTime(), now() - YOUNGEST_MS));
+  const scope = { workspaceId: principal.workspaceId, journal };
+  const timeUp = performance.now() + ON_DEMAND_MS;
+  let complete = true;
+  const purged = await inBatches(
+    () => store.purgeEnded(bound, PURGE_ROWS, scope),
+    () => {
+      complete = !signal.aborted && performance.now() < timeUp;
+      return !complete;
+    },
+  );
+  await artifacts?.sweep();
+  log.info(
+    { purged, complete, before: bound, principalId: principal.id, workspaceId: principal.workspaceId },
+    'Executions were purged on demand',
+  );
+  return { purged, complete };
+}
+
+/** Until a batch is not full; answers how many rows it were together. */
+async function inBatches(purge: () => Promise<number>, isStopped: () => boolean): Promise<number> {
+  let purged = 0;
+  for (let rows = PURGE_ROWS; rows === PURGE_ROWS && !isStopped(); ) {
+    rows = await purge();
+    purged += rows;
+  }
+  return purged;
 }

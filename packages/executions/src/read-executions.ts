@@ -4,6 +4,7 @@ import { AppError } from '@code-executor/platform';
 import { replayEvents } from './events/stored-events.ts';
 import { type LiveExecution, type LiveExecutions, liveRecord } from './live-executions.ts';
 import type { ExecutionRecord, Executions } from './port.ts';
+import { unlessAborted } from './run/within.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 import { executionNotFound, isVisible, visibilityOf } from './visibility.ts';
 
@@ -91,16 +92,5 @@ export async function* iterateEvents(events: readonly ExecutionEvent[], signal: 
   for (const event of events) {
     if (signal.aborted) return;
     yield event;
-  }
-}
-
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

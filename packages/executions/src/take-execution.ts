@@ -1,8 +1,10 @@
+import type { Span } from '@code-executor/platform';
 import { type EndDependencies, type EndedRows, endExecution } from './end-execution.ts';
 import type { ClaimedExecution } from './execution.ts';
 import type { LiveExecution } from './live-executions.ts';
 import type { RunDependencies } from './run/dependencies.ts';
 import { type RunnableExecution, runExecution } from './run/run-execution.ts';
+import { endTaken, traced, traceTaken } from './run/trace-execution.ts';
 
 /** The rows as who runs executions needs them. */
 export interface ClaimableRows extends EndedRows {
@@ -19,17 +21,25 @@ export interface TakeDependencies<Positions> extends EndDependencies {
 
 /** The queue's handler: claims the execution, runs it, writes its end. Never rejects. */
 export async function takeExecution<Positions>(executionId: string, deps: TakeDependencies<Positions>): Promise<void> {
+  const { tracing } = deps.run;
+  const askedAtMs = performance.now();
+  let span: Span | null = null;
   try {
     const claimed = await claim(executionId, deps);
     if (claimed === null) return;
     const live = deps.live.get(executionId) ?? deps.live.open(claimed, deps.now());
     markStarted(live, deps);
-    const outcome = await runExecution(claimed, live, deps.run);
-    await endExecution(live, claimed.token, outcome, deps);
+    if (tracing) span = traceTaken(claimed, { askedAtMs, workerId: deps.workerId }, tracing);
+    const parent = span?.traceparent;
+    const outcome = await runExecution(parent === undefined ? claimed : { ...claimed, traceparent: parent }, live, deps.run);
+    await traced(tracing, 'write end', parent, () => endExecution(live, claimed.token, outcome, deps));
+    if (span !== null) endTaken(span, outcome);
   } catch (error) {
     deps.log.error({ err: error, executionId }, 'An execution could not be taken from the queue');
     deps.live.get(executionId)?.fail(error);
     deps.live.close(executionId);
+  } finally {
+    span?.end();
   }
 }
 

@@ -21,6 +21,27 @@ export function closeOnSignal(closables: readonly Closable[], options: { readonl
   });
 }
 
+/** Notes a part as opened and hands it on; parts are closed in the opposite order. */
+export type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
+
+/**
+ * Opens the parts of a service, as `compose` does one after the other, and answers them in that order; the caller closes
+ * them. When a part cannot be opened, those opened before are closed and the error is thrown.
+ */
+export async function openParts(log: Logger, compose: (open: Open) => Promise<void>): Promise<readonly Closable[]> {
+  const opened: Closable[] = [];
+  try {
+    await compose((name, part, close) => {
+      opened.push({ name, close: async () => close(part) });
+      return part;
+    });
+    return opened;
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
 export async function closeAll(closables: readonly Closable[], log: Logger): Promise<void> {
   for (const closable of [...closables].reverse()) {
     try {

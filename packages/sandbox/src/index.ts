@@ -8,6 +8,8 @@ export {
   type WatchedMemory,
 } from './memory-watch/create-memory-watch.ts';
 export { type AdapterChoice, openSandboxAdapter } from './open-adapter.ts';
+export { makeSnapshotsDir, openSandboxes, type Sandboxes } from './open-sandboxes.ts';
+export { registerPoolMetrics } from './pool/pool-metrics.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
 export { type BuildRunnersOptions, buildRunners, runnersName } from './program/build-runners.ts';

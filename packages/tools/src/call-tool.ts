@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { newId, type ToolCallReply } from '@code-executor/contracts';
+import { knownErrorCode, newId, type ToolCallReply } from '@code-executor/contracts';
 import type { ToolCallOutcome } from '@code-executor/executions';
-import { AppError, isAppError } from '@code-executor/platform';
+import { AppError, isAppError, type Tracing } from '@code-executor/platform';
 import { McpError, ErrorCode as McpErrorCode } from '@modelcontextprotocol/sdk/types.js';
 import type { ArgumentValidator } from './calls/argument-validator.ts';
 import type { CallRecorder } from './calls/call-recorder.ts';
@@ -32,6 +32,8 @@ export interface ToolCall {
   /** `server.tool`, each as the upstream or as code spells it. */
   readonly address: string;
   readonly args: unknown;
+  /** On whose behalf it is made, where that is traced. */
+  readonly traceparent?: string | undefined;
   readonly trace?: CallTrace | undefined;
 }
 
@@ -52,6 +54,7 @@ export interface CallToolDependencies {
   readonly recorder: CallRecorder;
   readonly seal: Seal;
   readonly log: ServerLog;
+  readonly tracing?: Tracing | null | undefined;
 }
 
 const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
@@ -106,6 +109,7 @@ async function dispatch(
   let reply: ToolCallReply;
   let bytes = 0;
   let isAnswered = true;
+  const span = startUpstream(call, current, deps);
   try {
     const result: RawToolResult = await session.call(
       {
@@ -113,6 +117,7 @@ async function dispatch(
         args: call.args as Record<string, unknown>,
         idempotencyKey: record.idempotency_key,
         timeoutMs: current.server.entry.callTimeoutMs,
+        traceparent: span?.traceparent,
       },
       signal,
     );
@@ -120,6 +125,7 @@ async function dispatch(
   } catch (error) {
     ({ reply, isAnswered } = replyWithoutResult(error, address, current, signal));
   }
+  span?.end({ error: reply.ok ? null : knownErrorCode(reply.error.code) });
   if (call.trace !== undefined) call.trace.replyBytes = bytes;
   deps.recorder.finished({
     call_id: record.id,
@@ -129,6 +135,20 @@ async function dispatch(
     finished_at: new Date(),
   });
   return { reply, effects: record.read_only ? 'none' : isAnswered ? 'some' : 'unknown' };
+}
+
+/** The time that the upstream server takes, apart from ours. */
+function startUpstream({ traceparent }: ToolCall, { entry, server }: ResolvedTool, { tracing }: CallToolDependencies) {
+  return tracing?.start('tools/call', {
+    kind: 'client',
+    parent: traceparent,
+    attributes: {
+      'mcp.method.name': 'tools/call',
+      'code_executor.tool.server': entry.tool.server,
+      'code_executor.tool.name': entry.tool.name,
+      'code_executor.tool.transport': server.entry.transport.kind,
+    },
+  });
 }
 
 /** What a dispatched call without a result comes to, and whether the server has answered it at all. */

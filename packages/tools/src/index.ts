@@ -1,3 +1,5 @@
+export { createCallJournal } from './calls/call-journal.ts';
+export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
 export { toolMigrations } from './migrations.ts';
 export type {
@@ -20,3 +22,4 @@ export {
 } from './remote/remote-administration.ts';
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
+export { registerToolGauges } from './tool-gauges.ts';

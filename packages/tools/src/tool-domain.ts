@@ -2,7 +2,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID, type Effects } from '@code-executor/contracts';
 import type { ToolPort } from '@code-executor/executions';
-import type { Database, Logger } from '@code-executor/platform';
+import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
 import { callTool } from './call-tool.ts';
@@ -55,6 +55,8 @@ export interface ToolDomainOptions {
   readonly onCommitted?: (() => void) | undefined;
   /** One event per tool call, after its end. Must not throw. */
   readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
+  /** null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
 }
 
 export interface ToolDomain extends ToolPort, LocalToolAdministration {
@@ -136,8 +138,9 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const validator = createArgumentValidator((tool, reason) =>
     log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
   );
-  const callDependencies = { resolve: resolver.resolve, validator, recorder, seal, log };
-  const call = options.onCall === undefined ? callTool : watchCalls(callTool, options.onCall);
+  const callDependencies = { resolve: resolver.resolve, validator, recorder, seal, log, tracing: options.tracing };
+  const isWatched = options.onCall !== undefined || Boolean(options.tracing);
+  const call = isWatched ? watchCalls(callTool, options.onCall ?? (() => undefined)) : callTool;
   const administration = createAdministration({
     catalog,
     policies,
@@ -162,6 +165,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
           execution: { id: grant.executionId, callNumber, token: grant.token },
           address: tool,
           args,
+          traceparent: grant.traceparent,
         },
         callDependencies,
         signal,

@@ -1,5 +1,6 @@
 import { newId } from '@code-executor/contracts';
 import type { Keys } from '@code-executor/executions';
+import { registerClosing, type Tracing } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
@@ -8,7 +9,6 @@ import { Registry } from 'prom-client';
 import { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
 import type { GatewayApp, ObservedExecutions, PoolStats, RouteDeps } from './gateway-app.ts';
 import { registerAuthentication } from './plugins/authenticate.ts';
-import { registerClosing } from './plugins/closing.ts';
 import { answerClientError, answerError, registerErrors } from './plugins/errors.ts';
 import { registerHostCheck } from './plugins/host-check.ts';
 import { registerJsonBody } from './plugins/json-body.ts';
@@ -17,6 +17,7 @@ import { registerOpenapi } from './plugins/openapi.ts';
 import { registerRateLimit } from './plugins/rate-limit.ts';
 import { registerRequestLog } from './plugins/request-log.ts';
 import { registerSlowReaders } from './plugins/slow-readers.ts';
+import { registerTracing } from './plugins/tracing.ts';
 import { registerUnknownRoutes } from './plugins/unknown-routes.ts';
 import { registerExecuteRoutes } from './routes/execute/execute.ts';
 import { registerExecutionRoutes } from './routes/executions/executions.ts';
@@ -29,6 +30,9 @@ import { registerSessionRoutes } from './routes/sessions/sessions.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
 
+/** After the grace, what is still being sent may take so long before its connection is cut. */
+const LAST_WORDS_MS = 1_000;
+
 /** Longest part of a path: ids have 30 characters, slugs and tool names are bounded by their upstreams at about 128. */
 const PARAM_LENGTH_LIMIT = 256;
 
@@ -38,6 +42,8 @@ export interface GatewayOptions {
   readonly tools: ToolAdministration;
   readonly config: GatewayConfigInput;
   readonly log: Logger;
+  /** null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
   /** Asked for every /health and /metrics: must be cheap. */
   readonly poolStats: () => PoolStats;
   /** Sandboxes are in other processes, which tell Prometheus of their pools themselves. */
@@ -53,7 +59,7 @@ export interface GatewayOptions {
 
 /**
  * Builds the gateway; it does not listen. Throws a ZodError when `config` does not fit. `close()` on the answer ends it as
- * plugins/closing.ts says; the ports stay the caller's to close, afterwards.
+ * registerClosing says; the ports stay the caller's to close, afterwards.
  */
 export async function buildGateway(options: GatewayOptions): Promise<GatewayApp> {
   const config = gatewayConfigSchema.parse(options.config);
@@ -64,9 +70,10 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   // Hooks run in the order of these lines: nothing is parsed for who is not let in.
   registerErrors(app);
   registerRequestLog(app);
+  registerTracing(app, options.tracing ?? null);
   const registry = options.metrics ?? new Registry();
   registerMetrics(app, registry, options);
-  const closing = registerClosing(app, config.shutdownGraceMs);
+  const closing = registerClosing(app, { graceMs: config.shutdownGraceMs, lastWordsMs: LAST_WORDS_MS });
   registerSlowReaders(app, config.stalledReaderTimeoutMs);
   registerHostCheck(app, config);
   registerUnknownRoutes(app);

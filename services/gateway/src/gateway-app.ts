@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
 import type { Executions, ExecutionsService, Keys } from '@code-executor/executions';
+import type { Closing, Span } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
-import type { Closing } from './plugins/closing.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,6 +20,8 @@ declare module 'fastify' {
     /** For the log line: what the request was answered with, and the execution it was about. */
     errorCode: ErrorCode | null;
     executionId: string | null;
+    /** null: it is not traced. */
+    span: Span | null;
   }
 }
 

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { LOG_LEVELS, readConfig, wholeNumber } from '@code-executor/platform';
+import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -10,6 +10,7 @@ const schema = z.object({
   EXECUTOR_HOST: z.string().default('127.0.0.1'),
   EXECUTOR_PORT: count(0, 65_535, 'port').default(9091),
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  ...tracingSettings,
   DATABASE_URL: z.string(),
   REDIS_URL: z.string(),
   EXECUTOR_PROXY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:9092'),

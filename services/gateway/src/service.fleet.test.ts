@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createLogger, openDatabase } from '@code-executor/platform';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DAY_MS, insertOld, journalCounts } from '../../../test/history/old-executions.ts';
 import { dockerAnswers, startPostgres, startRedis, type TestContainer } from '../../../test/support/containers.ts';
 import { runService, type SpawnedService, spawnService } from './testing/spawn-service.ts';
 
@@ -83,6 +85,28 @@ describe.skipIf(!reachable)(`gateways of a fleet${reachable ? '' : ' (skipped: n
     });
   const configure = (name: string, value: string) =>
     redis.exec(['redis-cli', '--no-auth-warning', '-a', new URL(redis.url).password, 'CONFIG', 'SET', name, value]);
+
+  test('purge the same history side by side, each execution once and its tool calls with it, and export the rest', async () => {
+    const log = createLogger({ level: 'silent', service: 'test' });
+    const db = await openDatabase({ url: postgres.url, directory, log, connections: 2 });
+    try {
+      await insertOld(db, 1_500, 9);
+      const kept = await insertOld(db, 2, 5);
+      const before = new Date(Date.now() - 6 * DAY_MS).toISOString();
+      const purges = await Promise.all([one, other].map((gateway) => ask(gateway, `/executions?before=${before}`, { method: 'DELETE' })));
+      expect(purges.map(({ status }) => status)).toEqual([200, 200]);
+      expect(purges.reduce((sum, { json }) => sum + json().purged, 0)).toBe(1_500);
+      expect(await journalCounts(db)).toEqual({ orphans: 0, calls: 4, outcomes: 2 });
+      const lines = (await ask(other, '/executions/export')).text.trim().split('\n');
+      expect(lines.map((line) => JSON.parse(line).executionId)).toEqual(kept);
+      expect((await ask(one, '/executions?before=2999-01-01T00:00:00Z', { method: 'DELETE' })).json()).toEqual({
+        purged: 2,
+        complete: true,
+      });
+    } finally {
+      await db.close();
+    }
+  });
 
   test('answer with the admin key that lay in the file before the first start', async () => {
     for (const gateway of [one, other]) {

@@ -7,8 +7,17 @@ import {
   type FleetExecutions,
   type KeysService,
 } from '@code-executor/executions';
-import { type Closable, closeAll, createServiceSigner, type Logger, messageOf, openDatabase } from '@code-executor/platform';
-import { createRemoteToolAdministration } from '@code-executor/tools';
+import {
+  type Closable,
+  createServiceSigner,
+  type Logger,
+  messageOf,
+  type Open,
+  openDatabase,
+  openParts,
+  startTracing,
+} from '@code-executor/platform';
+import { createCallJournal, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
@@ -18,29 +27,19 @@ import type { GatewayServiceConfig } from './service-config.ts';
  * The gateway as a process of the fleet: rows in PostgreSQL, ids to BullMQ, everything about tools at mcp-proxy. Answers
  * what was opened, in order; the caller closes it. When a part cannot be opened, those before it are closed again.
  */
-export async function startGatewayService(config: GatewayServiceConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
-    opened.push({ name, close: async () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startGatewayService(config: GatewayServiceConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
 
 async function compose(config: GatewayServiceConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
   // A key that is too short is found before anything is opened.
   const authorize = createServiceSigner({ role: 'gateway', name: hostname(), key: config.EXECUTOR_GATEWAY_INTERNAL_KEY });
+  const tracing = await startTracing(config, { service: 'gateway', version: packageJson.version, log, open });
   const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
+  // Executions are purged here, and their tool calls with them.
+  await db.migrate('tools', toolMigrations);
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
@@ -51,7 +50,9 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     queue,
     log,
     queueLimit: config.EXECUTOR_QUEUE_LIMIT,
+    endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
+    journal: createCallJournal(db),
     onKeysChanged: () => {
       keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));
     },
@@ -71,6 +72,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
       maxConnections: config.EXECUTOR_CONNECTIONS,
     },
     log,
+    tracing,
     poolStats: () => poolOf(executions),
     sandboxesElsewhere: true,
     missing: executions.missing,

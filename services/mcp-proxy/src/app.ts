@@ -1,8 +1,8 @@
 import { newId } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
+import { registerClosing } from '@code-executor/platform';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { registerAuthentication } from './plugins/authenticate.ts';
-import { registerClosing } from './plugins/closing.ts';
 import { registerErrors } from './plugins/errors.ts';
 import { registerJsonBody } from './plugins/json-body.ts';
 import { registerRequestMetrics } from './plugins/metrics.ts';
@@ -21,6 +21,8 @@ export interface ProxyAppOptions extends Omit<RouteDeps, 'closing'> {
   readonly shutdownGraceMs: number;
 }
 
+/** After the grace, aborted calls may take so long to be recorded and answered. */
+const LAST_WORDS_MS = 2_000;
 /** Of a body where its route says nothing else. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Services of the fleet send at once; whoever does not is none. */
@@ -47,7 +49,7 @@ export async function buildMcpProxy(options: ProxyAppOptions): Promise<ProxyApp>
   // Hooks run in the order of these lines: nothing is parsed for who is not let in.
   registerErrors(app);
   registerRequestMetrics(app, options.registry, () => options.tools.summary());
-  const closing = registerClosing(app, options.shutdownGraceMs);
+  const closing = registerClosing(app, { graceMs: options.shutdownGraceMs, lastWordsMs: LAST_WORDS_MS });
   registerAuthentication(app, options);
   registerJsonBody(app);
 

@@ -41,14 +41,12 @@ export function followCatalog(options: {
   });
   subscriber.on('ready', () => {
     // What was said while nobody listened is in the rows.
-    subscriber
-      .subscribe(CHANNEL)
-      .then(look, (error: unknown) =>
-        log.error(
-          { reason: messageOf(error), everyMs: LOOK_EVERY_MS },
-          'Redis refuses the channel of catalog changes: they are looked for instead',
-        ),
-      );
+    subscriber.subscribe(CHANNEL).then(look, (error: unknown) => {
+      // A connection that broke in between is reported where it is kept, and subscribes again.
+      if (subscriber.status !== 'ready') return;
+      const reason = messageOf(error);
+      log.error({ reason, everyMs: LOOK_EVERY_MS }, 'Redis refuses the channel of catalog changes: they are looked for instead');
+    });
   });
   const timers = [
     setInterval(look, LOOK_EVERY_MS),

@@ -10,13 +10,15 @@ import {
 } from '@code-executor/executions';
 import {
   type Closable,
-  closeAll,
   closeRedis,
   createGrants,
   createServiceVerifier,
   type Logger,
+  type Open,
   openDatabase,
+  openParts,
   openRedis,
+  startTracing,
 } from '@code-executor/platform';
 import { createToolDomain, type ToolCallEvent } from '@code-executor/tools';
 import { Registry } from 'prom-client';
@@ -35,22 +37,9 @@ const DATABASE_CONNECTIONS = 16;
  * The only place with upstream credentials, and the workers' way to the rows. Answers what was opened, in order; the caller
  * closes it. When a part cannot be opened, those opened before are closed and the error is thrown.
  */
-export async function startMcpProxy(config: ProxyConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => unknown): Part => {
-    opened.push({ name, close: async () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startMcpProxy(config: ProxyConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => unknown) => Part;
 
 async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
@@ -62,6 +51,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     gateway: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     worker: config.EXECUTOR_WORKER_INTERNAL_KEY,
   });
+  const tracing = await startTracing(config, { service: 'mcp-proxy', version: packageJson.version, log, open });
   const registry = new Registry();
   const metrics = createProxyMetrics(registry);
 
@@ -82,6 +72,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     wrapperStore: catalog.store,
     fence: heldExecutions,
     onCommitted: sync.tell,
+    tracing,
     onCall(event) {
       metrics.toolCall(event);
       logCall(event, log);
@@ -98,6 +89,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     ...shared,
     grants,
     catalogVersion: () => catalog.version(),
+    endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     onEnded: (event) => log.info(event, 'Execution ended'),
   });
   open('ledger', ledger, (part) => part.close());

@@ -1,11 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ErrorCode } from '@code-executor/contracts';
 import type { ExecutionLedger } from '@code-executor/executions';
-import type { ClaimGrant, Grants, ServiceIdentity, ServiceRole } from '@code-executor/platform';
+import type { ClaimGrant, Closing, Grants, ServiceIdentity, ServiceRole } from '@code-executor/platform';
 import type { LocalToolAdministration, ToolDomain } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { Closing } from './plugins/closing.ts';
 import type { ProxyMetrics } from './plugins/metrics.ts';
 import type { PublishedCatalog } from './published-catalog.ts';
 

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
@@ -12,10 +11,11 @@ import {
   sandboxLimitsOf,
 } from '@code-executor/executions';
 import { buildGateway } from '@code-executor/gateway';
-import { type Closable, closeAll, type Logger, openDatabase } from '@code-executor/platform';
-import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram } from '@code-executor/sandbox';
-import { createToolDomain } from '@code-executor/tools';
+import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
+import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
+import { createCallJournal, createToolDomain, registerCallMetrics } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
+import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { StandaloneConfig } from './config.ts';
 
@@ -29,48 +29,49 @@ const PROGRAMS_GRACE_MS = 3_000;
  * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
  * part cannot be opened, those opened before are closed and the error is thrown.
  */
-export async function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>): Part => {
-    opened.push({ name, close: () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>) => Part;
 
 async function compose(config: StandaloneConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
   const dataDir = config.EXECUTOR_DATA_DIR;
-  const snapshotsDir = join(dataDir, 'snapshots');
-  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
+  const tracing = await startTracing(config, { service: 'standalone', version: packageJson.version, log, open });
+  const registry = new Registry();
 
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
-  const tools = await createToolDomain({ db, log, dataDir, serversFile: config.serversFile, wrapperStore });
+  const countCall = registerCallMetrics([registry]);
+  const tools = await createToolDomain({
+    db,
+    log,
+    dataDir,
+    serversFile: config.serversFile,
+    wrapperStore,
+    tracing,
+    onCall(event) {
+      countCall(event);
+      log.info(event, 'Tool call');
+    },
+  });
   open('tools', tools, (part) => part.close());
   tools.start();
 
-  const adapter = await openSandboxAdapter({
-    adapter: config.EXECUTOR_SANDBOX,
-    dataDir,
-    snapshotsDir,
-    pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
-    log,
-  });
-  open('sandboxes', adapter, (part) => part.close());
-  const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
-  const snapshotDir = await tools.snapshotDir(DEFAULT_WORKSPACE_ID);
-  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir, log }), (part) => part.close());
+  const { adapter, pool, run } = await openSandboxes(
+    {
+      adapter: config.EXECUTOR_SANDBOX,
+      dataDir,
+      pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+      targets: { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON },
+      limits,
+      snapshotDir: await tools.snapshotDir(DEFAULT_WORKSPACE_ID),
+      log,
+    },
+    open,
+  );
   tools.onCatalogChange(() => {
     tools.snapshotDir(DEFAULT_WORKSPACE_ID).then(
       (dir) => pool.retarget(dir),
@@ -78,7 +79,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     );
   });
 
-  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
   const preparer = open('preparer', createPreparer({}), (part) => part.close());
   const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
   const executions = createExecutions({
@@ -91,7 +91,8 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     preparer,
     typechecker,
     pool,
-    runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    runProgram: run,
+    tracing,
     artifacts: createArtifactStore({ dir: join(dataDir, 'artifacts'), totalMb: config.EXECUTOR_ARTIFACTS_MB }),
     sessions: {
       idleSeconds: config.EXECUTOR_SESSION_IDLE_SECONDS,
@@ -100,6 +101,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     },
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
+    journal: createCallJournal(db),
   });
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   const keys = await createKeys({ db, log });
@@ -116,6 +118,8 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
     },
     log,
+    tracing,
+    metrics: registry,
     poolStats: () => pool.stats(),
     version: packageJson.version,
     startedAt,

@@ -1,12 +1,13 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { executorSettings } from '@code-executor/executions';
-import { LOG_LEVELS, readConfig, wholeNumber } from '@code-executor/platform';
+import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { z } from 'zod';
 
 /** Every variable of the worker; docs/configuration.md explains them to operators. */
 const schema = z.object({
   ...executorSettings,
+  ...tracingSettings,
   /** Of health and metrics alone: nothing of an execution passes there. */
   EXECUTOR_HOST: z.string().default('127.0.0.1'),
   EXECUTOR_PORT: wholeNumber({ min: 0, max: 65_535, unit: 'port' }).default(9093),

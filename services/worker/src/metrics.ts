@@ -1,9 +1,7 @@
-import type { WorkerExecutions } from '@code-executor/executions';
+import { registerRunMetrics, type WorkerExecutions } from '@code-executor/executions';
 import type { SandboxPool } from '@code-executor/sandbox';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-
-/** From a warm answer (2 ms) to the longest execution (300 s). */
-const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+import { registerPoolMetrics } from '@code-executor/sandbox';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
 interface MetricSources {
   readonly executions: Pick<WorkerExecutions, 'onExecutionEnded' | 'stats'>;
@@ -16,7 +14,7 @@ export function collectMetrics(sources: MetricSources): Registry {
   collectDefaultMetrics({ register: registry });
   countEnds([registry], sources);
   readExecutions([registry], sources);
-  readPool([registry], sources);
+  registerPoolMetrics([registry], () => sources.pool.stats());
   return registry;
 }
 
@@ -27,23 +25,10 @@ function countEnds(registers: Registry[], { executions }: MetricSources): void {
     labelNames: ['language', 'status', 'code'] as const,
     registers,
   });
-  const executionTime = new Histogram({
-    name: 'code_executor_execution_duration_seconds',
-    help: 'Time inside the sandbox',
-    labelNames: ['language', 'status'] as const,
-    buckets: DURATION_BUCKETS_SECONDS,
-    registers,
-  });
-  const queueWait = new Histogram({
-    name: 'code_executor_queue_wait_seconds',
-    help: 'From accepted to claimed',
-    buckets: DURATION_BUCKETS_SECONDS,
-    registers,
-  });
-  executions.onExecutionEnded(({ language, status, errorCode, executionMs, queueMs }) => {
-    outcomes.inc({ language, status, code: errorCode ?? '' });
-    executionTime.observe({ language, status }, executionMs / 1000);
-    queueWait.observe(queueMs / 1000);
+  const countRun = registerRunMetrics(registers);
+  executions.onExecutionEnded((event) => {
+    outcomes.inc({ language: event.language, status: event.status, code: event.errorCode ?? '' });
+    countRun(event);
   });
 }
 
@@ -77,30 +62,6 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
     registers,
     collect() {
       this.set((executions.stats().renewedMsAgo ?? Number.POSITIVE_INFINITY) / 1000);
-    },
-  });
-}
-
-function readPool(registers: Registry[], { pool }: MetricSources): void {
-  new Counter({
-    name: 'code_executor_pool_claims_total',
-    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
-    labelNames: ['outcome'] as const,
-    registers,
-    collect() {
-      const { hits, misses } = pool.stats();
-      this.reset();
-      this.inc({ outcome: 'hit' }, hits);
-      this.inc({ outcome: 'miss' }, misses);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_pool_warm',
-    help: 'Sandboxes that are booted and wait',
-    labelNames: ['runtime'] as const,
-    registers,
-    collect() {
-      for (const [runtime, count] of Object.entries(pool.stats().warm)) this.set({ runtime }, count);
     },
   });
 }

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import {
   createCatalogSnapshots,
   createPreparer,
@@ -12,8 +10,8 @@ import {
   followCancellations,
   sandboxLimitsOf,
 } from '@code-executor/executions';
-import { type Closable, closeAll, createServiceSigner, type Logger } from '@code-executor/platform';
-import { createMemoryWatch, createSandboxPool, openSandboxAdapter, runProgram } from '@code-executor/sandbox';
+import { type Closable, createServiceSigner, type Logger, type Open, openParts, startTracing } from '@code-executor/platform';
+import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import { createRemoteTools } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -28,29 +26,16 @@ const PROXY_PATIENCE_MS = 20_000;
  * Runs the fleet's programs. Answers what was opened, in order; the caller closes it. When a part cannot be opened, those
  * opened before are closed and the error is thrown. A Redis or a proxy that is away is no reason: it is waited for.
  */
-export async function startWorker(config: WorkerConfig, log: Logger): Promise<readonly Closable[]> {
-  const opened: Closable[] = [];
-  const open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>): Part => {
-    opened.push({ name, close: () => close(part) });
-    return part;
-  };
-  try {
-    await compose(config, log, open);
-    return opened;
-  } catch (error) {
-    await closeAll(opened, log);
-    throw error;
-  }
+export function startWorker(config: WorkerConfig, log: Logger): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open));
 }
-
-type Open = <Part>(name: string, part: Part, close: (part: Part) => Promise<unknown>) => Part;
 
 async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
   const dataDir = config.EXECUTOR_DATA_DIR;
-  const snapshotsDir = join(dataDir, 'snapshots');
-  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
+  const tracing = await startTracing(config, { service: 'worker', version: packageJson.version, log, open });
   // Another one with each start: what an earlier process had claimed is not this one's.
   const workerId = `${hostname()
     .replaceAll(/[^\w.-]/g, '-')
@@ -58,16 +43,17 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
   const authorize = createServiceSigner({ role: 'worker', name: workerId, key: config.EXECUTOR_WORKER_INTERNAL_KEY });
   const proxy = { url: config.EXECUTOR_PROXY_URL, authorize };
 
-  const adapter = await openSandboxAdapter({
-    adapter: config.EXECUTOR_SANDBOX,
-    dataDir,
-    snapshotsDir,
-    pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
-    log,
-  });
-  open('sandboxes', adapter, (part) => part.close());
-  const targets = { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON };
-  const pool = open('pool', createSandboxPool({ adapter, targets, limits, log }), (part) => part.close());
+  const { adapter, pool, run } = await openSandboxes(
+    {
+      adapter: config.EXECUTOR_SANDBOX,
+      dataDir,
+      pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+      targets: { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON },
+      limits,
+      log,
+    },
+    open,
+  );
 
   const tools = open('tools', createRemoteTools({ ...proxy, log, patienceMs: PROXY_PATIENCE_MS }), (part) => part.close());
   const inUse = (): Iterable<string> => snapshots.dirs();
@@ -80,7 +66,6 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
   });
   open('snapshots', snapshots, (part) => part.close());
 
-  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
   const preparer = open('preparer', createPreparer({}), (part) => part.close());
   const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
   const ledger = open('ledger', createRemoteLedger(proxy), (part) => part.close());
@@ -94,10 +79,11 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     preparer,
     typechecker,
     pool,
-    runProgram: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }),
+    runProgram: run,
     sandboxLimits: limits,
     slots,
     log,
+    tracing,
   });
   const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel });
   open('cancellations', cancellations, async (part) => part.close());

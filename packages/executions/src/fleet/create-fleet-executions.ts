@@ -1,16 +1,19 @@
-import { idPattern, RUNTIMES } from '@code-executor/contracts';
-import { AppError, closeRedis, type Database, type Logger, messageOf, openRedis } from '@code-executor/platform';
-import { z } from 'zod';
+import { RUNTIMES } from '@code-executor/contracts';
+import { AppError, closeRedis, type Database, type Logger, openRedis } from '@code-executor/platform';
 import type { RequestLimits } from '../check-request.ts';
 import type { ExecutionEnded } from '../end-execution.ts';
+import { createEndedListeners } from '../ended-listeners.ts';
+import { exportExecutions } from '../export-executions.ts';
 import type { WorkerReport } from '../ledger/port.ts';
+import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveReader } from '../live-stream/live-reader.ts';
 import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
 import type { Executions } from '../port.ts';
-import { startPurging } from '../purge-executions.ts';
+import { purgeOnDemand, startPurging } from '../purge-executions.ts';
 import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import { listExecutions } from '../read-executions.ts';
+import type { CallJournal } from '../store/call-journal.ts';
 import { createExecutionStore } from '../store/execution-store.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import { cancelInFleet } from './cancel-in-fleet.ts';
@@ -36,6 +39,10 @@ export interface FleetExecutionsOptions {
   readonly queueLimit: number;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
+  /** Of tool calls: kept as long as the executions. */
+  readonly journal?: CallJournal | undefined;
+  /** Ends are told with what was written where the MCP proxy has the same (`createEndedMessages`); absent: by their ids. */
+  readonly endsKey?: string | undefined;
   /** Another gateway made or revoked an API key. */
   readonly onKeysChanged?: (() => void) | undefined;
   /** Milliseconds since the epoch. */
@@ -58,8 +65,6 @@ export interface FleetExecutions extends Executions {
 /** Longer than this and a database is as good as away. */
 const ANSWER_MS = 1_000;
 
-const endedMessage = z.object({ executionId: z.string().regex(idPattern('exe')) });
-
 /** Executions as a gateway of the fleet offers them: rows in PostgreSQL, ids in BullMQ, workers elsewhere. */
 export function createFleetExecutions(options: FleetExecutionsOptions): FleetExecutions {
   const { db, queue, log, now = Date.now } = options;
@@ -68,7 +73,8 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   const rows = createFleetRows(db);
   const redis = openRedis({ url: options.redis, name: 'gateway', log });
   const wakes = createWakes();
-  const endedListeners = new Set<(event: ExecutionEnded) => void>();
+  const endedMessages = createEndedMessages(options.endsKey);
+  const endedListeners = createEndedListeners(log);
   const endings = createEndings({ endedAmong: rows.endedAmong, connected: () => subscription.connected(), log });
   const subscription = subscribeChannels({
     redis: options.redis,
@@ -87,7 +93,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   });
   const workers = watchWorkers(redis, log);
   const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
-  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, log, now });
+  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, journal: options.journal, log, now });
   const limits = { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs };
   const shared = {
     store,
@@ -103,7 +109,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     now,
     reader: createLiveReader(redis),
     publish: async (channel: keyof typeof CHANNELS, message: string) => void (await redis.publish(CHANNELS[channel], message)),
-    onEnded: (event: ExecutionEnded) => announce(event),
+    onEnded: endedListeners.tell,
   };
   let closing = false;
 
@@ -121,6 +127,8 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     list: (principal, page) => listExecutions(principal, page, shared),
     cancel: (principal, executionId) => cancelInFleet(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followInFleet(principal, executionId, afterId, signal, shared),
+    export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
+    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, { store, journal: options.journal, log, now }),
     depth: bound.depth,
     workers: workers.reports,
     announceKeys: () => shared.publish('keys', ''),
@@ -128,10 +136,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
       const answers = await rows.answers(ANSWER_MS);
       return [...(answers ? [] : ['postgres']), ...(queue.healthy() ? [] : ['redis'])];
     },
-    onExecutionEnded(listener) {
-      endedListeners.add(listener);
-      return () => endedListeners.delete(listener);
-    },
+    onExecutionEnded: endedListeners.add,
     async close() {
       closing = true;
       endings.close();
@@ -144,29 +149,12 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   };
 
   function onEndedMessage(message: string): void {
-    const executionId = parseEnded(message);
-    if (executionId === null) return;
-    endings.ended(executionId);
-    wakes.wake(executionId);
-  }
-
-  function announce(event: ExecutionEnded): void {
-    log.info(event, 'Execution ended');
-    for (const listener of endedListeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-      }
+    const told = endedMessages.read(message);
+    if (told === null) {
+      log.debug('A message of no use on the channel of ends');
+      return;
     }
-  }
-
-  function parseEnded(message: string): string | null {
-    try {
-      return endedMessage.parse(JSON.parse(message)).executionId;
-    } catch (error) {
-      log.debug({ reason: messageOf(error) }, 'A message of no use on the channel of ends');
-      return null;
-    }
+    endings.ended(told.executionId, told.stored);
+    wakes.wake(told.executionId);
   }
 }

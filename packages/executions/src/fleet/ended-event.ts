@@ -1,14 +1,14 @@
+import { traceIdOf } from '@code-executor/platform';
 import type { ExecutionEnded } from '../end-execution.ts';
 import type { ExecutionRecord } from '../port.ts';
+import type { Origin } from './fleet-rows.ts';
 
 /** What log and metrics say of an end that was written by nobody who ran it. */
-export function endedEvent(
-  record: ExecutionRecord,
-  origin: { readonly requestId: string; readonly workspaceId: string; readonly principalId: string },
-): ExecutionEnded {
+export function endedEvent(record: ExecutionRecord, { traceparent, ...origin }: Origin): ExecutionEnded {
   return {
     executionId: record.executionId,
     ...origin,
+    traceId: traceIdOf(traceparent),
     language: record.language,
     status: record.status,
     errorCode: record.error?.code ?? null,

@@ -1,4 +1,5 @@
 import { type Logger, messageOf } from '@code-executor/platform';
+import type { StoredExecution } from '../read-executions.ts';
 import type { Visibility } from '../store/execution-store.ts';
 import { isVisible } from '../visibility.ts';
 
@@ -15,10 +16,10 @@ export interface Endings {
   forget(executionId: string): void;
   /** true: it was expected here and may be seen, so that its end cannot have been missed; false: look at the row first. */
   watches(executionId: string, visible: Visibility): boolean;
-  /** Resolves when its row shows its end. Rejects with the signal's reason. */
-  wait(executionId: string, signal: AbortSignal): Promise<void>;
-  /** Somebody says that it has ended. */
-  ended(executionId: string): void;
+  /** Resolves when its row shows its end: with what was written, where that was told, or else with null. Rejects with the signal's reason. */
+  wait(executionId: string, signal: AbortSignal): Promise<StoredExecution | null>;
+  /** Somebody says that it has ended, and perhaps how. */
+  ended(executionId: string, stored?: StoredExecution | null): void;
   /** Messages may have been missed. */
   lookAtAll(): void;
   close(): void;
@@ -34,6 +35,7 @@ interface Awaited {
   /** null: somebody waits for it who found it elsewhere. */
   readonly expected: Expected | null;
   ended: boolean;
+  stored: StoredExecution | null;
   readonly wakers: Set<() => void>;
 }
 
@@ -57,7 +59,7 @@ export function createEndings(options: {
   }, LOOK_ALONE_MS);
 
   return {
-    expect: (execution) => void awaited.set(execution.id, { expected: execution, ended: false, wakers: new Set() }),
+    expect: (execution) => void awaited.set(execution.id, { expected: execution, ended: false, stored: null, wakers: new Set() }),
     forget: (executionId) => void awaited.delete(executionId),
     watches(executionId, visible) {
       const expected = awaited.get(executionId)?.expected;
@@ -72,6 +74,7 @@ export function createEndings(options: {
       entry.wakers.add(resolve);
       try {
         if (!entry.ended) await promise;
+        return entry.stored;
       } finally {
         signal.removeEventListener('abort', onAbort);
         entry.wakers.delete(resolve);
@@ -90,15 +93,16 @@ export function createEndings(options: {
   function entryOf(executionId: string): Awaited {
     const known = awaited.get(executionId);
     if (known !== undefined) return known;
-    const entry: Awaited = { expected: null, ended: false, wakers: new Set() };
+    const entry: Awaited = { expected: null, ended: false, stored: null, wakers: new Set() };
     awaited.set(executionId, entry);
     return entry;
   }
 
-  function ended(executionId: string): void {
+  function ended(executionId: string, stored: StoredExecution | null = null): void {
     const entry = awaited.get(executionId);
     if (entry === undefined) return;
     entry.ended = true;
+    entry.stored = stored;
     // Whoever comes later looks at the row.
     awaited.delete(executionId);
     for (const wake of entry.wakers) wake();

@@ -2,13 +2,21 @@ import type { Database } from '@code-executor/platform';
 import { sql } from 'kysely';
 import type { ExecutionTables } from '../store/tables.ts';
 
+/** On whose behalf an execution runs, and in which trace. */
+export interface Origin {
+  readonly requestId: string;
+  readonly workspaceId: string;
+  readonly principalId: string;
+  readonly traceparent: string | null;
+}
+
 export interface FleetRows {
   /** Which of them have ended. */
   endedAmong(ids: readonly string[]): Promise<string[]>;
   /** Whether the database answers within so long. Never rejects. */
   answers(withinMs: number): Promise<boolean>;
-  /** On whose behalf it runs; null: there is none. */
-  origin(id: string): Promise<{ readonly requestId: string; readonly workspaceId: string; readonly principalId: string } | null>;
+  /** null: there is no such execution. */
+  origin(id: string): Promise<Origin | null>;
 }
 
 /** What only a gateway asks of the rows. */
@@ -34,10 +42,12 @@ export function createFleetRows(db: Pick<Database, 'query'>): FleetRows {
     async origin(id) {
       const row = await query
         .selectFrom('executions')
-        .select(['request_id', 'workspace_id', 'principal_id'])
+        .select(['request_id', 'workspace_id', 'principal_id', 'traceparent'])
         .where('id', '=', id)
         .executeTakeFirst();
-      return row === undefined ? null : { requestId: row.request_id, workspaceId: row.workspace_id, principalId: row.principal_id };
+      if (row === undefined) return null;
+      const { request_id: requestId, workspace_id: workspaceId, principal_id: principalId, traceparent } = row;
+      return { requestId, workspaceId, principalId, traceparent };
     },
   };
 }

@@ -17,7 +17,7 @@ const DATABASE_AWAY_MS = 30_000;
 const DATABASE_RETRY_MS = 200;
 
 /**
- * Resolves with the end, and one read of the row: an end that comes after `expect` wakes this, and the row shows it by then.
+ * Resolves with the end as its message brings it, or with one read of the row: the row shows an end before anybody is told.
  * For an execution that was not expected here the row is read first, once somebody listens.
  */
 export async function waitInFleet(
@@ -37,8 +37,7 @@ export async function waitInFleet(
 }
 
 async function afterEnd(principal: Principal, executionId: string, signal: AbortSignal, deps: WaitInFleetDependencies) {
-  await deps.endings.wait(executionId, signal);
-  return await read(principal, executionId, signal, deps);
+  return (await deps.endings.wait(executionId, signal)) ?? (await read(principal, executionId, signal, deps));
 }
 
 /** Listens before it reads, so that no end falls between the two. */
@@ -55,8 +54,7 @@ async function asItIs(
   try {
     const found = await read(principal, executionId, signal, deps);
     if (isOver(found.record)) return found;
-    await end;
-    return await read(principal, executionId, signal, deps);
+    return (await end) ?? (await read(principal, executionId, signal, deps));
   } finally {
     enough.abort();
   }

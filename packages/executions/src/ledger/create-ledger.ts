@@ -3,9 +3,11 @@ import { AppError, type Database, type Grants, type Logger, messageOf } from '@c
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent, endedRecord } from '../ended-record.ts';
+import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveWriter } from '../live-stream/live-writer.ts';
 import type { ExecutionRecord } from '../port.ts';
+import type { StoredExecution } from '../read-executions.ts';
 import { createExecutionStore } from '../store/execution-store.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
@@ -24,6 +26,8 @@ export interface LedgerOptions {
   /** How many executions of one workspace may be in flight now. */
   readonly share: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
+  /** Ends are told with what was written to gateways that have the same (`createEndedMessages`); absent: by their ids. */
+  readonly endsKey?: string | undefined;
   readonly now?: (() => number) | undefined;
 }
 
@@ -43,6 +47,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
   const store = createExecutionStore(db);
   const fleet = createFleetStore(db);
   const live = createLiveWriter(redis);
+  const endedMessages = createEndedMessages(options.endsKey);
   const dispatcher = createDispatcher({ ...options, fleet });
 
   return {
@@ -50,9 +55,12 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       assertWorkerId(workerId);
       const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
       if (execution === null) return null;
-      const { workspaceId, principalId, token, timeoutMs } = execution;
+      const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
       const [grant, catalogVersion] = await Promise.all([
-        grants.issue({ executionId, workspaceId, principalId, token }, new Date(now() + timeoutMs + GRANT_MARGIN_MS)),
+        grants.issue(
+          { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined },
+          new Date(now() + timeoutMs + GRANT_MARGIN_MS),
+        ),
         options.catalogVersion(workspaceId),
       ]);
       return { execution, grant, catalogVersion };
@@ -75,10 +83,11 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       const { workspaceId } = await assertGranted({ executionId: ended.id, token: ended.token }, grant);
       const row = await withDatabase(() => fleet.finish(ended));
       if (row === null) return await adoptEnd(ended, workspaceId);
-      announce(ended.id);
+      const record = endedRecord(ended, row);
+      announce(ended.id, { record, eventsJson: ended.eventsJson });
       dispatcher.ended(row.workspaceId);
       onEnded(endedEvent(ended, row));
-      return { written: true, record: endedRecord(ended, row) };
+      return { written: true, record };
     },
 
     close: () => dispatcher.close(),
@@ -95,15 +104,15 @@ export function createLedger(options: LedgerOptions): LocalLedger {
     const found = await withDatabase(() => store.find(ended.id, { workspaceId }));
     if (found === null || found.record.endedAt === null)
       throw new AppError('STALE_CLAIM', `The claim on ${ended.id} is held by somebody else.`);
-    announce(ended.id);
+    announce(ended.id, found);
     dispatcher.ended(workspaceId);
     const isOurs = found.record.endedAt === ended.endedAt.toISOString() && found.record.status === ended.outcome.status;
     return { written: isOurs, record: found.record };
   }
 
-  function announce(executionId: string): void {
+  function announce(executionId: string, stored: StoredExecution): void {
     redis
-      .publish(CHANNELS.ended, JSON.stringify({ executionId }))
+      .publish(CHANNELS.ended, endedMessages.write(executionId, stored))
       .catch((error: unknown) =>
         log.debug({ executionId, reason: messageOf(error) }, 'An end could not be announced; whoever waits looks for it'),
       );

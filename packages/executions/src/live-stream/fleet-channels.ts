@@ -1,6 +1,6 @@
 /** Redis pub/sub of the fleet. A message only says that a look is worth while: rows and streams are the truth. */
 export const CHANNELS = {
-  /** JSON `{executionId}`, after the end has committed. */
+  /** `createEndedMessages`, after the end has committed. */
   ended: 'executor:ended',
   /** The id of an execution whose live stream has grown. */
   live: 'executor:live',

@@ -21,6 +21,16 @@ test('mistakes are reported at the user’s own position', async () => {
   expect(await prepare('Here:\n\n```ts\nconst b = ;\n```\n')).toMatchObject({ ok: false, error: { line: 4, column: 11 } });
 });
 
+test('a machine that stands still for a while is no fault of the program', async () => {
+  expect(await prepare('1')).toMatchObject({ ok: true });
+  // Next come the timers, and only then what threads have sent.
+  await new Promise((resolve) => setImmediate(resolve));
+  const prepared = prepare('const a = [1, 2, 3].map((n) => n * 2);\n'.repeat(500).replaceAll('const', 'var'));
+  for (let turn = 0; turn < 20; turn += 1) await null;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+  expect(await prepared).toMatchObject({ ok: true });
+});
+
 test('a preparer that was closed takes nothing', async () => {
   const other = createPreparer({ threads: 1 });
   await other.close();

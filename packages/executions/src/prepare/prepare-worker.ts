@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { PreparedProgram } from './prepare-program.ts';
@@ -11,6 +12,11 @@ export interface PrepareWorker {
   usable(): boolean;
   stop(): Promise<unknown>;
 }
+
+/** How often a thread that takes long is asked what it has used. */
+const LOOK_MS = 100;
+/** By the clock, whatever the machine does meanwhile. */
+const CLOCK_MAXIMUM_MS = 30_000;
 
 const READY: typeof ReadyMessage = 'ready';
 
@@ -39,27 +45,49 @@ export function startPrepareWorker(): PrepareWorker {
   });
   return {
     async prepare(request, deadlineMs) {
-      let timer: NodeJS.Timeout | undefined;
+      const over = new AbortController();
       try {
         return await new Promise<PreparedProgram>((resolve, reject) => {
           current = { resolve, reject };
           thread.postMessage(request);
           // A thread that is still starting is slow through no fault of the program.
-          void ready.promise.then(() => {
-            timer = setTimeout(() => {
+          ready.promise
+            .then(() => untilUsedUp(thread, deadlineMs, over.signal))
+            .then(() => {
+              if (over.signal.aborted) return;
               usable = false;
               resolve(unparsable(`took longer than ${deadlineMs} ms`));
-            }, deadlineMs);
-          });
+            })
+            .catch(reject);
         });
       } finally {
         current = null;
-        clearTimeout(timer);
+        over.abort();
       }
     },
     usable: () => usable,
     stop: () => thread.terminate(),
   };
+}
+
+/**
+ * Resolves when the thread has worked for so long. Half of it is counted by the clock, which costs nothing; the rest by the
+ * thread's own processor time, for on a machine that is busy or has stood still the clock runs on without it.
+ */
+async function untilUsedUp(thread: Worker, deadlineMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(deadlineMs / 2, undefined, { signal });
+    const before = await thread.cpuUsage();
+    const latestMs = performance.now() + CLOCK_MAXIMUM_MS;
+    for (let usedMs = 0; usedMs < deadlineMs / 2 && performance.now() < latestMs; ) {
+      await sleep(LOOK_MS, undefined, { signal });
+      const { user, system } = await thread.cpuUsage(before);
+      usedMs = (user + system) / 1_000;
+    }
+  } catch (error) {
+    // It has answered; or it has died, of which its own events tell.
+    if (!signal.aborted && thread.threadId !== -1) throw error;
+  }
 }
 
 const unparsable = (why: string): PreparedProgram => ({

@@ -1,5 +1,5 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
-import type { Logger } from '@code-executor/platform';
+import type { Logger, Tracing } from '@code-executor/platform';
 import type { LeftBehind, Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
 import type { SessionsService } from '../sessions/create-sessions.ts';
@@ -19,6 +19,8 @@ export interface RunDependencies<Positions = unknown> {
   readonly artifacts?: { keep(executionId: string, left: LeftBehind): Promise<void> } | undefined;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
+  /** null or absent: nothing is traced. */
+  readonly tracing?: Tracing | null | undefined;
 }
 
 /** The tool port; a worker of the fleet also fetches the wrappers of the version that a claim names. */

@@ -6,6 +6,7 @@ import type { ExecutionGrant } from '../port.ts';
 import type { ProgramHooks, RunDependencies } from './dependencies.ts';
 import type { StopReason } from './stop-reason.ts';
 import { trackToolCalls } from './tool-calls.ts';
+import { traced } from './trace-execution.ts';
 import { within } from './within.ts';
 
 const TYPECHECK_MS = 30_000;
@@ -26,36 +27,33 @@ export async function runExecution<Positions>(
   live: Pick<LiveExecution, 'log' | 'stop'>,
   deps: RunDependencies<Positions>,
 ): Promise<ExecutionOutcome> {
-  const grant = { executionId: claimed.id, workspaceId: claimed.workspaceId, principalId: claimed.principalId, bearer: claimed.bearer };
+  const { id: executionId, workspaceId, principalId, bearer, traceparent } = claimed;
+  const grant = { executionId, workspaceId, principalId, bearer, traceparent: traceparent ?? undefined };
   const calls = trackToolCalls(deps.tools, grant, (summary) => live.log.toolCall(summary));
   const stop = live.stop.signal;
   let started = false;
   try {
     stop.throwIfAborted();
-    const prepared = await deps.preparation.take(claimed, stop);
+    const prepared = await traced(deps.tracing, 'prepare', traceparent, () => prepare(claimed, stop, deps));
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
-    const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId, claimed.catalogVersion, stop);
-    const typeError = claimed.typecheck ? await typecheck(claimed, snapshotDir, stop, deps) : null;
-    if (typeError !== null) return endWithoutProgram('failed', typeError, 'not_started');
-
-    const spec = { runtime: claimed.language as Runtime, snapshotDir, limits: deps.sandboxLimits };
-    const claim = () => within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal));
+    const spec = { runtime: claimed.language as Runtime, snapshotDir: prepared.snapshotDir, limits: deps.sandboxLimits };
+    const claim = () =>
+      traced(deps.tracing, 'claim sandbox', traceparent, () => within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal)));
     return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm) => {
       stop.throwIfAborted();
       started = true;
       const program = { ...prepared, args: claimed.args, files: claimed.files, timeoutMs: claimed.timeoutMs, nextChannel };
-      const outcome = await deps.runProgram(
-        sandbox,
-        program,
-        {
-          onOutput: (text) => live.log.output(text),
-          onCall: (call) => calls.call(call),
-          onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
-          ...keepLeftBehind(claimed.id, deps),
-        },
-        stop,
-      );
+      const hooks: ProgramHooks = {
+        onOutput: (text) => live.log.output(text),
+        onCall: (call) => calls.call(call),
+        onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
+        ...keepLeftBehind(claimed.id, deps),
+      };
+      const outcome = await traced(deps.tracing, 'run program', traceparent, (span) => {
+        if (span !== null) grant.traceparent = span.traceparent;
+        return deps.runProgram(sandbox, program, hooks, stop);
+      });
       await calls.settle();
       return { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
     });
@@ -103,6 +101,15 @@ function keepLeftBehind(
         log.error({ err: error, executionId }, 'What an execution left behind could not be kept');
       }),
   };
+}
+
+/** Everything that needs no sandbox: the program parsed, its wrappers at hand, its types checked where it asks for that. */
+async function prepare<Positions>(claimed: RunnableExecution, stop: AbortSignal, deps: RunDependencies<Positions>) {
+  const prepared = await deps.preparation.take(claimed, stop);
+  if (!prepared.ok) return prepared;
+  const snapshotDir = await deps.tools.snapshotDir(claimed.workspaceId, claimed.catalogVersion, stop);
+  const error = claimed.typecheck ? await typecheck(claimed, snapshotDir, stop, deps) : null;
+  return error === null ? { ...prepared, snapshotDir } : { ok: false as const, error };
 }
 
 async function typecheck(

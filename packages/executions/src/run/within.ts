@@ -11,3 +11,15 @@ export async function within<T>(ms: number, parent: AbortSignal, act: (signal: A
     parent.removeEventListener('abort', onParentAbort);
   }
 }
+
+/** Rejects with the signal's reason when that aborts first; what the promise stands for goes on. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -18,6 +18,7 @@ export const CLAIMED_COLUMNS = [
   'created_at',
   'token',
   'session_id',
+  'traceparent',
 ] as const;
 
 export type ClaimedRow = Pick<Selectable<ExecutionsTable>, (typeof CLAIMED_COLUMNS)[number]>;
@@ -37,5 +38,6 @@ export function toClaimedExecution(row: ClaimedRow): ClaimedExecution {
     createdAt: row.created_at,
     token: row.token,
     ...(row.session_id === null ? {} : { sessionId: row.session_id }),
+    traceparent: row.traceparent,
   };
 }

@@ -49,6 +49,7 @@ test('what is claimed is what was accepted, and one of many who claim it gets it
     args: { text: '\u0000\ud800', ['__proto__']: 1 },
     files: { 'lib/a.ts': 'x' },
     typecheck: true,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   });
   await store.insert({ execution, startedBy: null });
   const claims = await Promise.all([1, 2, 3].map((worker) => store.claim(execution.id, `worker_${worker}`, new Date())));

@@ -1,7 +1,8 @@
-import { type ExecutionStatus, newId } from '@code-executor/contracts';
+import type { ExecutionStatus } from '@code-executor/contracts';
 import { AppError, type Database } from '@code-executor/platform';
 import { CompiledQuery, sql } from 'kysely';
 import type { ClaimedExecution } from '../execution.ts';
+import type { HistoryFilter } from '../export-executions.ts';
 import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
 import { CLAIMED_COLUMNS, toClaimedExecution } from './claimed-execution.ts';
 import { RECORD_COLUMNS, SUMMARY_COLUMNS, toExecutionRecord, toExecutionSummary } from './execution-record.ts';
@@ -9,6 +10,7 @@ import type { EndedExecution } from './finish-statement.ts';
 import { createFinishing } from './finishing.ts';
 import { findByKey, type IdempotentRequest, KEY_PARAMETERS, keyParameters, TAKE_KEY } from './idempotency-key.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
+import { firstIdAt, type PurgeScope, purgeEnded } from './purge-ended.ts';
 import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
 import { fromTextColumn } from './text-column.ts';
@@ -36,6 +38,7 @@ export interface UnfinishedExecution {
   readonly status: ExecutionStatus;
   readonly token: number;
   readonly createdAt: Date;
+  readonly traceparent: string | null;
 }
 
 export type { IdempotentRequest } from './idempotency-key.ts';
@@ -44,7 +47,6 @@ export type ExecutionStore = ReturnType<typeof createExecutionStore>;
 
 /** Counting two hundred thousand rows holds the embedded database up for 90 ms. */
 const TOTAL_MAXIMUM = 10_000;
-const ID_TIME_LENGTH = 'exe_'.length + 10;
 
 /** All SQL of executions. The two statements of every request are group-committed and built once per number of rows. */
 export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
@@ -140,7 +142,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
     async unfinished(): Promise<UnfinishedExecution[]> {
       const rows = await query
         .selectFrom('executions')
-        .select(['id', 'workspace_id', 'principal_id', 'request_id', 'language', 'status', 'token', 'created_at'])
+        .select(['id', 'workspace_id', 'principal_id', 'request_id', 'language', 'status', 'token', 'created_at', 'traceparent'])
         .where('ended_at', 'is', null)
         .orderBy('id')
         .execute();
@@ -153,18 +155,23 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         status: row.status as ExecutionStatus,
         token: row.token,
         createdAt: row.created_at,
+        traceparent: row.traceparent,
       }));
     },
 
-    /** Deletes at most `limit` executions that ended before; answers how many it were. */
-    async purgeEnded(before: Date, limit: number): Promise<number> {
-      // Ids sort by time of creation: the bound keeps the scan to the old end of the index.
-      const createdBefore = newId('exe', before.getTime()).slice(0, ID_TIME_LENGTH);
-      const { rows } = await sql`
-        delete from executions where id in (
-          select id from executions where id < ${createdBefore} and ended_at < ${before.toISOString()}::timestamptz order by id limit ${limit}
-        ) returning id`.execute(query);
-      return rows.length;
+    /** Ids of a part of the history, oldest first. */
+    async ids(
+      visible: Visibility,
+      page: HistoryFilter & { readonly after?: string | undefined; readonly limit: number },
+    ): Promise<readonly string[]> {
+      let matching = query.selectFrom('executions').select('id').where('workspace_id', '=', visible.workspaceId);
+      if (visible.principalId !== undefined) matching = matching.where('principal_id', '=', visible.principalId);
+      if (page.status !== undefined) matching = matching.where('status', '=', page.status);
+      if (page.from !== undefined) matching = matching.where('id', '>=', firstIdAt(page.from));
+      if (page.to !== undefined) matching = matching.where('id', '<', firstIdAt(page.to));
+      if (page.after !== undefined) matching = matching.where('id', '>', page.after);
+      const rows = await matching.orderBy('id').limit(page.limit).execute();
+      return rows.map(({ id }) => id);
     },
 
     /** Which of these are there. */
@@ -173,6 +180,9 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
       const rows = await query.selectFrom('executions').select('id').where('id', 'in', ids).execute();
       return new Set(rows.map(({ id }) => id));
     },
+
+    /** Deletes at most `limit` executions that ended before; answers how many it were. */
+    purgeEnded: (before: Date, limit: number, scope?: PurgeScope): Promise<number> => purgeEnded(query, before, limit, scope),
 
     async purgeKeys(before: Date): Promise<void> {
       await query.deleteFrom('idempotency_keys').where('created_at', '<', before).execute();

@@ -74,6 +74,7 @@ export interface FinishedRow {
   readonly requestId: string;
   readonly language: string;
   readonly createdAt: Date;
+  readonly traceparent?: string | null | undefined;
 }
 
 /**
@@ -86,7 +87,7 @@ export function finishStatements(kind: Database['kind']): (rows: number) => stri
     .map(([name]) => `${name} = v.${name}`)
     .join(', ');
   const returning = `returning e.id, e.token, e.workspace_id as "workspaceId", e.principal_id as "principalId", e.request_id as "requestId",
-    e.language, e.created_at as "createdAt"`;
+    e.language, e.created_at as "createdAt", e.traceparent`;
   if (kind === 'pglite') {
     return valuesStatements(
       FINISH_COLUMNS,

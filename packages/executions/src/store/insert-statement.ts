@@ -25,6 +25,7 @@ export const INSERT_COLUMNS: TypedColumns = [
   ['created_at', 'timestamptz'],
   ['started_at', 'timestamptz'],
   ['session_id', 'text'],
+  ['traceparent', 'text'],
 ];
 
 export function insertParameters({ execution, startedBy }: NewExecution): unknown[] {
@@ -46,5 +47,6 @@ export function insertParameters({ execution, startedBy }: NewExecution): unknow
     createdAt,
     startedBy === null ? null : createdAt,
     execution.sessionId ?? null,
+    execution.traceparent ?? null,
   ];
 }

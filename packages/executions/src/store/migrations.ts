@@ -123,7 +123,15 @@ export const executionMigrations: Record<string, Migration> = {
       }
     },
   },
-  '004_sessions': {
+  '004_traces': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`alter table executions add column traceparent text`.execute(db);
+    },
+    async down(db: Kysely<unknown>): Promise<void> {
+      await sql`alter table executions drop column traceparent`.execute(db);
+    },
+  },
+  '005_sessions': {
     async up(db: Kysely<unknown>): Promise<void> {
       await sql`alter table executions add column session_id text`.execute(db);
       await sql`

@@ -46,6 +46,8 @@ export interface ExecutionsTable {
   /** In the fleet: whoever runs it has lost it when this passes without a renewal. By the database's clock. */
   lease_until: OptionalTime;
   cancel_requested_at: OptionalTime;
+  /** W3C Trace Context of the request that asked for it; null where nothing is traced. */
+  traceparent: string | null;
   /** What its client calls the session that it runs in. */
   session_id: string | null;
 }

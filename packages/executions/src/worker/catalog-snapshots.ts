@@ -1,6 +1,6 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import { type Logger, messageOf } from '@code-executor/platform';
-import { within } from '../run/within.ts';
+import { unlessAborted, within } from '../run/within.ts';
 
 export interface Catalog {
   readonly version: string;
@@ -116,16 +116,5 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
       if (known.size <= keep) break;
       known.delete(oldest);
     }
-  }
-}
-
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

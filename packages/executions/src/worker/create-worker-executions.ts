@@ -2,6 +2,7 @@ import { idPattern } from '@code-executor/contracts';
 import { AppError, type Logger, messageOf } from '@code-executor/platform';
 import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-executor/sandbox';
 import type { ExecutionEnded } from '../end-execution.ts';
+import { createEndedListeners } from '../ended-listeners.ts';
 import type { ClaimedExecution } from '../execution.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
@@ -16,9 +17,10 @@ import { takeExecution } from '../take-execution.ts';
 import type { CatalogSnapshots } from './catalog-snapshots.ts';
 import { createEventPusher } from './event-pusher.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
+import { traceCalls } from './trace-calls.ts';
 import { createWorkerRows } from './worker-rows.ts';
 
-export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram'> {
+export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram' | 'tracing'> {
   /** Of this process, and of no other before or after it. */
   readonly workerId: string;
   readonly ledger: ExecutionLedger;
@@ -81,10 +83,11 @@ const EXECUTION_ID = idPattern('exe');
 
 /** What a worker of the fleet does with the ids that its queue hands out. It holds nothing but claims; rows are the ledger's. */
 export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptions<Positions>): WorkerExecutions {
-  const { workerId, ledger, tools, snapshots, pool, slots, leaseMs = LEASE_MS, now = Date.now } = options;
+  const { workerId, ledger, snapshots, pool, slots, tracing, leaseMs = LEASE_MS, now = Date.now } = options;
+  const tools = tracing ? traceCalls(options.tools, tracing) : options.tools;
   const log = options.log.child({ workerId });
   const live = createLiveExecutions();
-  const listeners = new Set<(event: ExecutionEnded) => void>();
+  const listeners = createEndedListeners(log);
   const underWay = new Map<string, Promise<void>>();
   const draining = new AbortController();
   let taking = false;
@@ -120,11 +123,12 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     now,
     workerId,
     handover: new Map<string, ClaimedExecution>(),
-    onEnded: announce,
+    onEnded: listeners.tell,
     writeRetryDelaysMs: END_RETRY_DELAYS_MS,
     run: {
       pool,
       log,
+      tracing,
       typechecker: options.typechecker,
       runProgram: options.runProgram,
       preparation: createPreparation(options.preparer),
@@ -149,10 +153,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       });
     },
     cancel,
-    onExecutionEnded(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onExecutionEnded: listeners.add,
     stats() {
       const { batches, events: sent, failures } = events.stats();
       const renewedAtMs = leases.renewedAtMs();
@@ -244,17 +245,6 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     } catch (error) {
       stop.throwIfAborted();
       throw new AppError('TOOLS_UNAVAILABLE', `The wrappers of the tools could not be fetched: ${messageOf(error)}`, { cause: error });
-    }
-  }
-
-  function announce(event: ExecutionEnded): void {
-    log.info(event, 'Execution ended');
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-      }
     }
   }
 }

@@ -83,6 +83,7 @@ const claimSchema = z
       typecheck: z.boolean(),
       createdAt: z.coerce.date(),
       token: z.int(),
+      traceparent: z.string().nullish(),
     }),
     grant: z.string(),
     catalogVersion: z.string(),

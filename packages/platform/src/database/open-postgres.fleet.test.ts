@@ -50,6 +50,27 @@ describe.skipIf(!reachable)(`PostgreSQL${reachable ? '' : ' (skipped: no Docker 
     }
   });
 
+  test('a statement is parsed once a connection, and answers on through a migration that adds a column', async () => {
+    const postgres = await startPostgres();
+    const db = await openDatabase({ url: postgres.url, directory: '', log, connections: 1 });
+    try {
+      await sql`create table note (id integer primary key, text text not null)`.execute(db.query());
+      await sql`insert into note values (1, 'a')`.execute(db.query());
+      type Tables = { note: { id: number; text: string } };
+      const all = () => db.query<Tables>().selectFrom('note').selectAll().where('id', '=', 1).execute();
+      const text = () => db.query<Tables>().selectFrom('note').select('text').where('id', '=', 1).execute();
+      for (let round = 0; round < 8; round += 1) expect([await all(), await text()]).toEqual([[{ id: 1, text: 'a' }], [{ text: 'a' }]]);
+      const prepared = await sql<{ statement: string }>`select statement from pg_prepared_statements`.execute(db.query());
+      expect(prepared.rows.map(({ statement }) => statement)).toEqual(['select "text" from "note" where "id" = $1']);
+
+      await sql`alter table note add column more text`.execute(db.query());
+      expect([await all(), await text()]).toEqual([[{ id: 1, text: 'a', more: null }], [{ text: 'a' }]]);
+    } finally {
+      await db.close();
+      await postgres.stop();
+    }
+  });
+
   test('a database that was killed is used again by the same process once it is back', async () => {
     const postgres = await startPostgres();
     const db = await openDatabase({ url: postgres.url, directory: '', log });

@@ -4,6 +4,7 @@ import { Pool } from 'pg';
 import { AppError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { migrate } from './migrate.ts';
+import { preparing } from './prepare-statements.ts';
 
 const CONNECTIONS = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -21,6 +22,8 @@ export function openPostgres(url: string, log: Logger, connections = CONNECTIONS
     query_timeout: QUERY_TIMEOUT_MS,
     statement_timeout: QUERY_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
+    // A plan that was made while a table was empty would be kept while it grows.
+    options: '-c plan_cache_mode=force_custom_plan',
   });
 }
 
@@ -53,5 +56,5 @@ function open(url: string, log: Logger, options: ConstructorParameters<typeof Po
   pool.on('error', (error) => log.warn({ err: error }, `a database connection was lost: ${messageOf(error)}`));
   // The pool listens to idle ones alone; one that ends between two statements of a transaction must not either.
   pool.on('connect', (client) => client.on('error', (error) => log.debug({ err: error }, 'a database connection ended')));
-  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: preparing(pool) }) });
 }

@@ -9,6 +9,8 @@ export interface ClaimGrant {
   readonly principalId: string;
   /** The fencing token of the claim. */
   readonly token: number;
+  /** Of the execution's trace, where there is one: who holds the grant cannot choose another. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface Grants {
@@ -29,9 +31,9 @@ export function createGrants(options: { readonly key: string; readonly now?: (()
   const verifier = createTokenVerifier(now);
   const expected = { key, type: TYPE, audience: AUDIENCE, longestSeconds: LONGEST_SECONDS };
   return {
-    issue({ executionId, workspaceId, principalId, token }, expiresAt) {
+    issue({ executionId, workspaceId, principalId, token, traceparent }, expiresAt) {
       const issuedAt = Math.floor(now() / 1_000);
-      return new SignJWT({ wsp: workspaceId, prn: principalId, tok: token })
+      return new SignJWT({ wsp: workspaceId, prn: principalId, tok: token, ...(traceparent === undefined ? {} : { tpt: traceparent }) })
         .setProtectedHeader({ alg: 'HS256', typ: TYPE })
         .setAudience(AUDIENCE)
         .setSubject(executionId)
@@ -40,10 +42,11 @@ export function createGrants(options: { readonly key: string; readonly now?: (()
         .sign(key);
     },
     async verify(bearer) {
-      const { sub, wsp, prn, tok } = await verifier.verify(bearer, expected);
+      const { sub, wsp, prn, tok, tpt } = await verifier.verify(bearer, expected);
       if (sub === undefined || typeof wsp !== 'string' || typeof prn !== 'string' || typeof tok !== 'number')
         throw refused('is no grant of an execution');
-      return { executionId: sub, workspaceId: wsp, principalId: prn, token: tok };
+      const grant = { executionId: sub, workspaceId: wsp, principalId: prn, token: tok };
+      return typeof tpt === 'string' ? { ...grant, traceparent: tpt } : grant;
     },
   };
 }

@@ -11,7 +11,7 @@ const reachable = await dockerAnswers();
 const log = createLogger({ level: 'silent', service: 'test' });
 
 describe.skipIf(!reachable)(`the journal on PostgreSQL${reachable ? '' : ' (skipped: no Docker engine answers)'}`, () => {
-  test('the end of a call that came while PostgreSQL was away is written once it is back; a call that began then was not made', async () => {
+  test('what came while PostgreSQL was away, the end of a call and the start of another, is written once it is back', async () => {
     const postgres = await startPostgres();
     const db = await openDatabase({ url: postgres.url, directory: '', log });
     const recorder = createCallRecorder(db.query<ToolTables>(), log);
@@ -35,11 +35,16 @@ describe.skipIf(!reachable)(`the journal on PostgreSQL${reachable ? '' : ' (skip
       expect(await recorder.started(call)).toBe('recorded');
       await postgres.kill();
       recorder.finished({ call_id: call.id, outcome: 'ok', duration_ms: 1, reply_bytes: 2, finished_at: new Date() });
-      await expect(recorder.started({ ...call, id: newId('tcl'), call_number: 2 })).rejects.toMatchObject({ code: 'INTERNAL' });
+      const starting = recorder.started({ ...call, id: newId('tcl'), call_number: 2, read_only: true });
       await postgres.restart();
+      expect(await starting).toBe('recorded');
       await vi.waitFor(async () => expect(await effectsOf(db.query<ToolTables>(), executionId)).toBe('some'), { timeout: 10_000 });
-    } finally {
+      await postgres.kill();
+      const late = recorder.started({ ...call, id: newId('tcl'), call_number: 3 });
+      const refused = expect(late).rejects.toMatchObject({ code: 'LEDGER_UNAVAILABLE', retryable: true });
       await recorder.close();
+      await refused;
+    } finally {
       await db.close();
       await postgres.stop();
     }

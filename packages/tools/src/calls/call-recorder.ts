@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, messageOf } from '@code-executor/platform';
+import { AppError, isDatabaseAway, messageOf } from '@code-executor/platform';
 import type { Insertable, Kysely } from 'kysely';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
 import type { ToolTables } from '../tables.ts';
@@ -12,10 +12,13 @@ export type FinishedCall = Insertable<ToolTables['tool_call_outcomes']>;
  * are written behind. A call without an end has an unknown one.
  */
 export interface CallRecorder {
-  /** Resolves when the row is committed. `token`: of the claim on its execution, where there is a fence. */
+  /**
+   * Resolves when the row is committed, be it that the database was away for some seconds. `token`: of the claim on its
+   * execution, where there is a fence. Throws LEDGER_UNAVAILABLE.
+   */
   started(call: StartedCall, token?: number): Promise<StartOutcome>;
   finished(call: FinishedCall): void;
-  /** Resolves when nothing is left to write. */
+  /** Resolves when nothing is left to write; starts do not wait for a database that is away any more. */
   close(): Promise<void>;
 }
 
@@ -25,6 +28,8 @@ interface PendingStart extends CallStart {
 }
 
 const ROWS_PER_STATEMENT = 500;
+/** Some 9 s: a program waits with its call for a database that is restarted, rather than fail by it. */
+const START_RETRY_DELAYS_MS = [100, 200, 300, 500, 500, ...Array.from({ length: 7 }, () => 1_000)];
 /** A database that is restarted is back by then; ends it did not take are given up, loudly. */
 const END_RETRY_DELAYS_MS = [50, 250, 500, 1_000, 2_000, 4_000, 8_000];
 /** Ends kept while the database does not answer; past it the oldest are given up, loudly. */
@@ -36,6 +41,7 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
   const starts: PendingStart[] = [];
   let ends: FinishedCall[] = [];
   const startsWriter = createWriter(() => starts.length > 0, writeStarts);
+  const closing = new AbortController();
   const endsWriter = createWriter(() => ends.length > 0, writeEnds);
 
   return {
@@ -54,6 +60,7 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
       endsWriter.wake();
     },
     async close() {
+      closing.abort();
       await startsWriter.idle();
       await endsWriter.idle();
     },
@@ -62,12 +69,40 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
   async function writeStarts(): Promise<void> {
     const batch = starts.splice(0, ROWS_PER_STATEMENT);
     try {
-      const outcomes = await insert(db, batch);
+      const outcomes = await insertPatiently(batch);
       for (const [index, start] of batch.entries()) start.resolve(outcomes[index] ?? 'stale');
     } catch (error) {
-      for (const start of batch)
-        start.reject(new AppError('INTERNAL', 'The call could not be recorded and was not made', { cause: error }));
+      const code = isDatabaseAway(error) ? 'LEDGER_UNAVAILABLE' : 'INTERNAL';
+      for (const start of batch) start.reject(new AppError(code, 'The call could not be recorded and was not made', { cause: error }));
     }
+  }
+
+  /** Whether the claims still hold is asked with every try. */
+  async function insertPatiently(batch: readonly PendingStart[]): Promise<StartOutcome[]> {
+    let wasLost = false;
+    for (const delayMs of START_RETRY_DELAYS_MS) {
+      try {
+        const outcomes = await insert(db, batch);
+        return wasLost ? await recognizeOwn(batch, outcomes) : outcomes;
+      } catch (error) {
+        if (!isDatabaseAway(error) || closing.signal.aborted) throw error;
+        if (!wasLost) log.warn({ reason: messageOf(error), calls: batch.length }, 'Tool calls wait for the database');
+        wasLost = true;
+        await sleep(delayMs, undefined, { signal: closing.signal }).catch(() => undefined);
+      }
+    }
+    return await recognizeOwn(batch, await insert(db, batch));
+  }
+
+  /** A try whose answer was lost may have been committed: what is there under the very same id was recorded by it, and nothing was dispatched. */
+  async function recognizeOwn(batch: readonly PendingStart[], outcomes: readonly StartOutcome[]): Promise<StartOutcome[]> {
+    const ids = batch.map(({ row }) => row.id);
+    const found = await db.selectFrom('tool_calls').select('id').where('id', 'in', ids).execute();
+    const own = new Set(found.map(({ id }) => id));
+    return batch.map(({ row }, index) => {
+      const outcome = outcomes[index] ?? 'stale';
+      return outcome === 'repeated' && own.has(row.id) ? 'recorded' : outcome;
+    });
   }
 
   async function writeEnds(): Promise<void> {

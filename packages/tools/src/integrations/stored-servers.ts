@@ -1,5 +1,6 @@
 import { canonicalJson } from '../calls/canonical-json.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { createTurn } from '../in-turn.ts';
 import type { NewIntegration } from '../port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
 import type { ManagedServer, McpServers } from '../sources/mcp/mcp-servers.ts';
@@ -28,13 +29,7 @@ export function createStoredServers(deps: {
   const { integrations, servers, catalog, log } = deps;
   /** As this process knows them to be stored, by slug. */
   let known = new Map<string, string>();
-  /** One at a time: what was read before a change of ours must not undo it. */
-  let turn: Promise<unknown> = Promise.resolve();
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = turn.then(work);
-    turn = result.catch(() => undefined);
-    return result;
-  }
+  const inTurn = createTurn();
 
   function addStored(integration: NewIntegration): void {
     if (servers.all().has(integration.slug))

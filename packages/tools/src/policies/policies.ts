@@ -2,6 +2,7 @@ import { newId, type PolicyAction } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
 import type { CatalogTool } from '../catalog/catalog.ts';
+import { createTurn } from '../in-turn.ts';
 import type { PolicyRecord } from '../port.ts';
 import type { ToolTables } from '../tables.ts';
 import { compareSpecificity, matchesPattern, type PolicyPattern, parsePattern } from './pattern.ts';
@@ -33,13 +34,7 @@ interface Rule {
 
 export async function createPolicies(db: Kysely<ToolTables>, workspaceId: string, now: () => number): Promise<Policies> {
   let rules = await readRules(db, workspaceId);
-  /** One at a time: what was read before a change of ours must not take its place. */
-  let turn: Promise<unknown> = Promise.resolve();
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = turn.then(work);
-    turn = result.catch(() => undefined);
-    return result;
-  }
+  const inTurn = createTurn();
 
   return {
     decide: (entry, trust) => decide(rules, entry, trust),

@@ -12,6 +12,7 @@ export interface ProxyQuestion {
   /** JSON. */
   readonly body?: string | undefined;
   readonly etag?: string | undefined;
+  readonly traceparent?: string | undefined;
   readonly timeoutMs: number;
 }
 
@@ -75,7 +76,7 @@ export async function askWithin(
 }
 
 async function ask(pool: Pool, question: ProxyQuestion, signal: AbortSignal | undefined): Promise<ProxyAnswer> {
-  const { method, path, body, etag, timeoutMs } = question;
+  const { method, path, body, etag, traceparent, timeoutMs } = question;
   const authorization = await question.authorization();
   if (signal?.aborted) return { kind: 'aborted', wasSent: false };
   try {
@@ -86,6 +87,7 @@ async function ask(pool: Pool, question: ProxyQuestion, signal: AbortSignal | un
         authorization,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(etag === undefined ? {} : { 'if-none-match': etag }),
+        ...(traceparent === undefined ? {} : { traceparent }),
       },
       body: body ?? null,
       signal: signal ?? null,

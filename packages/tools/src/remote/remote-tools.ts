@@ -144,9 +144,9 @@ async function discover(
   }
 }
 
-function questionOf({ bearer, executionId }: ExecutionGrant, path: string, body: object, timeoutMs: number): ProxyQuestion {
+function questionOf({ bearer, executionId, traceparent }: ExecutionGrant, path: string, body: object, timeoutMs: number): ProxyQuestion {
   if (bearer === undefined) throw new AppError('INTERNAL', `Execution ${executionId} has no grant for the MCP proxy`);
-  return { method: 'POST', path, authorization: async () => `Bearer ${bearer}`, body: JSON.stringify(body), timeoutMs };
+  return { method: 'POST', path, authorization: async () => `Bearer ${bearer}`, body: JSON.stringify(body), timeoutMs, traceparent };
 }
 
 function catalogOf(answer: ProxyAnswer): CatalogSnapshot {

@@ -1,3 +1,6 @@
+import { registerRunMetrics } from '@code-executor/executions';
+import { registerPoolMetrics } from '@code-executor/sandbox';
+import { registerToolGauges } from '@code-executor/tools';
 import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RouteDeps } from '../gateway-app.ts';
@@ -6,8 +9,6 @@ import { answeredStatus } from './request-log.ts';
 
 /** From a warm answer (2 ms) to the longest execution (300 s). */
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-
-const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
 
 type MetricSources = Pick<RouteDeps, 'executions' | 'tools' | 'poolStats'> & { readonly sandboxesElsewhere?: boolean | undefined };
 
@@ -41,7 +42,10 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
     registers,
   });
   registerGauges(registers, sources);
-  if (sources.sandboxesElsewhere !== true) registerPool(registers, sources);
+  // In the fleet workers tell of what they ran themselves.
+  const runsHere = sources.sandboxesElsewhere !== true;
+  if (runsHere) registerPoolMetrics(registers, sources.poolStats);
+  const countRun = runsHere ? registerRunMetrics(registers) : () => undefined;
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
@@ -54,9 +58,10 @@ export function registerMetrics(app: FastifyInstance, registry: Registry, source
     });
     done();
   });
-  const unsubscribe = sources.executions.onExecutionEnded(({ language, status, errorCode }) =>
-    outcomes.inc({ language, status, code: errorCode ?? '' }),
-  );
+  const unsubscribe = sources.executions.onExecutionEnded((event) => {
+    outcomes.inc({ language: event.language, status: event.status, code: event.errorCode ?? '' });
+    countRun(event);
+  });
   app.addHook('onClose', (_app, done) => {
     unsubscribe();
     done();
@@ -75,49 +80,5 @@ function registerGauges(registers: Registry[], { executions, tools }: MetricSour
       this.set({ state: 'running' }, running);
     },
   });
-  new Gauge({
-    name: 'code_executor_tool_servers',
-    help: 'Integrations by state; absent while the MCP proxy does not answer',
-    labelNames: ['state'] as const,
-    registers,
-    async collect() {
-      this.reset();
-      const summary = await summaryOf(tools);
-      if (summary === null) return;
-      const states = Object.values(summary.servers).map(({ state }) => state);
-      for (const state of INTEGRATION_STATES) this.set({ state }, states.filter((one) => one === state).length);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_tools',
-    help: 'Tools of all integrations; NaN while the MCP proxy does not answer',
-    registers,
-    async collect() {
-      this.set((await summaryOf(tools))?.totalTools ?? Number.NaN);
-    },
-  });
-}
-
-function registerPool(registers: Registry[], { poolStats }: MetricSources): void {
-  new Counter({
-    name: 'code_executor_pool_claims_total',
-    help: 'Sandboxes taken from the pool (hit) and booted on demand (miss)',
-    labelNames: ['outcome'] as const,
-    registers,
-    collect() {
-      const { hits, misses } = poolStats();
-      this.reset();
-      this.inc({ outcome: 'hit' }, hits);
-      this.inc({ outcome: 'miss' }, misses);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_pool_warm',
-    help: 'Sandboxes that are booted and wait',
-    labelNames: ['runtime'] as const,
-    registers,
-    collect() {
-      for (const [runtime, count] of Object.entries(poolStats().warm)) this.set({ runtime }, count);
-    },
-  });
+  registerToolGauges(registers, () => summaryOf(tools));
 }

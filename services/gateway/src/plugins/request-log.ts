@@ -24,6 +24,7 @@ function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
     principal: request.principal?.id ?? null,
     role: request.principal?.role ?? null,
     executionId: request.executionId,
+    traceId: request.span?.traceId ?? null,
     errorCode: request.errorCode,
     bytesIn: Number(request.headers['content-length'] ?? 0),
     hungUp: !reply.raw.writableFinished,

@@ -1,5 +1,5 @@
 import { ENDED_STATUSES, type ExecuteRequest, type ExecutionEvent, newId, type Principal } from '@code-executor/contracts';
-import type { ExecutionEnded, ExecutionRecord } from '@code-executor/executions';
+import type { ExecutionEnded, ExecutionRecord, HistoryFilter } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import type { ObservedExecutions } from '../gateway-app.ts';
 
@@ -89,6 +89,21 @@ export class MemoryExecutions implements ObservedExecutions {
     return { items: all.slice(0, page.limit).map(({ record }) => record), total: all.length, nextCursor: null };
   }
 
+  async *export(principal: Principal, filter: HistoryFilter, signal: AbortSignal): AsyncGenerator<ExecutionRecord> {
+    for (const { record, owner } of this.#kept.values()) {
+      signal.throwIfAborted();
+      if (this.failure) throw this.failure;
+      if (principal.role === 'agent' && owner !== principal.id) continue;
+      if (filter.status === undefined || record.status === filter.status) yield record;
+    }
+  }
+
+  async purge(_principal: Principal, before: Date) {
+    const old = [...this.#kept].filter(([, { record }]) => record.endedAt !== null && Date.parse(record.endedAt) < before.getTime());
+    for (const [id] of old) this.#kept.delete(id);
+    return { purged: old.length, complete: true };
+  }
+
   async cancel(principal: Principal, executionId: string): Promise<ExecutionRecord> {
     const kept = this.#visible(principal, executionId);
     if (ENDED_STATUSES.includes(kept.record.status)) throw new AppError('EXECUTION_ENDED', `Execution ${executionId} has ended already.`);
@@ -159,6 +174,7 @@ function endedOf({ record, owner }: Kept): ExecutionEnded {
   return {
     executionId,
     requestId: 'req_test',
+    traceId: null,
     workspaceId: 'wsp_default',
     principalId: owner,
     language,

@@ -1,6 +1,5 @@
-import { ERROR_CODES } from '@code-executor/contracts';
-import type { ToolCallEvent, ToolsSummary } from '@code-executor/tools';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { registerCallMetrics, registerToolGauges, type ToolCallEvent, type ToolsSummary } from '@code-executor/tools';
+import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import type { ProxyApp } from '../proxy-app.ts';
 
 export interface ProxyMetrics {
@@ -12,22 +11,11 @@ export interface ProxyMetrics {
   leasesExpired(count: number): void;
 }
 
-/** From a look-up in memory to the longest that an upstream may take. */
-const CALL_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const REQUEST_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
-const INTEGRATION_STATES = ['starting', 'ready', 'idle', 'broken', 'stopped'] as const;
-
 /** Counters of the domain; they are made before the app, whose parts count in them. */
 export function createProxyMetrics(registry: Registry): ProxyMetrics {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const calls = new Histogram({
-    name: 'code_executor_tool_call_duration_seconds',
-    help: 'Tool calls from their arrival to their answer, by server (empty: no such tool) and outcome (ok, our code, or other)',
-    labelNames: ['server', 'outcome'] as const,
-    buckets: CALL_BUCKETS_SECONDS,
-    registers,
-  });
   const claims = new Counter({
     name: 'code_executor_claims_total',
     help: 'Executions that workers asked for: claimed, or gone because somebody else has them',
@@ -46,15 +34,12 @@ export function createProxyMetrics(registry: Registry): ProxyMetrics {
     registers,
   });
   return {
-    toolCall: ({ server, outcome, durationMs }) => calls.observe({ server: server ?? '', outcome: known(outcome) }, durationMs / 1_000),
+    toolCall: registerCallMetrics(registers),
     claim: (outcome) => claims.inc({ outcome }),
     staleRefused: (act) => stale.inc({ act }),
     leasesExpired: (count) => leases.inc(count),
   };
 }
-
-/** A tool may answer with a code of its own, and with another one each time: those would grow the series without bound. */
-const known = (outcome: string): string => (outcome === 'ok' || Object.hasOwn(ERROR_CODES, outcome) ? outcome : 'other');
 
 /** What the app itself is asked and how long it takes, and the state of the servers behind it. */
 export function registerRequestMetrics(app: ProxyApp, registry: Registry, summary: () => ToolsSummary): void {
@@ -71,22 +56,5 @@ export function registerRequestMetrics(app: ProxyApp, registry: Registry, summar
     durations.observe({ route, status: String(reply.statusCode) }, reply.elapsedTime / 1_000);
     done();
   });
-  new Gauge({
-    name: 'code_executor_tool_servers',
-    help: 'Integrations by state, as this replica has them',
-    labelNames: ['state'] as const,
-    registers,
-    collect() {
-      const states = Object.values(summary().servers).map(({ state }) => state);
-      for (const state of INTEGRATION_STATES) this.set({ state }, states.filter((one) => one === state).length);
-    },
-  });
-  new Gauge({
-    name: 'code_executor_tools',
-    help: 'Tools of all integrations',
-    registers,
-    collect() {
-      this.set(summary().totalTools);
-    },
-  });
+  registerToolGauges(registers, summary);
 }

@@ -36,6 +36,8 @@ export interface TestFleet {
   stop(): Promise<void>;
 }
 
+const ENDS_KEY = 'e'.repeat(43);
+
 /** PostgreSQL and Redis in containers, and in this process what mcp-proxy does for executions. */
 export async function openTestFleet(): Promise<TestFleet> {
   const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
@@ -52,6 +54,7 @@ export async function openTestFleet(): Promise<TestFleet> {
     queue,
     share: () => Math.max(1, Math.floor(slots / 2)),
     onEnded: (event: ExecutionEnded) => void ended.push(event),
+    endsKey: ENDS_KEY,
   };
   const ledger = createLedger({ ...shared, grants: createGrants({ key: 'k'.repeat(64) }), catalogVersion: () => 'v1' });
   const reconciler: Reconciler = startReconciler({ ...shared, effectsOf: async () => 'none' });
@@ -69,7 +72,15 @@ export async function openTestFleet(): Promise<TestFleet> {
     ended,
     async gateway(options = {}) {
       const ownQueue = createQueueProducer({ redis: redis.url, log });
-      const executions = createFleetExecutions({ db, redis: redis.url, queue: ownQueue, log, queueLimit: 1_000, ...options });
+      const executions = createFleetExecutions({
+        db,
+        redis: redis.url,
+        queue: ownQueue,
+        log,
+        queueLimit: 1_000,
+        endsKey: ENDS_KEY,
+        ...options,
+      });
       opened.push(async () => {
         await executions.close();
         await ownQueue.close();

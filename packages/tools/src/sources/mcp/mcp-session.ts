@@ -5,7 +5,6 @@ import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontex
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
-import { boundedFetch } from './bounded-fetch.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
 import type { ProcProbe } from './proc-mount.ts';
 import { createScrub, type Scrub } from './secrets.ts';
@@ -13,6 +12,7 @@ import type { HttpTransportEntry, McpServerEntry, StdioTransportEntry } from './
 import { findCommand } from './server-path.ts';
 import { createStderrLog, printable } from './stderr-log.ts';
 import { createStdioTransport } from './stdio-transport.ts';
+import { callerTrace, tracedFetch } from './traced-fetch.ts';
 
 /** What stdio servers are started with, besides their entries. */
 export interface ServerHost {
@@ -49,6 +49,8 @@ export interface McpSession {
       readonly args: Readonly<Record<string, unknown>>;
       readonly idempotencyKey: string;
       readonly timeoutMs: number;
+      /** Told to the server, so that what it does joins the call's trace. */
+      readonly traceparent?: string | undefined;
     },
     signal: AbortSignal,
   ): Promise<RawToolResult>;
@@ -132,7 +134,7 @@ async function openStdio(
 
 async function openHttp(entry: HttpTransportEntry, events: SessionEvents, scrub: Scrub, signal: AbortSignal): Promise<McpSession> {
   const url = new URL(entry.url);
-  const options = { requestInit: { headers: entry.headers }, fetch: boundedFetch };
+  const options = { requestInit: { headers: entry.headers }, fetch: tracedFetch };
   const sse = (): Transport => new SSEClientTransport(url, options) as Transport;
   if (entry.mode === 'sse') return initialise(sse(), events, scrub, signal);
   try {
@@ -192,20 +194,18 @@ function sessionOf(client: Client): McpSession {
         throw error;
       }
     },
-    call: ({ name, args, idempotencyKey, timeoutMs }, signal) =>
-      bounded(signal, (inner) =>
-        client.request(
-          { method: 'tools/call', params: { name, arguments: { ...args }, _meta: { [IDEMPOTENCY_META_KEY]: idempotencyKey } } },
-          resultSchema,
-          {
-            signal: inner,
-            timeout: timeoutMs,
-            maxTotalTimeout: timeoutMs * 10,
-            resetTimeoutOnProgress: true,
-            onprogress: () => undefined,
-          },
-        ),
-      ),
+    call: ({ name, args, idempotencyKey, timeoutMs, traceparent }, signal) => {
+      const _meta = { [IDEMPOTENCY_META_KEY]: idempotencyKey, ...(traceparent === undefined ? {} : { traceparent }) };
+      const request = (inner: AbortSignal) =>
+        client.request({ method: 'tools/call', params: { name, arguments: { ...args }, _meta } }, resultSchema, {
+          signal: inner,
+          timeout: timeoutMs,
+          maxTotalTimeout: timeoutMs * 10,
+          resetTimeoutOnProgress: true,
+          onprogress: () => undefined,
+        });
+      return bounded(signal, (inner) => (traceparent === undefined ? request(inner) : callerTrace.run(traceparent, () => request(inner))));
+    },
     async ping(signal) {
       await bounded(signal, (inner) => client.request({ method: 'ping' }, EmptyResultSchema, { signal: inner, timeout: PING_TIMEOUT_MS }));
     },

@@ -51,7 +51,8 @@ export function registerExecuteRoutes(app: GatewayApp, deps: RouteDeps): void {
       const { body } = request;
       checkExecuteRequest(body, config.runtimes);
       const idempotencyKey = idempotencyKeyOf(request.headers['idempotency-key']);
-      const { executionId, replayed } = await executions.submit(principal, body, { idempotencyKey, requestId: request.id });
+      const traceparent = request.span?.traceparent;
+      const { executionId, replayed } = await executions.submit(principal, body, { idempotencyKey, requestId: request.id, traceparent });
       request.executionId = executionId;
       if (replayed) reply.header('idempotency-replayed', 'true');
 

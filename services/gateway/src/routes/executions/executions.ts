@@ -9,6 +9,8 @@ import { cursor, listOf, noBody, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { registerArtifactRoutes } from './artifacts.ts';
 import { registerEventsRoute } from './events.ts';
+import { registerExportRoute } from './export.ts';
+import { registerPurgeRoute } from './purge.ts';
 import { sendRaw, serializeExecutionWithHistory } from './serialize-execution.ts';
 
 const historySchema = executionSchema.extend({ language: z.string(), createdAt: z.string(), endedAt: z.string().nullable() });
@@ -33,6 +35,8 @@ export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void 
   const { executions } = deps;
   registerEventsRoute(app, deps);
   registerArtifactRoutes(app, deps);
+  registerExportRoute(app, deps);
+  registerPurgeRoute(app, deps);
 
   app.get(
     '/executions',

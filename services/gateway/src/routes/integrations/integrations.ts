@@ -1,3 +1,4 @@
+import { newIntegrationShape } from '@code-executor/contracts';
 import type { IntegrationRecord } from '@code-executor/tools';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
@@ -17,36 +18,19 @@ const integrationSchema = z.object({
   restarts: z.int(),
 });
 
-const newIntegrationSchema = z
-  .strictObject({
-    slug: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
-      .describe('1 to 64 of a–z, 0–9, - and _, the first a letter or digit'),
-    kind: z.literal('mcp'),
-    url: z.url({ protocol: /^https?$/ }).optional(),
-    headers: z.record(z.string(), z.string()).optional(),
-    command: z.string().min(1).max(4_096).optional(),
-    args: z.array(z.string()).max(256).optional(),
-    env: z.record(z.string(), z.string()).optional(),
-    cwd: z.string().min(1).max(4_096).optional(),
-    trust: z.union([z.boolean(), z.literal('annotations')]).optional(),
-    lazy: z.boolean().optional(),
-    sandbox: z.strictObject({ mounts: z.array(z.string()).max(64).optional(), network: z.boolean().optional() }).optional(),
-  })
-  .superRefine((body, context) => {
-    if ((body.url === undefined) === (body.command === undefined)) {
-      context.addIssue({ code: 'custom', message: 'An integration of kind "mcp" has either "url" or "command" (with "args" and "env").' });
+const newIntegrationSchema = z.strictObject(newIntegrationShape).superRefine((body, context) => {
+  if ((body.url === undefined) === (body.command === undefined)) {
+    context.addIssue({ code: 'custom', message: 'An integration of kind "mcp" has either "url" or "command" (with "args" and "env").' });
+  }
+  for (const field of ['args', 'env', 'cwd', 'sandbox'] as const) {
+    if (body.url !== undefined && body[field] !== undefined) {
+      context.addIssue({ code: 'custom', path: [field], message: 'goes with "command", not with "url"' });
     }
-    for (const field of ['args', 'env', 'cwd', 'sandbox'] as const) {
-      if (body.url !== undefined && body[field] !== undefined) {
-        context.addIssue({ code: 'custom', path: [field], message: 'goes with "command", not with "url"' });
-      }
-    }
-    if (body.command !== undefined && body.headers !== undefined) {
-      context.addIssue({ code: 'custom', path: ['headers'], message: 'goes with "url", not with "command"' });
-    }
-  });
+  }
+  if (body.command !== undefined && body.headers !== undefined) {
+    context.addIssue({ code: 'custom', path: ['headers'], message: 'goes with "url", not with "command"' });
+  }
+});
 
 const params = z.strictObject({ slug: z.string().min(1).max(128) });
 

@@ -21,7 +21,7 @@ export function registerAdministrationRoutes(app: ProxyApp, { tools, closing }: 
     const body = readBody(administrationBody, request.body);
     const method = ADMINISTRATION_METHODS.get(body.method);
     if (method === undefined) throw new AppError('INVALID_REQUEST', `method: there is no ${JSON.stringify(body.method)}`);
-    const result = await answer(() => method.call(tools, body.principal, body.arguments, closing.callSignal(reply)));
+    const result = await answer(() => method.call(tools, body.principal, body.arguments, closing.answerSignal(reply)));
     return reply.type('application/json; charset=utf-8').send(JSON.stringify({ result }));
   });
 }

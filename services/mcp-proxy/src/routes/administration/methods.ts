@@ -1,4 +1,4 @@
-import { idPattern, POLICY_ACTIONS, type Principal, ROLES, SEARCH_DETAILS } from '@code-executor/contracts';
+import { idPattern, newIntegrationShape, POLICY_ACTIONS, type Principal, ROLES, SEARCH_DETAILS } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { LocalToolAdministration, NewIntegration } from '@code-executor/tools';
 import { z } from 'zod';
@@ -29,20 +29,7 @@ const searchSchema = z.strictObject({
   limit,
   offset: z.int().min(0).max(1_000_000),
 });
-const texts = z.record(z.string(), z.string());
-const integrationSchema = z.strictObject({
-  slug,
-  kind: z.literal('mcp'),
-  url: z.string().max(8_192).optional(),
-  headers: texts.optional(),
-  command: z.string().max(4_096).optional(),
-  args: z.array(z.string()).max(256).optional(),
-  env: texts.optional(),
-  cwd: z.string().max(4_096).optional(),
-  trust: z.union([z.boolean(), z.literal('annotations')]).optional(),
-  lazy: z.boolean().optional(),
-  sandbox: z.strictObject({ mounts: z.array(z.string()).max(64).optional(), network: z.boolean().optional() }).optional(),
-}) satisfies z.ZodType<NewIntegration>;
+const integrationSchema = z.strictObject(newIntegrationShape) satisfies z.ZodType<NewIntegration>;
 const policySchema = z.strictObject({ pattern: z.string().min(1).max(256), action: z.enum(POLICY_ACTIONS) });
 
 /** Everything that may be asked from outside; what is not here does not exist there, whatever the object has. */

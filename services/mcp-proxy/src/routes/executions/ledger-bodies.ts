@@ -1,3 +1,4 @@
+import { executionErrorSchema, toolCallSummarySchema } from '@code-executor/contracts';
 import type { ExecutionLedger, WorkerReport } from '@code-executor/executions';
 import { z } from 'zod';
 
@@ -22,15 +23,8 @@ const reportSchema = z.strictObject({
 const held = z.strictObject({ executionId: id, token: z.int().min(0) });
 export const renewBody = z.strictObject({ report: reportSchema, held: z.array(held).max(10_000) });
 
-const executionError = z.strictObject({
-  code: z.string().max(200),
-  message: z.string(),
-  line: z.int().optional(),
-  column: z.int().optional(),
-  stack: z.string().optional(),
-  details: z.unknown().optional(),
-});
-const toolCallSummary = z.strictObject({ tool: z.string(), outcome: z.string(), durationMs: milliseconds });
+const executionError = executionErrorSchema.extend({ code: z.string().max(200) }).strict();
+const toolCallSummary = toolCallSummarySchema.extend({ durationMs: milliseconds }).strict();
 const status = z.enum(['queued', 'running', 'paused', 'succeeded', 'failed', 'timed_out', 'cancelled']);
 
 const endedSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import type { ProxyApp, RouteDeps } from '../../proxy-app.ts';
 
-/** For orchestrators; nothing here is a secret. That it is stopping is said to everybody in the same way, see plugins/closing.ts. */
+/** For orchestrators; nothing here is a secret. That it is stopping is said to everybody in the same way, see registerClosing. */
 export function registerHealthRoutes(app: ProxyApp, { readiness, tools, catalog, version, startedAt }: RouteDeps): void {
   app.get('/health', { config: { caller: 'public' } }, async () => {
     const { servers, totalTools } = tools.summary();

@@ -1,3 +1,4 @@
+import { traceparentWithin } from '@code-executor/platform';
 import { z } from 'zod';
 import { grantOf } from '../../plugins/authenticate.ts';
 import { readBody } from '../../plugins/json-body.ts';
@@ -17,7 +18,8 @@ export function registerToolCallRoutes(app: ProxyApp, { tools, metrics, closing 
   app.post('/internal/tool-calls', { config: { caller: 'grant' }, bodyLimit: CALL_LIMIT_BYTES }, async (request, reply) => {
     const { grant, bearer } = grantOf(request);
     const { callNumber, tool, args } = readBody(callBody, request.body);
-    const outcome = await tools.callTool({ ...grant, bearer }, { callNumber, tool, args }, closing.callSignal(reply));
+    const traceparent = traceparentWithin(grant.traceparent, request.headers.traceparent);
+    const outcome = await tools.callTool({ ...grant, bearer, traceparent }, { callNumber, tool, args }, closing.answerSignal(reply));
     if (!outcome.reply.ok && outcome.reply.error.code === 'STALE_CLAIM') metrics.staleRefused('tool_call');
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(outcome));
   });

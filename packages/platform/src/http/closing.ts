@@ -1,11 +1,11 @@
-import { AppError } from '@code-executor/platform';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { AppError } from '../errors.ts';
 
 /** Connections that stay open after their answer are looked for this often. */
 const SWEEP_MS = 50;
 
-/** After the grace, what is still being sent may take so long before its connection is cut. */
-const LAST_WORDS_MS = 1_000;
+/** What of a Fastify instance is needed, whatever types its routes. */
+type ClosableApp = Pick<FastifyInstance, 'addHook' | 'server'>;
 
 /** How close() reaches what is being answered. */
 export interface Closing {
@@ -18,9 +18,12 @@ export interface Closing {
 
 /**
  * close() stops accepting at once, ends event streams, lets answers that are waited for come within the grace, then ends
- * them with SHUTTING_DOWN, and cuts what is still connected a second later.
+ * them with SHUTTING_DOWN, and cuts what is still connected when their last words have had their time.
  */
-export function registerClosing(app: FastifyInstance, graceMs: number): Closing {
+export function registerClosing(
+  app: ClosableApp,
+  { graceMs, lastWordsMs }: { readonly graceMs: number; readonly lastWordsMs: number },
+): Closing {
   const answers = new Set<AbortController>();
   const streams = new Set<AbortController>();
   let begun = false;
@@ -37,7 +40,7 @@ export function registerClosing(app: FastifyInstance, graceMs: number): Closing 
     abortAll(streams);
     const timers = [
       setTimeout(() => abortAll(answers), graceMs),
-      setTimeout(() => app.server.closeAllConnections(), graceMs + LAST_WORDS_MS),
+      setTimeout(() => app.server.closeAllConnections(), graceMs + lastWordsMs),
       // Who got its headers before close() was not told to close the connection, and keeps it alive.
       setInterval(() => app.server.closeIdleConnections(), SWEEP_MS),
     ];

@@ -1,0 +1,45 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger, Open } from '@code-executor/platform';
+import { createMemoryWatch } from './memory-watch/create-memory-watch.ts';
+import { type AdapterChoice, openSandboxAdapter } from './open-adapter.ts';
+import { createSandboxPool, type SandboxPool, type SandboxPoolOptions } from './pool/sandbox-pool.ts';
+import type { Sandbox, SandboxAdapter, SandboxLimits } from './port.ts';
+import { type Program, type ProgramHooks, type ProgramOutcome, runProgram } from './program/run-program.ts';
+
+export interface SandboxesOptions {
+  readonly adapter: AdapterChoice['adapter'];
+  readonly dataDir: string;
+  /** Warm sandboxes by runtime. */
+  readonly targets: SandboxPoolOptions['targets'];
+  readonly limits: SandboxLimits;
+  readonly pythonPackagesDir?: string | undefined;
+  /** Of the wrappers that warm sandboxes see at first. */
+  readonly snapshotDir?: string | null | undefined;
+  readonly log: Logger;
+}
+
+export interface Sandboxes {
+  readonly adapter: SandboxAdapter;
+  readonly pool: SandboxPool;
+  /** Runs a program in a claimed sandbox, its memory watched. */
+  run(sandbox: Sandbox, program: Program, hooks: ProgramHooks, signal: AbortSignal): Promise<ProgramOutcome>;
+}
+
+/** Where wrapper snapshots lie in a data directory. Made where it is missing. */
+export async function makeSnapshotsDir(dataDir: string): Promise<string> {
+  const snapshotsDir = join(dataDir, 'snapshots');
+  await mkdir(snapshotsDir, { recursive: true, mode: 0o700 });
+  return snapshotsDir;
+}
+
+/** Everything that makes, keeps warm and watches sandboxes, opened in order. Throws SANDBOX_UNAVAILABLE where none can be made. */
+export async function openSandboxes(options: SandboxesOptions, open: Open): Promise<Sandboxes> {
+  const { adapter: choice, dataDir, pythonPackagesDir, targets, limits, snapshotDir, log } = options;
+  const snapshotsDir = await makeSnapshotsDir(dataDir);
+  const adapter = await openSandboxAdapter({ adapter: choice, dataDir, snapshotsDir, pythonPackagesDir, log });
+  open('sandboxes', adapter, (part) => part.close());
+  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir, log }), (part) => part.close());
+  const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
+  return { adapter, pool, run: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }) };
+}

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChaosFleet, openChaosFleet } from './chaos-fleet.ts';
+import { drawFaults, type FaultKind, makeFault } from './faults.ts';
+import { gatherEvidence } from './gather-evidence.ts';
+import type { Evidence, Verdict } from './judge.ts';
+import { drawProgram, probeProgram } from './programs.ts';
+import { createRandom, type Random } from './random.ts';
+import { type Api, runProgram, type Story } from './run-program.ts';
+
+export interface ChaosOptions {
+  readonly executions: number;
+  readonly faults: number;
+  readonly kinds: readonly FaultKind[];
+  readonly seed: number;
+  readonly clients: number;
+  readonly say: (line: string) => void;
+}
+
+/** One fault and what came of it. */
+export interface Recovery {
+  readonly kind: FaultKind;
+  /** Until an execution that was submitted after the fault has succeeded with its tool call. */
+  readonly probeMs: number;
+  /** From the fault until what it struck answers again. */
+  readonly backMs: number;
+  /** Of what was under way and lost: until its end was written. */
+  readonly lostEndedMs: readonly number[];
+}
+
+export interface ChaosReport {
+  readonly verdict: Verdict;
+  readonly recoveries: readonly Recovery[];
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly tookMs: number;
+  readonly slowestMs: number;
+}
+
+interface Strike {
+  readonly kind: FaultKind;
+  readonly atMs: number;
+  readonly probeMs: number;
+  readonly backMs: number;
+}
+
+/** Between two faults the fleet is whole for so long. */
+const QUIET_MS = [300, 1_500] as const;
+const PROBE_PATIENCE = { waitMs: 1_500, totalMs: 60_000 };
+/** Program and tool take 5 s at most, the program's own timeout is 30 s, and the longest outage 10 s; loaded machines get the rest. */
+const PATIENCE = { waitMs: 30_000, totalMs: 90_000 };
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { say } = options;
+  const beganAt = performance.now();
+  say(`seed ${options.seed}: ${options.executions} executions of ${options.clients} clients, ${options.faults} faults`);
+  const fleet = await openChaosFleet({ gateways: 2, workers: 2, proxies: 2 });
+  try {
+    const api: Api = { gateways: fleet.gateways.map(({ url }) => url), key: fleet.key };
+    const random = createRandom(options.seed);
+    const prefix = `c${options.seed.toString(36)}`;
+    const faultsOver = new AbortController();
+    const load = runLoad({ ...options, api, prefix, random: random.fork(), faultsOver: faultsOver.signal });
+    const { strikes, probes } = await strike(fleet, api, prefix, random.fork(), options).finally(() => faultsOver.abort());
+    const stories = [...(await load), ...probes];
+    say(`${stories.length} executions have ended; judging them`);
+    const { evidence, verdict } = await gatherEvidence(fleet, api, stories);
+    return {
+      verdict,
+      recoveries: strikes.map((each, index) => recoveryOf(each, strikes[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, evidence)),
+      refusals: countBy(stories.flatMap(({ refusals }) => refusals)),
+      tookMs: performance.now() - beganAt,
+      slowestMs: Math.max(0, ...stories.map(({ startedAt, endedAt }) => (endedAt ?? startedAt) - startedAt)),
+    };
+  } finally {
+    await fleet.close();
+  }
+}
+
+/** Goes on until both the executions and the faults are through; the last ones at an easier pace. */
+async function runLoad(
+  options: ChaosOptions & { readonly api: Api; readonly prefix: string; readonly random: Random; readonly faultsOver: AbortSignal },
+): Promise<Story[]> {
+  const { executions, clients, api, prefix, random, faultsOver } = options;
+  const stories: Story[] = [];
+  let begun = 0;
+  const client = async (): Promise<void> => {
+    while (begun < executions || !faultsOver.aborted) {
+      const isExtra = begun >= executions;
+      begun += 1;
+      stories.push(await runProgram(drawProgram(begun, prefix, random), api, PATIENCE));
+      await sleep(isExtra ? 1_000 : random.between(0, 300));
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  return stories;
+}
+
+/** One fault after the other; each has passed, and an execution has succeeded, before the next. */
+async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Random, { faults, kinds, say }: ChaosOptions) {
+  const strikes: Strike[] = [];
+  const probes: Story[] = [];
+  await sleep(1_000);
+  for (const kind of drawFaults(faults, kinds, random)) {
+    const fault = makeFault(kind, fleet, random);
+    const atMs = Date.now();
+    await fault.begin();
+    const [endedAtMs, recoveredAtMs] = await Promise.all([fault.end().then(Date.now), untilProbeSucceeds()]);
+    const probeMs = Math.max(0, recoveredAtMs - (fault.countsFrom === 'end' ? endedAtMs : atMs));
+    const backMs = endedAtMs - atMs;
+    strikes.push({ kind, atMs, probeMs, backMs });
+    say(
+      `${String(strikes.length).padStart(3)}. ${fault.what}: a program succeeds ${probeMs} ms after its ${fault.countsFrom}; all is back after ${backMs} ms`,
+    );
+    await sleep(random.between(...QUIET_MS));
+  }
+  return { strikes, probes };
+
+  async function untilProbeSucceeds(): Promise<number> {
+    const deadline = performance.now() + PROBE_PATIENCE.totalMs;
+    while (performance.now() < deadline) {
+      const story = await runProgram(probeProgram(probes.length, prefix), api, PROBE_PATIENCE);
+      probes.push(story);
+      if (story.seen?.status === 'succeeded') return Date.now();
+      say(`     a probe ended as ${story.seen?.status} ${JSON.stringify(story.seen?.error)} ${story.problems.join('; ')}`);
+    }
+    throw new Error(`no program has succeeded within ${PROBE_PATIENCE.totalMs} ms of a fault`);
+  }
+}
+
+function recoveryOf({ kind, atMs, probeMs, backMs }: Strike, nextAtMs: number, evidence: readonly Evidence[]): Recovery {
+  const lostEndedMs = evidence.flatMap(({ final }) => {
+    if (final?.error?.code !== 'WORKER_LOST') return [];
+    const [begun, ended] = [Date.parse(final.createdAt ?? ''), Date.parse(final.endedAt ?? '')];
+    return begun <= atMs && ended >= atMs && ended < nextAtMs ? [ended - atMs] : [];
+  });
+  return { kind, probeMs, backMs, lostEndedMs };
+}
+
+function countBy(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
