@@ -65,13 +65,20 @@ describe('keys', () => {
 });
 
 describe('roles', () => {
-  const routes: readonly ['GET' | 'POST' | 'DELETE', string, 'agent' | 'operator' | 'admin'][] = [
+  const routes: readonly ['GET' | 'POST' | 'PUT' | 'DELETE', string, 'agent' | 'operator' | 'admin'][] = [
     ['POST', '/execute', 'agent'],
     ['GET', '/executions', 'agent'],
     ['GET', '/executions/exe_0', 'agent'],
     ['GET', '/executions/exe_0/events', 'agent'],
     ['POST', '/executions/exe_0/cancel', 'agent'],
     ['POST', '/executions/exe_0/resume', 'agent'],
+    ['GET', '/executions/exe_0/artifacts', 'agent'],
+    ['GET', '/executions/exe_0/artifacts/{*}', 'agent'],
+    ['GET', '/sessions', 'agent'],
+    ['DELETE', '/sessions/other', 'agent'],
+    ['GET', '/sessions/other/files', 'agent'],
+    ['GET', '/sessions/other/files/{*}', 'agent'],
+    ['PUT', '/sessions/other/files/{*}', 'agent'],
     ['GET', '/tools', 'agent'],
     ['GET', '/tools/search', 'agent'],
     ['GET', '/tools/info/notes/read', 'agent'],

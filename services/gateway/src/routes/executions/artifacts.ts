@@ -4,7 +4,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
-import { sendFile } from '../send-file.ts';
+import { fileContent, sendFile } from '../send-file.ts';
 import { executionIdOf, executionParams } from './executions.ts';
 
 const artifactSchema = z.object({ path: z.string(), bytes: z.int() });
@@ -44,7 +44,7 @@ export function registerArtifactRoutes(app: GatewayApp, { executions }: RouteDep
       schema: {
         summary: 'One file that an execution left',
         params: artifactParams,
-        response: { ...errorResponses(['EXECUTION_NOT_FOUND', 'FILE_NOT_FOUND', 'NOT_FOUND']) },
+        response: { 200: fileContent, ...errorResponses(['EXECUTION_NOT_FOUND', 'FILE_NOT_FOUND', 'NOT_FOUND']) },
       },
     },
     async (request, reply) => {

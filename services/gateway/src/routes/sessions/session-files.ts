@@ -7,7 +7,7 @@ import type { GatewayApp } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
-import { sendFile } from '../send-file.ts';
+import { fileContent, sendFile } from '../send-file.ts';
 
 const fileSchema = z.object({ path: z.string(), bytes: z.int() });
 export const sessionParams = z.strictObject({ id: z.string() });
@@ -39,7 +39,10 @@ export function registerSessionFileRoutes(app: GatewayApp, sessions: () => NonNu
       schema: {
         summary: 'One file of a session',
         params: fileParams,
-        response: errorResponses(['NOT_FOUND', 'SESSION_NOT_FOUND', 'SESSION_BUSY', 'FILE_NOT_FOUND', 'FILE_TOO_LARGE']),
+        response: {
+          200: fileContent,
+          ...errorResponses(['NOT_FOUND', 'SESSION_NOT_FOUND', 'SESSION_BUSY', 'FILE_NOT_FOUND', 'FILE_TOO_LARGE']),
+        },
       },
     },
     async (request, reply) => {
