@@ -1,5 +1,5 @@
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
-import { AppError, type Database, type Grants, type Logger, messageOf } from '@code-executor/platform';
+import { AppError, type Database, type Grants, isAppError, type Logger, messageOf } from '@code-executor/platform';
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent, endedRecord } from '../ended-record.ts';
@@ -76,7 +76,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
 
     async publish(held, grant, events) {
       await assertGranted(held, grant);
-      await live.publish(held.executionId, events);
+      await withRedis(() => live.publish(held.executionId, events));
     },
 
     async finish(ended, grant) {
@@ -130,6 +130,15 @@ async function withDatabase<Answer>(act: () => Promise<Answer>): Promise<Answer>
   } catch (error) {
     if (isRefusedValue(error)) throw error;
     throw new AppError('LEDGER_UNAVAILABLE', `The database does not answer: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function withRedis<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await act();
+  } catch (error) {
+    if (isAppError(error)) throw error;
+    throw new AppError('LEDGER_UNAVAILABLE', `Redis does not take live events: ${messageOf(error)}`, { cause: error });
   }
 }
 
