@@ -56,13 +56,9 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
       if (execution === null) return null;
       const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
-      const [grant, catalogVersion] = await Promise.all([
-        grants.issue(
-          { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined },
-          new Date(now() + timeoutMs + GRANT_MARGIN_MS),
-        ),
-        options.catalogVersion(workspaceId),
-      ]);
+      const claim = { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined };
+      const grant = grants.issue(claim, new Date(now() + timeoutMs + GRANT_MARGIN_MS));
+      const catalogVersion = await options.catalogVersion(workspaceId);
       return { execution, grant, catalogVersion };
     },
 
