@@ -1,18 +1,30 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { dockerAnswers } from '../test/support/containers.ts';
 import { type Service, startService } from '../test/support/start-service.ts';
 import { measureCatalog } from './catalog/measure-catalog.ts';
+import { compareCheckouts } from './fleet/compare.ts';
+import { measureFleet, measureRunningFleet } from './fleet/measure-fleet.ts';
+import { CHECKOUT } from './fleet/start-fleet.ts';
 import { measureFloor } from './floor/floor.ts';
 import { openDescriptors, tree, treeMemoryMb } from './memory.ts';
 import { measureNeighbours } from './neighbours.ts';
 import { measureBareNode, measurePeer } from './peer.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
+import { createReport } from './report.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
 import { round } from './statistics.ts';
 
-// usage: npm run bench [-- --soak SECONDS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
-const soakSeconds = Number(process.argv[process.argv.indexOf('--soak') + 1] || 20) || 20;
+const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
+  --soak SECONDS       the embedded form, each soak so long (20)
+  --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
+  --compose URL KEY    with --fleet: the same of a fleet that runs already, as far as it can be seen from outside
+  --against CHECKOUT   only the difference to the fleet of another checkout, both asked in turn`;
+
+const { values: asked, positionals } = readArguments();
+const soakSeconds = Number(asked.soak ?? 20) || 20;
 if (process.getuid?.() === 0) {
   console.error('The service refuses to run as root; run the benchmarks as another user (setpriv --reuid=code-executor --init-groups …).');
   process.exit(1);
@@ -21,25 +33,38 @@ if (process.getuid?.() === 0) {
 /** Between two requests of a single client: the pool keeps up, so the figure is that of warm sandboxes. */
 const PAUSE_MS = 15;
 
-const rows: { what: string; figure: string; against?: string; ratio?: number }[] = [];
-const row = (what: string, figure: string, against?: string, ratio?: number) => {
-  rows.push({ what, figure, ...(against === undefined ? {} : { against }), ...(ratio === undefined ? {} : { ratio: round(ratio) }) });
-  console.error(`${what}: ${figure}${against === undefined ? '' : ` (${against}, ratio ${round(ratio ?? Number.NaN)})`}`);
-};
+const { row, finish } = createReport();
 const ms = (value: number) => `${round(value)} ms`;
 
 const directory = mkdtempSync(join(tmpdir(), 'code-executor-bench-'));
 try {
-  await measureSimple();
-  await measureCatalogs();
-  await measureFixtures();
+  if (asked.against !== undefined) {
+    for (const line of await compareCheckouts(directory, [resolve(asked.against), CHECKOUT])) console.log(line);
+  } else if (asked.fleet) {
+    if (!(await dockerAnswers())) throw new Error('The fleet needs a Docker engine that answers, with the images of PostgreSQL and Redis.');
+    await measureFleet(directory, row);
+    if (asked.compose !== undefined) await measureRunningFleet(asked.compose, positionals[0] ?? '', row);
+    finish('fleet.json');
+  } else {
+    await measureSimple();
+    await measureCatalogs();
+    await measureFixtures();
+    finish('bench.json');
+  }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
-console.table(rows);
-const results = process.env.BENCH_RESULTS ?? new URL('./results', import.meta.url).pathname;
-mkdirSync(results, { recursive: true });
-writeFileSync(join(results, 'bench.json'), `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`);
+
+function readArguments() {
+  try {
+    const type = 'string' as const;
+    const options = { soak: { type }, fleet: { type: 'boolean' as const }, compose: { type }, against: { type } };
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 async function measureSimple(): Promise<void> {
   const service = await newService('simple');

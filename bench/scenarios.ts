@@ -28,7 +28,7 @@ export interface Run {
  * or `limit` were answered. Every answer is checked: a figure of wrong answers is worth nothing.
  */
 export async function drive(
-  service: Service,
+  service: Pick<Service, 'post'>,
   scenario: Scenario,
   plan: { readonly clients: number; readonly seconds: number; readonly limit?: number; readonly pauseMs?: number },
 ): Promise<Run> {

@@ -88,12 +88,12 @@ plan_settings() {
   while IFS= read -r name; do
     case $name in
       EXECUTOR_HOST | EXECUTOR_PORT | EXECUTOR_DATA_DIR | EXECUTOR_MCP_SERVERS | EXECUTOR_TEST_*) ;;
-      EXECUTOR_* | DATABASE_URL | REDIS_URL) SETTINGS+=("$name=${!name}") ;;
+      EXECUTOR_* | OTEL_* | DATABASE_URL | REDIS_URL) SETTINGS+=("$name=${!name}") ;;
     esac
   done < <(compgen -e)
   # What the servers file refers to as ${NAME} comes from the caller's environment, and nothing else of it.
   while IFS= read -r name; do
-    if [[ -n ${!name:-} && $name != EXECUTOR_* ]]; then SETTINGS+=("$name=${!name}"); fi
+    if [[ -n ${!name:-} && $name != EXECUTOR_* && $name != OTEL_* ]]; then SETTINGS+=("$name=${!name}"); fi
   done < <(grep -oE '\$\{(env:)?[A-Za-z_][A-Za-z0-9_]*' -- "$SERVERS_FILE" 2>/dev/null | sed -E 's/^\$\{(env:)?//' | sort -u)
 }
 

@@ -6,7 +6,7 @@ import type { RefusalsReport } from './run-refusals.ts';
 const SHOWN = 10;
 
 /** All that a run has come to, for people. */
-export function figuresOf({ verdict, recoveries, refusals, tookMs, slowestMs }: ChaosReport): string {
+export function figuresOf({ verdict, recoveries, refusals, baselineMs, tookMs, slowestMs }: ChaosReport): string {
   const { unknown } = verdict;
   const rows = FAULT_KINDS.flatMap((kind) => {
     const of = recoveries.filter((recovery) => recovery.kind === kind);
@@ -18,15 +18,28 @@ export function figuresOf({ verdict, recoveries, refusals, tookMs, slowestMs }: 
         String(of.length),
         ...spread(of.map(({ probeMs }) => probeMs)),
         String(Math.round(Math.max(...of.map(({ backMs }) => backMs)))),
+        ...spread(of.map(({ delayMs }) => delayMs)),
         String(lost.length),
         ...spread(lost),
       ],
     ];
   });
-  const head = ['fault', 'count', 'recovery p50 ms', 'max ms', 'part back max ms', 'lost by it', 'ended p50 ms', 'max ms'];
+  const head = [
+    'fault',
+    'count',
+    'recovery p50 ms',
+    'max ms',
+    'back max ms',
+    'delay p50 ms',
+    'max ms',
+    'lost by it',
+    'ended p50 ms',
+    'max ms',
+  ];
   return [
     table([head, ...rows]),
     '',
+    `a program that succeeds while nothing is wrong takes ${Math.round(baselineMs.p50)} ms (p50), ${Math.round(baselineMs.max)} ms (max) under this load`,
     `${verdict.executions} executions, ${verdict.calls} tool calls, ${recoveries.length} faults in ${Math.round(tookMs / 1_000)} s; the slowest took ${slowestMs} ms from its first request`,
     `ends: ${JSON.stringify(verdict.byStatus)} errors: ${JSON.stringify(verdict.byError)}`,
     `what clients were refused with, and tried again: ${JSON.stringify(refusals)}`,

@@ -1,7 +1,7 @@
 /**
- * npm run chaos [-- --executions 2000 --faults 39 --seed N --clients 14 --part faults|refusals
- *   --kinds 'kill redis,freeze worker']
- * Exits with 1 where a promise does not hold.
+ * npm run chaos [-- --executions 2000 --faults 39 --seed N --clients 8 --part faults|refusals
+ *   --kinds 'kill redis,freeze worker' --keep]
+ * `--keep` leaves the logs of all services where they are. Exits with 1 where a promise does not hold.
  */
 import { parseArgs } from 'node:util';
 import { dockerAnswers } from '../support/containers.ts';
@@ -14,8 +14,9 @@ const { values } = parseArgs({
   options: {
     executions: { type: 'string', default: '2000' },
     faults: { type: 'string', default: '39' },
-    clients: { type: 'string', default: '14' },
+    clients: { type: 'string', default: '8' },
     kinds: { type: 'string', default: FAULT_KINDS.join() },
+    keep: { type: 'boolean', default: false },
     part: { type: 'string', default: 'faults refusals' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
@@ -39,6 +40,7 @@ if (values.part.includes('faults')) {
     faults: Number(values.faults),
     clients: Number(values.clients),
     seed,
+    keepLogs: values.keep,
     kinds: FAULT_KINDS.filter((kind) => values.kinds.split(',').includes(kind)),
     say,
   });

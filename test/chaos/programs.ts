@@ -9,6 +9,8 @@ export interface Program {
   readonly language: 'typescript' | 'python';
   readonly writes: number;
   /** `follow`: not waited for, its live log is read; `poll`: it is asked for. */
+  /** What it takes where nothing is in its way. */
+  readonly nominalMs: number;
   readonly mode: 'wait' | 'poll' | 'follow';
   /** Sent to two gateways at once, as an impatient client does. */
   readonly twice: boolean;
@@ -60,20 +62,28 @@ export function drawProgram(number: number, prefix: string, random: Random): Pro
   const mode = random.pick(['wait', 'wait', 'poll', 'follow'] as const);
   const writes = random.between(0, 3);
   const nonce = `${prefix}-${number}`;
-  const args = {
-    nonce,
-    writes,
-    slowMs: random.chance(0.15) ? random.between(200, 1_500) : 0,
-    sleepMs: random.chance(0.25) ? random.between(100, 2_500) : 0,
-  };
-  return describe({ number, nonce, language, writes, mode, twice: random.chance(0.1), code, args });
+  const slowMs = random.chance(0.15) ? random.between(200, 1_500) : 0;
+  const sleepMs = random.chance(0.25) ? random.between(100, 2_500) : 0;
+  const nominalMs = writes * slowMs + sleepMs;
+  const args = { nonce, writes, slowMs, sleepMs };
+  return describe({ number, nonce, language, writes, nominalMs, mode, twice: random.chance(0.1), code, args });
 }
 
 /** One write and nothing else: it succeeds only where all of the fleet works. */
 export function probeProgram(number: number, prefix: string): Program {
   const nonce = `${prefix}-probe-${number}`;
   const args = { nonce, writes: 1, slowMs: 0, sleepMs: 0 };
-  return describe({ number, nonce, language: 'typescript', writes: 1, mode: 'wait', twice: false, code: ONE_AFTER_THE_OTHER, args });
+  return describe({
+    number,
+    nonce,
+    language: 'typescript',
+    writes: 1,
+    nominalMs: 0,
+    mode: 'wait',
+    twice: false,
+    code: ONE_AFTER_THE_OTHER,
+    args,
+  });
 }
 
 /** The same, not waited for, with as much beside it as no page of a table has left. */

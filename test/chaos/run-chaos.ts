@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChaosFleet, openChaosFleet } from './chaos-fleet.ts';
 import { drawFaults, type FaultKind, makeFault } from './faults.ts';
@@ -13,6 +14,10 @@ export interface ChaosOptions {
   readonly kinds: readonly FaultKind[];
   readonly seed: number;
   readonly clients: number;
+  /** After this no further fault begins; one and what it takes to come back are seconds. */
+  readonly strikeForMs?: number | undefined;
+  /** The services' logs stay, and where they are is said. */
+  readonly keepLogs?: boolean | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -25,12 +30,16 @@ export interface Recovery {
   readonly backMs: number;
   /** Of what was under way and lost: until its end was written. */
   readonly lostEndedMs: readonly number[];
+  /** The most that it has kept an accepted execution waiting, beyond what its program takes. */
+  readonly delayMs: number;
 }
 
 export interface ChaosReport {
   readonly verdict: Verdict;
   readonly recoveries: readonly Recovery[];
   readonly refusals: Readonly<Record<string, number>>;
+  /** Of probes under the load alone, between the faults: what a recovery cannot be faster than. */
+  readonly baselineMs: { readonly p50: number; readonly max: number };
   readonly tookMs: number;
   readonly slowestMs: number;
 }
@@ -59,7 +68,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const prefix = `c${options.seed.toString(36)}`;
     const faultsOver = new AbortController();
     const load = runLoad({ ...options, api, prefix, random: random.fork(), faultsOver: faultsOver.signal });
-    const { strikes, probes } = await strike(fleet, api, prefix, random.fork(), options).finally(() => faultsOver.abort());
+    const { strikes, probes, calmMs } = await strike(fleet, api, prefix, random.fork(), options).finally(() => faultsOver.abort());
     const stories = [...(await load), ...probes];
     say(`${stories.length} executions have ended; judging them`);
     const { evidence, verdict } = await gatherEvidence(fleet, api, stories);
@@ -67,10 +76,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       verdict,
       recoveries: strikes.map((each, index) => recoveryOf(each, strikes[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, evidence)),
       refusals: countBy(stories.flatMap(({ refusals }) => refusals)),
+      baselineMs: { p50: calmMs[Math.floor(calmMs.length / 2)] ?? 0, max: calmMs.at(-1) ?? 0 },
       tookMs: performance.now() - beganAt,
       slowestMs: Math.max(0, ...stories.map(({ startedAt, endedAt }) => (endedAt ?? startedAt) - startedAt)),
     };
   } finally {
+    if (options.keepLogs) {
+      await cp(fleet.logsDir, `${fleet.logsDir}-logs`, {
+        recursive: true,
+        filter: (source) => source === fleet.logsDir || /\.(log|jsonl)$/.test(source),
+      });
+      say(`logs: ${fleet.logsDir}-logs`);
+    }
     await fleet.close();
   }
 }
@@ -95,11 +112,15 @@ async function runLoad(
 }
 
 /** One fault after the other; each has passed, and an execution has succeeded, before the next. */
-async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Random, { faults, kinds, say }: ChaosOptions) {
+async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Random, options: ChaosOptions) {
+  const { faults, kinds, strikeForMs = Number.POSITIVE_INFINITY, say } = options;
+  const giveUpAt = performance.now() + strikeForMs;
   const strikes: Strike[] = [];
   const probes: Story[] = [];
+  const calmMs: number[] = [];
   await sleep(1_000);
   for (const kind of drawFaults(faults, kinds, random)) {
+    if (performance.now() > giveUpAt) break;
     const fault = makeFault(kind, fleet, random);
     const atMs = Date.now();
     await fault.begin();
@@ -111,8 +132,10 @@ async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Rando
       `${String(strikes.length).padStart(3)}. ${fault.what}: a program succeeds ${probeMs} ms after its ${fault.countsFrom}; all is back after ${backMs} ms`,
     );
     await sleep(random.between(...QUIET_MS));
+    const calmAtMs = Date.now();
+    calmMs.push((await untilProbeSucceeds()) - calmAtMs);
   }
-  return { strikes, probes };
+  return { strikes, probes, calmMs: calmMs.toSorted((one, other) => one - other) };
 
   async function untilProbeSucceeds(): Promise<number> {
     const deadline = performance.now() + PROBE_PATIENCE.totalMs;
@@ -127,12 +150,17 @@ async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Rando
 }
 
 function recoveryOf({ kind, atMs, probeMs, backMs }: Strike, nextAtMs: number, evidence: readonly Evidence[]): Recovery {
-  const lostEndedMs = evidence.flatMap(({ final }) => {
-    if (final?.error?.code !== 'WORKER_LOST') return [];
-    const [begun, ended] = [Date.parse(final.createdAt ?? ''), Date.parse(final.endedAt ?? '')];
-    return begun <= atMs && ended >= atMs && ended < nextAtMs ? [ended - atMs] : [];
+  const touched = evidence.flatMap(({ story, final }) => {
+    const [begun, ended] = [Date.parse(final?.createdAt ?? ''), Date.parse(final?.endedAt ?? '')];
+    const wasUnderWay = begun <= atMs + backMs && ended >= atMs && ended < nextAtMs;
+    return final !== null && wasUnderWay ? [{ begun, ended, final, nominalMs: story.program.nominalMs }] : [];
   });
-  return { kind, probeMs, backMs, lostEndedMs };
+  const lost = touched.filter(({ begun, final }) => begun <= atMs && final.error?.code === 'WORKER_LOST');
+  return {
+    ...{ kind, probeMs, backMs },
+    lostEndedMs: lost.map(({ ended }) => ended - atMs),
+    delayMs: Math.max(0, ...touched.map(({ begun, ended, nominalMs }) => ended - begun - nominalMs)),
+  };
 }
 
 function countBy(names: readonly string[]): Record<string, number> {

@@ -1,5 +1,5 @@
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
-import { AppError, type Database, type Grants, type Logger, messageOf } from '@code-executor/platform';
+import { AppError, type Database, type Grants, isAppError, type Logger, messageOf } from '@code-executor/platform';
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent, endedRecord } from '../ended-record.ts';
@@ -56,13 +56,9 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
       if (execution === null) return null;
       const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
-      const [grant, catalogVersion] = await Promise.all([
-        grants.issue(
-          { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined },
-          new Date(now() + timeoutMs + GRANT_MARGIN_MS),
-        ),
-        options.catalogVersion(workspaceId),
-      ]);
+      const claim = { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined };
+      const grant = grants.issue(claim, new Date(now() + timeoutMs + GRANT_MARGIN_MS));
+      const catalogVersion = await options.catalogVersion(workspaceId);
       return { execution, grant, catalogVersion };
     },
 
@@ -76,7 +72,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
 
     async publish(held, grant, events) {
       await assertGranted(held, grant);
-      await live.publish(held.executionId, events);
+      await withRedis(() => live.publish(held.executionId, events));
     },
 
     async finish(ended, grant) {
@@ -130,6 +126,15 @@ async function withDatabase<Answer>(act: () => Promise<Answer>): Promise<Answer>
   } catch (error) {
     if (isRefusedValue(error)) throw error;
     throw new AppError('LEDGER_UNAVAILABLE', `The database does not answer: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function withRedis<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await act();
+  } catch (error) {
+    if (isAppError(error)) throw error;
+    throw new AppError('LEDGER_UNAVAILABLE', `Redis does not take live events: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -159,6 +159,20 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
     expect(await fleet.fleet.submit(acceptedExecution({ workspaceId }), 1)).toBe(false);
   });
 
+  test('live events that Redis does not take are refused as what may be sent again, and are taken when it is back', async () => {
+    const { execution, grant } = await claimed();
+    const held = { executionId: execution.id, token: 1 };
+    const events = [{ id: 2, type: 'output', data: { text: 'late' } }] as const;
+    await fleet.redisContainer.kill();
+    try {
+      await expect(fleet.ledger.publish(held, grant, events)).rejects.toMatchObject({ code: 'LEDGER_UNAVAILABLE', retryable: true });
+    } finally {
+      await fleet.redisContainer.restart();
+    }
+    await vi.waitFor(() => fleet.ledger.publish(held, grant, events), { timeout: 10_000 });
+    expect(await fleet.redis.xlen(liveStreamKey(execution.id))).toBe(1);
+  });
+
   test('a PostgreSQL that is away is said to be, and an end that was tried meanwhile is written once it is back', async () => {
     const claim = await claimed();
     const ended = endOf(claim, { output: 'kept' });

@@ -159,19 +159,31 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
       }));
     },
 
-    /** Ids of a part of the history, oldest first. */
-    async ids(
+    /** Ids of a part of the history, oldest first, and about how long each record is. */
+    async sizes(
       visible: Visibility,
       page: HistoryFilter & { readonly after?: string | undefined; readonly limit: number },
-    ): Promise<readonly string[]> {
-      let matching = query.selectFrom('executions').select('id').where('workspace_id', '=', visible.workspaceId);
+    ): Promise<readonly { readonly id: string; readonly bytes: number }[]> {
+      const bytes = sql<
+        number | string
+      >`octet_length(output) + coalesce(octet_length(result_json), 0) + result_parts * ${parts.longestBytes}::int8`;
+      let matching = query
+        .selectFrom('executions')
+        .select(['id', bytes.as('bytes')])
+        .where('workspace_id', '=', visible.workspaceId);
       if (visible.principalId !== undefined) matching = matching.where('principal_id', '=', visible.principalId);
       if (page.status !== undefined) matching = matching.where('status', '=', page.status);
       if (page.from !== undefined) matching = matching.where('id', '>=', firstIdAt(page.from));
       if (page.to !== undefined) matching = matching.where('id', '<', firstIdAt(page.to));
       if (page.after !== undefined) matching = matching.where('id', '>', page.after);
       const rows = await matching.orderBy('id').limit(page.limit).execute();
-      return rows.map(({ id }) => id);
+      return rows.map((row) => ({ id: row.id, bytes: Number(row.bytes) }));
+    },
+
+    /** Those of them that are there, oldest first. */
+    async records(ids: readonly string[]): Promise<ExecutionRecord[]> {
+      const rows = await query.selectFrom('executions').select(RECORD_COLUMNS).where('id', 'in', ids).orderBy('id').execute();
+      return await Promise.all(rows.map((row) => toExecutionRecord(row, parts)));
     },
 
     /** Which of these are there. */

@@ -12,6 +12,8 @@ const PART_LENGTH = 128 * 1024;
 const POSTGRES_PART_LENGTH = 2 * 1024 * 1024;
 
 export interface ResultParts {
+  /** Of one part. */
+  readonly longestBytes: number;
   /** Whether it is to be written in parts at all. */
   isLong(resultJson: string): boolean;
   /** Answers the number of parts. They belong to the token: an older holder's are never read. */
@@ -23,6 +25,7 @@ export interface ResultParts {
 export function createResultParts(query: Kysely<ExecutionTables>, kind: Database['kind']): ResultParts {
   const partLength = kind === 'postgres' ? POSTGRES_PART_LENGTH : PART_LENGTH;
   return {
+    longestBytes: partLength,
     isLong: (resultJson) => resultJson.length > partLength,
 
     async write(executionId, token, resultJson) {

@@ -23,6 +23,8 @@ interface Verified {
 export interface TokenVerifier {
   /** @throws AppError UNAUTHENTICATED */
   verify(token: string, expected: ExpectedToken): Promise<JWTPayload>;
+  /** A token that was signed here just now needs no verifying. */
+  remember(token: string, payload: JWTPayload & { readonly exp: number }, expected: ExpectedToken): void;
 }
 
 /** Verifies compact JWTs under HS256 and nothing else. A token that was verified once costs a look-up until it expires. */
@@ -37,11 +39,16 @@ export function createTokenVerifier(now: () => number): TokenVerifier {
         throw refused('has expired');
       }
       const verified = await verify(token, expected, now());
-      if (known.size >= MOST_REMEMBERED) forgetOldest(known);
-      known.set(token, { ...verified, expected });
+      keep(token, verified, expected);
       return verified.payload;
     },
+    remember: (token, payload, expected) => keep(token, { payload, expiresAtMs: (payload.exp + SKEW_SECONDS) * 1_000 }, expected),
   };
+
+  function keep(token: string, verified: Verified, expected: ExpectedToken): void {
+    if (known.size >= MOST_REMEMBERED) forgetOldest(known);
+    known.set(token, { ...verified, expected });
+  }
 }
 
 async function verify(token: string, { key, type, audience, longestSeconds }: ExpectedToken, nowMs: number): Promise<Verified> {

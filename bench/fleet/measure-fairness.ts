@@ -1,0 +1,61 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SIMPLE_TYPESCRIPT } from '../scenarios.ts';
+import { percentile } from '../statistics.ts';
+import type { Client } from './http-client.ts';
+import type { Fleet } from './start-fleet.ts';
+
+const WAITING = 10_000;
+const SLEEPING = 64;
+const SLEEP_MS = 20_000;
+const ROUNDS = 120;
+const PAUSE_MS = 20;
+
+export interface Fairness {
+  readonly idle: readonly number[];
+  /** While another workspace has ten thousand executions waiting. */
+  readonly besideQueue: readonly number[];
+  /** While another one has sixty-four programs that sleep, as many of them at once as its share lets. */
+  readonly besideSleepers: readonly number[];
+}
+
+/** What a workspace that asks for one thing at a time notices of another that asks for all at once. The fleet is of no use afterwards. */
+export async function measureFairness(fleet: Fleet): Promise<Fairness> {
+  const quiet = await fleet.workspace('quiet');
+  await asked(quiet, 30);
+  const idle = await asked(quiet, ROUNDS);
+  const sleepers = await fleet.workspace('sleepers');
+  const body = { language: 'typescript', code: `await new Promise((done) => setTimeout(done, ${SLEEP_MS}))`, wait: false };
+  await Promise.all(Array.from({ length: SLEEPING }, () => sleepers.post('/execute', body)));
+  await sleep(2_000);
+  const besideSleepers = await asked(quiet, ROUNDS);
+  await fleet.query(`update executions set ended_at = now(), status = 'cancelled' where workspace_id = 'wsp_bench_sleepers'`);
+  await sleep(2_000);
+  await fleet.query(queueStatement());
+  await sleep(1_000);
+  const besideQueue = await asked(quiet, ROUNDS);
+  const [left = '0'] = await fleet.query(`select count(*) from executions where workspace_id = 'wsp_bench_noisy' and ended_at is null`);
+  if (Number(left) === 0) throw new Error('Nothing waited any more when the quiet workspace was done');
+  return { idle, besideQueue, besideSleepers };
+}
+
+async function asked(client: Client, rounds: number): Promise<number[]> {
+  const durations: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const before = performance.now();
+    const answer = await client.post('/execute', SIMPLE_TYPESCRIPT.body);
+    durations.push(performance.now() - before);
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body).slice(0, 500));
+    await sleep(PAUSE_MS);
+  }
+  return durations;
+}
+
+export const p95 = (durationsMs: readonly number[]): number => percentile(durationsMs, 0.95);
+
+/** As ten thousand requests would leave them, without the minutes that these take. */
+const queueStatement = (): string => `
+  insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
+  select 'exe_' || lpad(n::text, 26, '0'), 'wsp_bench_noisy', 'key_bench_noisy', 'req_bench', 'queued', 0, 'typescript', 'return 1', '{}',
+    30000, false, now()
+  from generate_series(1, ${WAITING}) n`;
