@@ -32,6 +32,7 @@ interface FleetOptions {
 }
 
 export const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** Reports of workers are read once a second. */
 const HEARD_MS = 2_500;
 
@@ -42,6 +43,9 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
   const stops: (() => Promise<unknown>)[] = [];
   const clients: Client[] = [];
   const workers: ServiceProcess[] = [];
+  // Nobody else would end the containers of a run that is interrupted.
+  const onSignal = (): void => void stop().finally(() => process.exit(1));
+  for (const signal of SIGNALS) process.once(signal, onSignal);
   try {
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     stops.push(postgres.stop, redis.stop);
@@ -137,6 +141,7 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
 
   /** Processes before the stores that they would otherwise look for. */
   async function stop(): Promise<void> {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
     for (const client of clients) client.close();
     for (const each of stops.splice(0)) await each();
   }

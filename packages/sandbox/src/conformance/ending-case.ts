@@ -38,13 +38,14 @@ export function endingCases(arena: () => Arena, cases: Readonly<Record<string, E
 }
 
 /** Of 256 MB: what a tree may gain between two looks of the watch and until it is killed. */
-export const MOST_MB = 256 * 1.4;
+export const MOST_MB = 256 * 2;
 /** Generous, for machines that do other things as well: alone it takes 30 ms, its boot included. */
 const NEIGHBOUR_MS = 10_000;
 
 export function expectGone(bout: Bout): void {
   expect(bout.processesLeft).toBe(0);
-  expect(bout.recoveryMs).toBeLessThan(3_000);
+  // On a machine that is busy elsewhere the dead are reaped when their turn comes.
+  expect(bout.recoveryMs).toBeLessThan(10_000);
 }
 
 type Given = Omit<EndingCase, 'language' | 'code' | 'status' | 'error'>;
