@@ -5,7 +5,7 @@
 # Redis is not in it: what it holds (queue, live events) is made again from the database.
 
 readonly BACKUP_VERSION=1
-readonly KEPT_OF_DATA_DIR=(admin.key seal.key database mcp-servers.json)
+readonly KEPT_OF_DATA_DIR=(admin.key seal.key database artifacts mcp-servers.json)
 
 backup() {
   (($# == 1)) || die "$EXIT_USAGE" 'usage: ./deploy.sh backup FILE'

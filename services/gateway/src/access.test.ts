@@ -72,8 +72,6 @@ describe('roles', () => {
     ['GET', '/executions/exe_0/events', 'agent'],
     ['POST', '/executions/exe_0/cancel', 'agent'],
     ['POST', '/executions/exe_0/resume', 'agent'],
-    ['GET', '/executions/export', 'operator'],
-    ['DELETE', '/executions', 'admin'],
     ['GET', '/executions/exe_0/artifacts', 'agent'],
     ['GET', '/executions/exe_0/artifacts/{*}', 'agent'],
     ['GET', '/sessions', 'agent'],
