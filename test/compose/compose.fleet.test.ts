@@ -69,14 +69,14 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     expect((await fleet.docker('ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${fleet.project}-other`)).text).toBe(
       '',
     );
-  });
+  }, 180_000);
 
   test('a base image that is nowhere: up names it and says how to bring it', async () => {
     const missing = { EXECUTOR_DATA_DIR: join(fleet.place, 'other'), EXECUTOR_REDIS_IMAGE: 'localhost:1/redis:none' };
     const up = await fleet.deploy(['up', '--docker'], missing);
     expect(up.text).toContain('The image localhost:1/redis:none is not here and could not be pulled');
     expect(up.exitCode).toBe(4);
-  });
+  }, 180_000);
 
   test('a program calls a tool of a stdio server that lives in mcp-proxy; that server sees its own token and no secret of ours', async () => {
     const answer = await runProgram('typescript', 'return await tools.tiny.look({})');

@@ -49,8 +49,8 @@ describe.skipIf(!answers)(
         return stdout.trim();
       };
       expect(await ask('worker', 'PING')).toBe('PONG');
-      expect(await ask('gateway', 'SET', 'executor:x', '1')).toBe('OK');
-      expect(await ask('worker', 'GET', 'executor:x')).toContain('NOPERM');
+      expect(await ask('gateway', 'SET', 'executor:probe:gateway-x', '1')).toBe('OK');
+      expect(await ask('worker', 'GET', 'executor:probe:gateway-x')).toContain('NOPERM');
       expect(await ask('worker', 'LPUSH', 'executor:queue:executions:wait', 'exe_1')).toContain('NOPERM');
       expect(await ask('worker', 'CONFIG', 'GET', '*')).toContain('NOPERM');
     });

@@ -88,7 +88,7 @@ for offset in range(0, 1 << 41, 1 << 21): read(at + offset, 1)`,
   ),
   // Thirty processes that fill memory at once gain most between the look that finds them and the kill: 260 to 490 MB on two busy cores.
   'children that are each within it': {
-    mostMb: 700,
+    mostMb: 1_000,
     ...python(
       'import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        held = bytearray(b"x" * (40 << 20)); time.sleep(30)\ntime.sleep(30)',
     ),
