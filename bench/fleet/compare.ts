@@ -5,7 +5,7 @@ import { type Scenario, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from '../scenarios.ts
 import { quartiles } from '../statistics.ts';
 import { type Fleet, startFleet } from './start-fleet.ts';
 
-const ROUNDS = 150;
+const ROUNDS = 200;
 const WARM_UP = 40;
 const PAUSE_MS = 20;
 
