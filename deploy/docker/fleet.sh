@@ -111,10 +111,21 @@ write_fleet_record() {
     if [[ -n $5 ]]; then printf "%s\n" "$5" >mounts.yml; else rm -f mounts.yml; fi' - "$FLEET_DIR" "$PROJECT" "$(fleet_environment)" "$WORKERS" "$mounts"
 }
 
+# Where there is no Node of ours, who answers on the port is asked: that it is taken is all that can be said.
 refuse_taken_fleet_port() {
   local sentence
-  choose_node || return 0
-  sentence=$("$NODE" "$ROOT/deploy/check-port.ts" "$HOST" "$PORT") || die "$EXIT_PORT" "$sentence"
+  if choose_node; then
+    sentence=$("$NODE" "$ROOT/deploy/check-port.ts" "$HOST" "$PORT") || die "$EXIT_PORT" "$sentence"
+  elif timeout 2 bash -c 'exec 3<>"/dev/tcp/$1/$2"' - "$(reachable_host)" "$PORT" 2>/dev/null; then
+    die "$EXIT_PORT" "Port $PORT is in use by another program: stop it, or choose another port with EXECUTOR_PORT=$((PORT == 9091 ? 9191 : 9091))."
+  fi
+}
+
+reachable_host() {
+  case $HOST in
+    0.0.0.0 | '::' | '[::]') printf 127.0.0.1 ;;
+    *) printf %s "${HOST//[\[\]]/}" ;;
+  esac
 }
 
 # Containers read these files under other uids than the checkout's owner.
