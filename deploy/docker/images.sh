@@ -43,7 +43,7 @@ need_image() {
   ((code == 0)) || show_tail "$log_file" 4
   rm -f -- "$log_file"
   ((code == 0)) || die "$EXIT_PREREQUISITE" \
-    "The image $1 is not here and could not be pulled; the engine's last lines are above. Is its registry reachable? Else bring it by 'docker load'."
+    "The image $1 is not here and could not be pulled; the engine's last lines are above. Is its registry reachable? Else bring it by 'docker load', or start the one-process form with './deploy.sh up --embedded'."
 }
 
 # build_image TAG DOCKERFILE LABEL: unless an image of exactly these sources is there.
