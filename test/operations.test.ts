@@ -76,6 +76,13 @@ describe('health', () => {
     const warm = async () => ((await service().get('/health')).body as { pool: { warm: { typescript: number } } }).pool.warm.typescript;
     await expect.poll(warm).toBeGreaterThan(1);
   });
+
+  test('programs get the sandboxes that wait for them, whatever the catalog became while the service started', async () => {
+    for (const language of ['typescript', 'python']) {
+      const answer = await service().post('/execute', { language, code: '1' });
+      expect(answer.body).toMatchObject({ status: 'succeeded', metrics: { warm: true } });
+    }
+  });
 });
 
 describe('metrics', () => {

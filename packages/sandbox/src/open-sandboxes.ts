@@ -14,8 +14,8 @@ export interface SandboxesOptions {
   readonly targets: SandboxPoolOptions['targets'];
   readonly limits: SandboxLimits;
   readonly pythonPackagesDir?: string | undefined;
-  /** Of the wrappers that warm sandboxes see at first. */
-  readonly snapshotDir?: string | null | undefined;
+  /** Of the wrappers that warm sandboxes see at first; asked when the pool begins to boot them. */
+  readonly snapshotDir?: (() => Promise<string>) | undefined;
   readonly log: Logger;
 }
 
@@ -39,7 +39,8 @@ export async function openSandboxes(options: SandboxesOptions, open: Open): Prom
   const snapshotsDir = await makeSnapshotsDir(dataDir);
   const adapter = await openSandboxAdapter({ adapter: choice, dataDir, snapshotsDir, pythonPackagesDir, log });
   open('sandboxes', adapter, (part) => part.close());
-  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir, log }), (part) => part.close());
+  const firstSnapshot = (await snapshotDir?.()) ?? null;
+  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir: firstSnapshot, log }), (part) => part.close());
   const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
   return { adapter, pool, run: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }) };
 }

@@ -67,17 +67,20 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
       pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
       targets: { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON },
       limits,
-      snapshotDir: await tools.snapshotDir(DEFAULT_WORKSPACE_ID),
+      snapshotDir: () => tools.snapshotDir(DEFAULT_WORKSPACE_ID),
       log,
     },
     open,
   );
-  tools.onCatalogChange(() => {
+  const retarget = (): void => {
     tools.snapshotDir(DEFAULT_WORKSPACE_ID).then(
       (dir) => pool.retarget(dir),
       (error: unknown) => log.error({ err: error }, 'the pool keeps its old wrappers'),
     );
-  });
+  };
+  tools.onCatalogChange(retarget);
+  // The catalog may have changed while the pool was opened and nobody listened.
+  retarget();
 
   const preparer = open('preparer', createPreparer({}), (part) => part.close());
   const typechecker = open('type checker', createTypechecker({ log }), (part) => part.close());
