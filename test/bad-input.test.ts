@@ -47,7 +47,7 @@ describe('a body that does not fit is refused by name, and nothing is queued', (
     ['a file that is no text', { code, language, files: { 'a.ts': 1 } }, 400, 'INVALID_REQUEST', /a\.ts.* must be a string, not 1/],
     ['typecheck as text', { code, language, typecheck: 'yes' }, 400, 'INVALID_REQUEST', /"typecheck" must be true or false/],
     ['wait as a number', { code, language, wait: 0 }, 400, 'INVALID_REQUEST', /"wait" must be true or false, not 0/],
-    ['a session', { code, language, sessionId: 's' }, 400, 'INVALID_REQUEST', /sessionId cannot be used: this service keeps no sessions/],
+    ['a session by a name that is none', { code, language, sessionId: 'a b' }, 400, 'INVALID_REQUEST', /sessionId/],
     ['a type check of Python', { code, language: 'python', typecheck: true }, 400, 'INVALID_REQUEST', /typecheck is for TypeScript only/],
     ['a near miss', { code, language, timeout: 5 }, 400, 'INVALID_REQUEST', /Unknown field "timeout".*Did you mean "timeoutMs"\?/],
     ['another near miss', { code, languge: 'python' }, 400, 'INVALID_REQUEST', /Unknown field "languge".*Did you mean "language"\?/],
@@ -182,7 +182,7 @@ describe('a body that does not fit is refused by name, and nothing is queued', (
 
   test.each<[string, string, number, string, RegExp]>([
     ['GET', '/execute', 405, 'METHOD_NOT_ALLOWED', /\/execute takes POST, not GET/],
-    ['PUT', '/executions', 405, 'METHOD_NOT_ALLOWED', /\/executions takes GET, not PUT/],
+    ['PUT', '/executions', 405, 'METHOD_NOT_ALLOWED', /\/executions takes DELETE, GET, not PUT/],
     ['POST', '/excute', 404, 'NOT_FOUND', /no route POST \/excute\. Did you mean POST \/execute\?/],
     ['POST', '/api/v1/execute', 404, 'NOT_FOUND', /Did you mean POST \/execute\?/],
     ['GET', '/nowhere', 404, 'NOT_FOUND', /GET \/openapi\.json lists all/],
