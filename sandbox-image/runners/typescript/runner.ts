@@ -5,21 +5,19 @@
  * program is awaited with a blocking read, and the socket is handed to the event loop at the first tool call only. Bun opens
  * nothing of its own to children (`close_range` before exec), so descriptor 3 does not reach them.
  */
-import { readSync, rmSync, writeFileSync } from 'node:fs';
+import { readSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createDescriptorWriter } from './descriptor-writer.ts';
 import { executeProgram } from './execute-program.ts';
 import { replaceStreams } from './program-streams.ts';
 import { serializeResult } from './serialize-result.ts';
-import { createToolChannel, FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readRun, type Transport } from './tool-channel.ts';
+import { FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readRun, type Transport } from './tool-channel.ts';
 
 interface BunSocket {
   ref(): void;
   unref(): void;
-  write(bytes: Uint8Array): number;
   readonly fd: number;
 }
-type Endpoint = { readonly fd: number } | { readonly unix: string };
 interface SocketHandlers {
   open(socket: BunSocket): void;
   data(socket: BunSocket, bytes: Uint8Array): void;
@@ -27,8 +25,7 @@ interface SocketHandlers {
   error(): void;
 }
 declare const Bun: {
-  connect(options: Endpoint & { socket: SocketHandlers }): Promise<BunSocket>;
-  listen(options: { unix: string; socket: Partial<SocketHandlers> }): { stop(closeConnections: boolean): void };
+  connect(options: ({ readonly fd: number } | { readonly unix: string }) & { socket: SocketHandlers }): Promise<BunSocket>;
 };
 
 const CHANNEL = 3;
@@ -46,29 +43,13 @@ async function warmUp(): Promise<void> {
   writeFileSync(`${workspace}/main.ts`, '');
   await import(join(dirname(process.argv[1] ?? ''), 'warm-up.ts'));
   serializeResult({ warm: [1, 'up'] }, 1_000);
-  await callOnce();
 }
-
-/** A tool call to a socket of its own, which answers unasked: the first call of a process costs 0.7 ms more than those after it. */
-async function callOnce(): Promise<void> {
-  const path = `${workspace}/warm-up.sock`;
-  const answer = jsonFrame(FRAME.REPLY, { id: 1, ok: true, value: null });
-  const server = Bun.listen({ unix: path, socket: { open: (socket) => void socket.write(answer), data: ignore } });
-  try {
-    await createToolChannel({ ...bunTransport({ unix: path }), write: ignore }).call('warm.up');
-  } finally {
-    server.stop(true);
-    rmSync(path, { force: true });
-  }
-}
-
-const ignore = (): void => undefined;
 
 function serve(): void {
   write(jsonFrame(FRAME.READY, {}));
   const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
   if (run === null) return;
-  start(run, bunTransport({ fd: CHANNEL }));
+  start(run, bunTransport());
 }
 
 function start(run: Run, transport: Transport): void {
@@ -77,7 +58,7 @@ function start(run: Run, transport: Transport): void {
   executeProgram(run, workspace, transport);
 }
 
-function bunTransport(endpoint: Endpoint): Transport {
+function bunTransport(): Transport {
   let socket: BunSocket | undefined;
   let held = false;
   const connect = Bun.connect;
@@ -85,7 +66,7 @@ function bunTransport(endpoint: Endpoint): Transport {
     write,
     open: (onBytes, onClose) => {
       void connect({
-        ...endpoint,
+        fd: CHANNEL,
         socket: {
           open: (opened) => {
             socket = opened;
