@@ -88,6 +88,18 @@ describe('a connection', () => {
     client.socket.destroy();
   });
 
+  it('that sends more than 8 MB and is to be closed is answered when it has sent all', async () => {
+    await open();
+    const size = 9 * 1024 * 1024;
+    const client = rawClient(port, head('/execute', size, 'Connection: close\r\n'));
+    client.socket.write('x'.repeat(size - 1));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(client.received()).toBe('');
+    client.socket.write('x');
+    await client.until('"code":"BODY_TOO_LARGE"');
+    await client.closed;
+  });
+
   it('that sends without end is cut off', async () => {
     await open();
     const client = rawClient(port, head('/execute', null, 'Transfer-Encoding: chunked\r\n'));

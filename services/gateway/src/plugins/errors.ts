@@ -20,7 +20,10 @@ const REFUSED_BODY_LIMIT = 64 * 1024 * 1024;
 
 /** The only place that turns errors into HTTP. What is none of ours is INTERNAL and shows nothing but the request id. */
 export function registerErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+  app.setErrorHandler(async (error, request, reply) => {
+    if (fastifyCodeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE') await readRefusedBody(request, reply);
+    return answerError(error, request, reply);
+  });
 }
 
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -31,7 +34,6 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
   request.errorCode = error.code;
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== null) reply.header('retry-after', String(retryAfter));
-  if (error.code === 'BODY_TOO_LARGE') readRefusedBody(request, reply);
   if (error.code === 'SHUTTING_DOWN') reply.header('connection', 'close');
   return reply
     .code(statusOf(error.code))
@@ -42,15 +44,22 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
 
 /**
  * A connection that is closed while its client still writes ends in a broken pipe there, and the answer is lost. Node
- * discards what is left of a body by itself as long as the connection stays open; the server's request timeout bounds it.
+ * discards what is left of a body by itself as long as the connection stays open; where the client wants it closed after
+ * the answer, the answer waits for the body's end. The server's request timeout bounds both.
  */
-function readRefusedBody(request: FastifyRequest, reply: FastifyReply): void {
+async function readRefusedBody(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { raw } = request;
   if (Number(request.headers['content-length']) > REFUSED_BODY_LIMIT) return;
   reply.removeHeader('connection');
   let left = REFUSED_BODY_LIMIT;
-  request.raw.on('data', (chunk: Buffer) => {
+  raw.on('data', (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) request.raw.destroy();
+    if (left < 0) raw.destroy();
+  });
+  if (reply.raw.shouldKeepAlive || raw.readableEnded || raw.destroyed) return;
+  await new Promise<void>((resolve) => {
+    raw.once('end', resolve).once('close', resolve);
+    raw.resume();
   });
 }
 
