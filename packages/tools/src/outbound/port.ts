@@ -1,0 +1,33 @@
+/** One request to an upstream, and its whole answer. Header names are lower case in answers. */
+export interface OutboundRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | Uint8Array | FormData | undefined;
+  /** Of the whole exchange, redirects included. */
+  readonly timeoutMs: number;
+  /** An answer that is larger is refused with REPLY_TOO_LARGE and not read on. Default 8 MB. */
+  readonly maximumBytes?: number | undefined;
+  /** 0 answers a redirect as it is. Credentials go to the first origin only. Default 5. */
+  readonly redirects?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface OutboundResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** After redirects. */
+  readonly url: string;
+}
+
+/**
+ * The one way to an upstream over HTTP. Addresses of the machine itself, of private networks and of metadata services are refused
+ * unless listed, judged on the address that is connected to.
+ */
+export interface OutboundHttp {
+  /** @throws AppError OUTBOUND_REFUSED (nothing was sent), UPSTREAM_UNAVAILABLE (nothing was sent), UPSTREAM_LOST, TOOL_TIMEOUT, REPLY_TOO_LARGE; the signal's reason. */
+  request(request: OutboundRequest): Promise<OutboundResponse>;
+  /** The same guard for who needs a `fetch`: the MCP SDK, an OAuth library. */
+  readonly fetch: typeof fetch;
+}
