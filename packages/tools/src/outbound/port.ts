@@ -15,7 +15,9 @@ export interface OutboundRequest {
 
 export interface OutboundResponse {
   readonly status: number;
+  /** Several of one name are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Decompressed. */
   readonly body: Uint8Array;
   /** After redirects. */
   readonly url: string;
@@ -26,8 +28,23 @@ export interface OutboundResponse {
  * unless listed, judged on the address that is connected to.
  */
 export interface OutboundHttp {
-  /** @throws AppError OUTBOUND_REFUSED (nothing was sent), UPSTREAM_UNAVAILABLE (nothing was sent), UPSTREAM_LOST, TOOL_TIMEOUT, REPLY_TOO_LARGE; the signal's reason. */
+  /**
+   * @throws AppError OUTBOUND_REFUSED (nothing was sent, but where `details.redirectedFrom` names who redirected there),
+   * UPSTREAM_UNAVAILABLE (nothing was sent), UPSTREAM_LOST, TOOL_TIMEOUT, REPLY_TOO_LARGE, INVALID_ARGUMENTS (a header that cannot be
+   * sent); the signal's reason.
+   */
   request(request: OutboundRequest): Promise<OutboundResponse>;
-  /** The same guard for who needs a `fetch`: the MCP SDK, an OAuth library. */
+  /** The same guard for who needs a `fetch`: the MCP SDK, an OAuth library. Bodies stream and have no time limit but the signal. */
   readonly fetch: typeof fetch;
+}
+
+/** The guard of a whole process. */
+export interface GuardedHttp extends OutboundHttp {
+  /**
+   * The same guard for one integration, which may also reach the origin of this address. `operator`: the servers file names
+   * it, like an entry of EXECUTOR_OUTBOUND_ALLOW. `admin`: an admin key spelled it out in `url` or `baseUrl`; counts for what `originWarning`
+   * speaks of, and not at all in strict mode. Any other address adds nothing.
+   */
+  withOrigin(url: string, spelledOutBy: 'operator' | 'admin'): OutboundHttp;
+  close(): Promise<void>;
 }
