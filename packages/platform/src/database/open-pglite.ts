@@ -8,6 +8,7 @@ import { Kysely, PGliteDialect } from 'kysely';
 import { AppError, messageOf } from '../errors.ts';
 import { holdDirectory } from './hold-directory.ts';
 import { PGLITE_OPTIONS } from './pglite-options.ts';
+import { preparing } from './prepared-pglite.ts';
 
 const INITIALISE_TIMEOUT_MS = 60_000;
 
@@ -22,7 +23,7 @@ export async function openPglite(directory: string): Promise<Kysely<unknown>> {
     for (const flag of ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag);
     const pglite = new PGlite(data, PGLITE_OPTIONS);
     await pglite.waitReady;
-    const kysely = new Kysely<unknown>({ dialect: new PGliteDialect({ pglite }) });
+    const kysely = new Kysely<unknown>({ dialect: new PGliteDialect({ pglite: preparing(pglite) }) });
     const destroy = kysely.destroy.bind(kysely);
     kysely.destroy = async () => {
       await destroy();
