@@ -30,6 +30,7 @@ export {
   type JsonSchema,
   POLICY_ACTIONS,
   type PolicyAction,
+  type ReplyMeta,
   SEARCH_DETAILS,
   type SearchDetail,
   type ToolAnnotations,

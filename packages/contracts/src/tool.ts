@@ -33,8 +33,20 @@ export interface ToolCallFailure {
   readonly details?: unknown;
 }
 
+/** What an upstream's answer says about itself, apart from its value. */
+export interface ReplyMeta {
+  /** Of HTTP. */
+  readonly status?: number | undefined;
+  /** Addresses of the `Link` header by `rel`: `next`, `last`. */
+  readonly links?: Readonly<Record<string, string>> | undefined;
+  readonly rateLimit?: { readonly limit?: number; readonly remaining?: number; readonly resetAt?: string } | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
 /** What one tool call came to. `value` is any JSON value. */
-export type ToolCallReply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: ToolCallFailure };
+export type ToolCallReply =
+  | { readonly ok: true; readonly value: unknown; readonly meta?: ReplyMeta | undefined }
+  | { readonly ok: false; readonly error: ToolCallFailure; readonly meta?: ReplyMeta | undefined };
 
 /** Operations of `discovery` inside the sandbox. */
 export const DISCOVERY_OPERATIONS = ['list_servers', 'list_tools', 'search_tools', 'get_tool'] as const;

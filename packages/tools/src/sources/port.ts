@@ -1,4 +1,4 @@
-import type { JsonSchema, ToolAnnotations } from '@code-executor/contracts';
+import type { JsonSchema, ReplyMeta, ToolAnnotations } from '@code-executor/contracts';
 import type { Credential, SecurityScheme } from '../connections/port.ts';
 import type { OutboundHttp } from '../outbound/port.ts';
 
@@ -62,15 +62,6 @@ export interface InvokeResult {
   /** Why it failed, in a sentence of the upstream's. */
   readonly message?: string | undefined;
   readonly meta?: ReplyMeta | undefined;
-}
-
-/** What an answer says about itself, apart from its value. */
-export interface ReplyMeta {
-  readonly status?: number | undefined;
-  /** Of the `Link` header, by `rel`. */
-  readonly links?: Readonly<Record<string, string>> | undefined;
-  readonly rateLimit?: { readonly limit?: number; readonly remaining?: number; readonly resetAt?: string } | undefined;
-  readonly retryAfterSeconds?: number | undefined;
 }
 
 /**
