@@ -1,0 +1,72 @@
+import { sendForJson } from './http/json.ts';
+import { createSend, type Request, type RequestOptions } from './http/send.ts';
+import { type Administration, administrationOf } from './resources/administration.ts';
+import { type Executing, executingOf } from './resources/execute.ts';
+import { type Executions, executionsOf } from './resources/executions.ts';
+import { type Observation, observationOf } from './resources/observation.ts';
+import { type Sessions, sessionsOf } from './resources/sessions.ts';
+import { type Tools, toolsOf } from './resources/tools.ts';
+
+const TIMEOUT_MS = 60_000;
+const RETRIES = 2;
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:9091` by default. */
+  readonly url?: string;
+  /** An API key or an access token. */
+  readonly key?: string;
+  /** Another way to send requests: a proxy, a test, the engine in this very process. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Of one method with its repetitions; 60,000 by default. Executions are waited for as long as they may take. */
+  readonly timeoutMs?: number;
+  /** How often a request that may be repeated is, when no answer came or the service asked for patience; 2 by default. */
+  readonly retries?: number;
+  readonly userAgent?: string;
+}
+
+export interface ExecutorClient extends Executing, Administration, Observation {
+  readonly url: string;
+  readonly executions: Executions;
+  readonly sessions: Sessions;
+  readonly tools: Tools;
+  /** Any route by hand, with the client's key, errors and repetitions. */
+  request<Answer = unknown>(
+    method: Request['method'],
+    path: string,
+    more?: Pick<Request, 'query' | 'body' | 'headers'>,
+    options?: RequestOptions,
+  ): Promise<Answer>;
+}
+
+/** A client of one service. It holds no connection that would have to be closed. */
+export function createClient(options: ClientOptions = {}): ExecutorClient {
+  const url = baseUrl(options.url ?? 'http://127.0.0.1:9091');
+  const send = createSend({
+    url,
+    key: options.key,
+    fetch: options.fetch ?? globalThis.fetch,
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    retries: options.retries ?? RETRIES,
+    userAgent: options.userAgent,
+  });
+  const executions = executionsOf(send);
+  return {
+    url,
+    ...executingOf(send, executions),
+    executions,
+    sessions: sessionsOf(send),
+    tools: toolsOf(send),
+    ...administrationOf(send),
+    ...observationOf(send),
+    request: (method, path, more, requestOptions) => sendForJson(send, { method, path, ...more, options: requestOptions }),
+  };
+}
+
+function baseUrl(text: string): string {
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new TypeError(`The service's address must begin with http:// or https://, not ${url.protocol}`);
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError("The service's address must not carry credentials; give the key as `key`.");
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
