@@ -22,7 +22,7 @@ export {
   toolCallSummarySchema,
 } from './execution.ts';
 export { type IdPrefix, idPattern, newId } from './ids.ts';
-export { newIntegrationShape } from './integration.ts';
+export { INTEGRATION_KINDS, type IntegrationKind, newIntegrationShape } from './integration.ts';
 export { DEFAULT_WORKSPACE_ID, type Principal, ROLES, type Role } from './principal.ts';
 export {
   DISCOVERY_OPERATIONS,

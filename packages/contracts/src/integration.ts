@@ -1,5 +1,9 @@
 import { z } from 'zod';
 
+/** `mcp`: a supervised MCP server; the others: an API that a document describes. */
+export const INTEGRATION_KINDS = ['mcp', 'openapi', 'graphql', 'google-discovery'] as const;
+export type IntegrationKind = (typeof INTEGRATION_KINDS)[number];
+
 /** The fields of `POST /integrations`; which go together is the gateway's to say. */
 export const newIntegrationShape = {
   slug: z

@@ -12,12 +12,13 @@ import { matchesPattern, parsePattern } from './policies/pattern.ts';
 import type { Policies } from './policies/policies.ts';
 import type { IntegrationRecord, LocalToolAdministration, ToolInfo } from './port.ts';
 import type { ToolSearch } from './search/tool-search.ts';
-import type { ManagedServer, McpServers } from './sources/mcp/mcp-servers.ts';
+import type { Servers } from './sources/servers.ts';
+import type { ManagedServer } from './sources/source.ts';
 
 export interface AdministrationDependencies {
   readonly catalog: Catalog;
   readonly policies: Policies;
-  readonly servers: McpServers;
+  readonly servers: Servers;
   readonly stored: StoredServers;
   readonly search: ToolSearch;
   readonly resolver: ToolResolver;
@@ -78,10 +79,11 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
       if (integration.command !== undefined) requireRole(principal, ['admin'], 'add an integration that runs a command');
       if (servers.all().has(integration.slug))
         throw new AppError('INTEGRATION_EXISTS', `There is an integration ${integration.slug} already`);
-      const managed = await stored.add(integration, parseIntegration(integration));
+      parseIntegration(integration);
+      const managed = await stored.add(integration);
       try {
-        if (managed?.server === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
-        if (!managed.server.entry.lazy) await connect(managed);
+        if (managed?.source === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
+        if (!managed.source.lazy) await connect(managed);
       } catch (error) {
         await drop(integration.slug);
         throw error;
@@ -102,11 +104,11 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
     async refreshIntegration(principal, slug) {
       requireRole(principal, ['admin', 'operator'], 'refresh integrations');
       const managed = resolver.server(slug);
-      if (managed.server === null) throw new AppError('INTEGRATION_INVALID', `${managed.slug}: ${managed.state().reason}`);
-      if (managed.state().state === 'broken') managed.server.start();
+      if (managed.source === null) throw new AppError('INTEGRATION_INVALID', `${managed.slug}: ${managed.state().reason}`);
+      if (managed.state().state === 'broken') managed.source.start();
       const before = managed.state().state;
       await connect(managed);
-      if (before === 'ready') await managed.server.relist(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
+      if (before === 'ready') await managed.source.relist(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
       await deps.settled();
       const { added, removed, changed } = managed.lastChange();
       return { ...recordOf(managed, catalog), added: [...added], removed: [...removed], changed: [...changed] };
@@ -147,7 +149,7 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
 
   async function connect(managed: ManagedServer): Promise<void> {
     try {
-      await managed.server?.session(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
+      await managed.source?.up(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
     } catch (error) {
       throw new AppError(
         'INTEGRATION_UNREACHABLE',
@@ -172,7 +174,7 @@ function recordOf(managed: ManagedServer, catalog: Catalog): IntegrationRecord {
   const { state, reason, restarts } = managed.state();
   return {
     slug: managed.slug,
-    kind: 'mcp',
+    kind: managed.kind,
     origin: managed.origin,
     state,
     reason,

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import { knownErrorCode, newId, type ToolCallReply } from '@code-executor/contracts';
 import type { ToolCallOutcome } from '@code-executor/executions';
 import { AppError, isAppError, type Tracing } from '@code-executor/platform';
-import { McpError, ErrorCode as McpErrorCode } from '@modelcontextprotocol/sdk/types.js';
 import type { ArgumentValidator } from './calls/argument-validator.ts';
 import type { CallRecorder } from './calls/call-recorder.ts';
 import { canonicalJson } from './calls/canonical-json.ts';
@@ -12,12 +11,10 @@ import { storableText } from './catalog/catalog-store.ts';
 import type { Seal } from './integrations/seal.ts';
 import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
 import type { PolicyDecision } from './policies/policies.ts';
-import type { McpServer, ServerLog } from './sources/mcp/mcp-server.ts';
-import { messageWithCause, type RawToolResult } from './sources/mcp/mcp-session.ts';
-import { failure, replyOf } from './sources/mcp/reply-value.ts';
-import type { Scrub } from './sources/mcp/secrets.ts';
+import type { ServerLog } from './sources/mcp/mcp-server.ts';
+import { failure } from './sources/mcp/reply-value.ts';
 import { printable } from './sources/mcp/stderr-log.ts';
-import { OVERSIZED_REPLY_CODE } from './sources/mcp/stdio-transport.ts';
+import type { PreparedCall, Source } from './sources/source.ts';
 
 export interface ToolCall {
   readonly workspaceId: string;
@@ -29,7 +26,7 @@ export interface ToolCall {
     /** Of the claim on it, in the fleet. */
     readonly token?: number | undefined;
   } | null;
-  /** `server.tool`, each as the upstream or as code spells it. */
+  /** `server.tool` or `server@connection.tool`, each as the upstream or as code spells it. */
   readonly address: string;
   readonly args: unknown;
   /** On whose behalf it is made, where that is traced. */
@@ -40,11 +37,11 @@ export interface ToolCall {
 /** A tool as it is to be called, at one moment of catalog and policies. */
 export interface ResolvedTool {
   readonly entry: CatalogTool;
-  readonly server: McpServer;
+  readonly source: Source;
+  /** The connection that the address names; null: none. */
+  readonly connection: string | null;
   readonly decision: PolicyDecision;
   readonly readOnly: readonly PolicyPattern[];
-  /** For what goes to the program, and for what goes to people. */
-  readonly scrub: { readonly reply: Scrub; readonly message: Scrub };
 }
 
 export interface CallToolDependencies {
@@ -60,7 +57,7 @@ export interface CallToolDependencies {
 const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
 
 /**
- * The one way every tool call goes: resolve, policy, arguments, the server up, the record, dispatch, the record's end.
+ * The one way every tool call goes: resolve, policy, arguments, the source up, its credential, the record, dispatch, the record's end.
  * Never rejects. Nothing is dispatched before its record is committed.
  */
 export async function callTool(call: ToolCall, deps: CallToolDependencies, signal: AbortSignal): Promise<ToolCallOutcome> {
@@ -71,7 +68,7 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
     trace(call, tool, canonical);
     if (!mayRun(tool)) return refuse(call, tool, canonical, deps);
     checkArguments(tool, call.args, deps);
-    const session = await tool.server.session(signal);
+    await tool.source.up(signal);
     // A server that came up just now may have brought another definition.
     const current = await deps.resolve(call.address, signal);
     if (current.entry !== tool.entry) {
@@ -79,10 +76,11 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
       if (!mayRun(current)) return refuse(call, current, canonical, deps);
       checkArguments(current, call.args, deps);
     }
+    const prepared = await current.source.prepare(occasionOf(call, current), signal);
     const record = recordOf(call, current, canonical, deps.seal);
     const started = await deps.recorder.started(record, call.execution?.token);
     if (started !== 'recorded') throw notStarted(started, call);
-    return await dispatch(session, { current, record, call }, deps, signal);
+    return await dispatch(prepared, { current, record, call }, deps, signal);
   } catch (error) {
     return { reply: replyOfFault(error, call.address, signal, deps), effects: 'none' };
   }
@@ -95,36 +93,25 @@ function notStarted(started: 'repeated' | 'stale', { execution }: ToolCall): App
     : new AppError('STALE_CLAIM', `${which} was not made: the claim on the execution has lapsed, or it has ended`);
 }
 
-type Dispatchable = Awaited<ReturnType<McpServer['session']>>;
+const occasionOf = ({ workspaceId, principalId }: ToolCall, { entry, connection }: ResolvedTool) => ({
+  workspaceId,
+  principalId,
+  connection,
+  entry,
+});
 
 async function dispatch(
-  session: Dispatchable,
+  prepared: PreparedCall,
   { current, record, call }: { readonly current: ResolvedTool; readonly record: ReturnType<typeof recordOf>; readonly call: ToolCall },
   deps: CallToolDependencies,
   signal: AbortSignal,
 ): Promise<ToolCallOutcome> {
-  const { tool } = current.entry;
-  const address = `${tool.server}.${tool.name}`;
   const began = performance.now();
-  let reply: ToolCallReply;
-  let bytes = 0;
-  let isAnswered = true;
   const span = startUpstream(call, current, deps);
-  try {
-    const result: RawToolResult = await session.call(
-      {
-        name: tool.name,
-        args: call.args as Record<string, unknown>,
-        idempotencyKey: record.idempotency_key,
-        timeoutMs: current.server.entry.callTimeoutMs,
-        traceparent: span?.traceparent,
-      },
-      signal,
-    );
-    ({ reply, bytes } = replyOf(address, result, current.scrub.reply));
-  } catch (error) {
-    ({ reply, isAnswered } = replyWithoutResult(error, address, current, signal));
-  }
+  const { reply, bytes, isAnswered } = await prepared.send(
+    { args: call.args as Record<string, unknown>, idempotencyKey: record.idempotency_key, traceparent: span?.traceparent },
+    signal,
+  );
   span?.end({ error: reply.ok ? null : knownErrorCode(reply.error.code) });
   if (call.trace !== undefined) call.trace.replyBytes = bytes;
   deps.recorder.finished({
@@ -138,52 +125,17 @@ async function dispatch(
 }
 
 /** The time that the upstream server takes, apart from ours. */
-function startUpstream({ traceparent }: ToolCall, { entry, server }: ResolvedTool, { tracing }: CallToolDependencies) {
-  return tracing?.start('tools/call', {
+function startUpstream({ traceparent }: ToolCall, { entry, source }: ResolvedTool, { tracing }: CallToolDependencies) {
+  return tracing?.start(source.kind === 'mcp' ? 'tools/call' : 'upstream request', {
     kind: 'client',
     parent: traceparent,
     attributes: {
-      'mcp.method.name': 'tools/call',
+      ...(source.kind === 'mcp' ? { 'mcp.method.name': 'tools/call' } : {}),
       'code_executor.tool.server': entry.tool.server,
       'code_executor.tool.name': entry.tool.name,
-      'code_executor.tool.transport': server.entry.transport.kind,
+      'code_executor.tool.transport': source.transport,
     },
   });
-}
-
-/** What a dispatched call without a result comes to, and whether the server has answered it at all. */
-function replyWithoutResult(
-  error: unknown,
-  address: string,
-  { server, scrub }: ResolvedTool,
-  signal: AbortSignal,
-): { readonly reply: ToolCallReply; readonly isAnswered: boolean } {
-  const said = printable(scrub.message(messageWithCause(error)), 1_000);
-  const lost = (code: string, message: string): { reply: ToolCallReply; isAnswered: boolean } => ({
-    reply: failure(code, message, { server: server.entry.slug, tool: address }),
-    isAnswered: false,
-  });
-  if (signal.aborted) return lost('CALL_ABORTED', `${address} was cancelled: the execution ended before it answered`);
-  if (error instanceof McpError) {
-    if (error.code === McpErrorCode.RequestTimeout) {
-      return lost('TOOL_TIMEOUT', `${address} did not answer within ${server.entry.callTimeoutMs / 1000} s; whether it acted is unknown`);
-    }
-    if (error.code === McpErrorCode.ConnectionClosed)
-      return lost('UPSTREAM_LOST', `${server.entry.slug} went away during the call of ${address}; whether it acted is unknown`);
-    if (error.code === OVERSIZED_REPLY_CODE) {
-      return {
-        reply: failure('REPLY_TOO_LARGE', `The reply of ${address} is larger than 8 MB. Ask the tool for less`, { tool: address }),
-        isAnswered: true,
-      };
-    }
-    return {
-      reply: failure('TOOL_FAILED', said.replace(/^MCP error -?\d+: /, ''), { tool: address, upstreamCode: error.code }),
-      isAnswered: true,
-    };
-  }
-  // Not the protocol's error: the connection's. An HTTP session has no other way to say that it is gone.
-  server.reconnect(said);
-  return lost('UPSTREAM_LOST', `${server.entry.slug} could not be reached for ${address}: ${said}; whether it acted is unknown`);
 }
 
 function trace({ trace }: ToolCall, { entry, decision }: ResolvedTool, canonical: string): void {
@@ -242,10 +194,11 @@ function canonicalArguments(args: unknown, address: string): string {
   }
 }
 
-function recordOf(call: ToolCall, { entry, decision, readOnly }: ResolvedTool, canonical: string, seal: Seal) {
+function recordOf(call: ToolCall, { entry, connection, decision, readOnly }: ResolvedTool, canonical: string, seal: Seal) {
   const id = newId('tcl');
   const { server, name } = entry.tool;
   const occasion = call.execution === null ? [id] : [call.execution.id, call.execution.callNumber];
+  const address = connection === null ? [server, name] : [server, name, connection];
   return {
     id,
     workspace_id: call.workspaceId,
@@ -255,7 +208,7 @@ function recordOf(call: ToolCall, { entry, decision, readOnly }: ResolvedTool, c
     server,
     tool: storableText(name),
     argument_digest: hash('sha256', canonical),
-    idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, server, name, canonical])),
+    idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, ...address, canonical])),
     decision: decision.action,
     read_only: readOnly.some((pattern) => matchesPattern(pattern, `${server}.${name}`)),
     dispatched_at: new Date(),

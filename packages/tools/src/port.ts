@@ -1,10 +1,18 @@
-import type { JsonSchema, PolicyAction, Principal, SearchDetail, ToolAnnotations, ToolCallReply } from '@code-executor/contracts';
+import type {
+  IntegrationKind,
+  JsonSchema,
+  PolicyAction,
+  Principal,
+  SearchDetail,
+  ToolAnnotations,
+  ToolCallReply,
+} from '@code-executor/contracts';
 
 export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
 
 export interface IntegrationRecord {
   readonly slug: string;
-  readonly kind: 'mcp';
+  readonly kind: IntegrationKind;
   /** Where its definition comes from: the servers file (re-read at every start) or the API. */
   readonly origin: 'file' | 'api';
   readonly state: IntegrationState;

@@ -18,17 +18,20 @@ import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
 import { discover } from './discovery.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
+import { parseStoredIntegration } from './integrations/parse-integration.ts';
 import { openSeal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createPolicies } from './policies/policies.ts';
-import type { LocalToolAdministration } from './port.ts';
+import type { LocalToolAdministration, NewIntegration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
-import { createMcpServers } from './sources/mcp/mcp-servers.ts';
+import { manageMcpServer } from './sources/mcp/mcp-servers.ts';
 import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
 import { readServersFile } from './sources/mcp/servers-file.ts';
+import { createServers } from './sources/servers.ts';
+import type { ManagedServer } from './sources/source.ts';
 import type { ToolTables } from './tables.ts';
 
 export interface ToolDomainOptions {
@@ -95,7 +98,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
 
   const bwrapPath = options.bwrapPath ?? 'bwrap';
   const path = await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin');
-  const servers = createMcpServers({
+  const servers = createServers(log);
+  const mcp = {
     catalog,
     host: {
       bwrapPath,
@@ -108,9 +112,13 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,
-  });
-  for (const parsed of await readServersFile(serversFile, environment)) servers.add(parsed);
-  const stored = createStoredServers({ integrations, servers, catalog, log });
+  };
+  for (const parsed of await readServersFile(serversFile, environment)) {
+    const managed = manageMcpServer(parsed, mcp);
+    if (managed !== null) servers.add(managed);
+  }
+  const manage = (integration: NewIntegration): ManagedServer | null => manageMcpServer(parseStoredIntegration(integration), mcp);
+  const stored = createStoredServers({ integrations, servers, catalog, manage, log });
   await stored.load();
 
   let visible: VisibleTools | null = null;
@@ -174,10 +182,10 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       discover(operation, params, { id: grant.principalId, workspaceId: grant.workspaceId, role: 'agent' }, administration, log),
     snapshotDir: async () => snapshots.dir(),
     start() {
-      for (const { server } of servers.all().values()) if (server !== null && !server.entry.lazy) server.start();
+      for (const { source } of servers.all().values()) if (source?.lazy === false) source.start();
     },
     async ready(signal) {
-      const up = Promise.all([...servers.all().values()].map((managed) => managed.server?.settled()));
+      const up = Promise.all([...servers.all().values()].map((managed) => managed.source?.settled()));
       await Promise.race([up.then(settled), rejectedBy(signal)]);
     },
     async reload() {

@@ -2,16 +2,18 @@ import { AppError } from '@code-executor/platform';
 import type { ResolvedTool } from '../call-tool.ts';
 import { type PolicyPattern, parsePattern } from '../policies/pattern.ts';
 import type { Policies } from '../policies/policies.ts';
-import type { ManagedServer, McpServers } from '../sources/mcp/mcp-servers.ts';
 import { printable } from '../sources/mcp/stderr-log.ts';
+import type { Servers } from '../sources/servers.ts';
+import type { ManagedServer } from '../sources/source.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
 import { didYouMean, suggestions } from './suggestions.ts';
+import { splitAddress, withoutConnection } from './tool-address.ts';
 import type { VisibleTools } from './visible-tools.ts';
 
 export interface ToolResolver {
   /** @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND, UPSTREAM_UNAVAILABLE. Waits where the tool may yet appear: its server is starting. */
   resolve(address: string, signal: AbortSignal): Promise<ResolvedTool>;
-  /** The server of this slug, or spelt so in code. @throws AppError SERVER_NOT_FOUND */
+  /** The server of this slug, or spelt so in code; a connection behind it (`github@work`) is not looked at. @throws AppError SERVER_NOT_FOUND */
   server(name: string): ManagedServer;
   /** The tool, blocked ones included. @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND */
   find(address: string): { readonly entry: CatalogTool; readonly managed: ManagedServer };
@@ -20,13 +22,14 @@ export interface ToolResolver {
 export function createToolResolver(deps: {
   readonly catalog: Catalog;
   readonly policies: Policies;
-  readonly servers: McpServers;
+  readonly servers: Servers;
   visible(): VisibleTools;
 }): ToolResolver {
   const { catalog, policies, servers, visible } = deps;
   const readOnlyPatterns = new WeakMap<ManagedServer, readonly PolicyPattern[]>();
 
-  function server(name: string): ManagedServer {
+  function server(given: string): ManagedServer {
+    const name = withoutConnection(given);
     const managed = servers.all().get(name) ?? servers.all().get(slugInCode(name));
     if (managed !== undefined) return managed;
     const near = suggestions(name, servers.all().keys());
@@ -54,7 +57,8 @@ export function createToolResolver(deps: {
     return spelt === undefined || managed === undefined ? null : { entry: spelt, managed };
   }
 
-  function find(address: string): { entry: CatalogTool; managed: ManagedServer } {
+  function find(given: string): { entry: CatalogTool; managed: ManagedServer } {
+    const { address } = splitAddress(given);
     const found = lookUp(address);
     if (found !== null) return found;
     const dot = address.indexOf('.');
@@ -74,7 +78,7 @@ export function createToolResolver(deps: {
   function readOnly(managed: ManagedServer): readonly PolicyPattern[] {
     const known = readOnlyPatterns.get(managed);
     if (known !== undefined) return known;
-    const patterns = (managed.server?.entry.readOnlyTools ?? []).map((name) => parsePattern(`${managed.slug}.${name}`));
+    const patterns = (managed.source?.readOnlyTools ?? []).map((name) => parsePattern(`${managed.slug}.${name}`));
     readOnlyPatterns.set(managed, patterns);
     return patterns;
   }
@@ -82,16 +86,17 @@ export function createToolResolver(deps: {
   return {
     server,
     find,
-    async resolve(address, signal) {
+    async resolve(given, signal) {
+      const { address, connection } = splitAddress(given);
       const found = lookUp(address) ?? (await findOnceUp(address, signal));
       const { entry, managed } = found;
-      if (managed.server === null) throw unusable(managed);
+      if (managed.source === null) throw unusable(managed);
       return {
         entry,
-        server: managed.server,
+        source: managed.source,
+        connection,
         decision: policies.decide(entry, managed.trust),
         readOnly: readOnly(managed),
-        scrub: managed.scrub,
       };
     },
   };
@@ -101,8 +106,8 @@ export function createToolResolver(deps: {
     const dot = address.indexOf('.');
     if (dot < 1) return find(address);
     const managed = server(address.slice(0, dot));
-    if (managed.server !== null && managed.state().state !== 'ready') await managed.server.session(signal);
-    else if (managed.server === null && catalog.tools(managed.slug).size === 0) throw unusable(managed);
+    if (managed.source !== null && managed.state().state !== 'ready') await managed.source.up(signal);
+    else if (managed.source === null && catalog.tools(managed.slug).size === 0) throw unusable(managed);
     return find(address);
   }
 }

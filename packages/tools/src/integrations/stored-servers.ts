@@ -3,10 +3,9 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { createTurn } from '../in-turn.ts';
 import type { NewIntegration } from '../port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
-import type { ManagedServer, McpServers } from '../sources/mcp/mcp-servers.ts';
-import type { McpServerEntry } from '../sources/mcp/server-entry.ts';
+import type { Servers } from '../sources/servers.ts';
+import type { ManagedServer } from '../sources/source.ts';
 import type { IntegrationStore } from './integration-store.ts';
-import { parseStoredIntegration } from './parse-integration.ts';
 
 /** The servers of the integrations that were added through the API, by this process or by another one. */
 export interface StoredServers {
@@ -15,15 +14,17 @@ export interface StoredServers {
   /** Makes the servers those of the database again, and starts new ones. Answers whether there was anything to do. */
   reload(): Promise<boolean>;
   /** Writes it down, then makes a server of it, which is not started. @throws AppError INTEGRATION_EXISTS where another process was first. */
-  add(integration: NewIntegration, entry: McpServerEntry): Promise<ManagedServer | null>;
+  add(integration: NewIntegration): Promise<ManagedServer | null>;
   /** Its tools are the caller's affair. */
   remove(slug: string): Promise<void>;
 }
 
 export function createStoredServers(deps: {
   readonly integrations: IntegrationStore;
-  readonly servers: McpServers;
+  readonly servers: Servers;
   readonly catalog: Catalog;
+  /** Null: it is switched off. */
+  manage(integration: NewIntegration): ManagedServer | null;
   readonly log: ServerLog;
 }): StoredServers {
   const { integrations, servers, catalog, log } = deps;
@@ -34,7 +35,12 @@ export function createStoredServers(deps: {
   function addStored(integration: NewIntegration): void {
     if (servers.all().has(integration.slug))
       log.warn({ server: integration.slug }, 'The servers file defines an integration that was added through the API; the file counts');
-    else servers.add(parseStoredIntegration(integration));
+    else manage(integration);
+  }
+
+  function manage(integration: NewIntegration): ManagedServer | null {
+    const managed = deps.manage(integration);
+    return managed === null ? null : servers.add(managed);
   }
 
   async function drop(slug: string): Promise<boolean> {
@@ -51,11 +57,11 @@ export function createStoredServers(deps: {
       known = described(found);
     },
     reload: () => inTurn(reload),
-    add: (integration, entry) =>
+    add: (integration) =>
       inTurn(async () => {
         await integrations.save(integration);
         known.set(integration.slug, describe(integration));
-        return servers.add({ entry });
+        return manage(integration);
       }),
     remove: (slug) =>
       inTurn(async () => {
@@ -75,8 +81,8 @@ export function createStoredServers(deps: {
     }
     for (const integration of found) {
       if (servers.all().has(integration.slug)) continue;
-      const server = servers.add(parseStoredIntegration(integration))?.server;
-      if (server?.entry.lazy === false) server.start();
+      const source = manage(integration)?.source;
+      if (source?.lazy === false) source.start();
       log.info({ server: integration.slug }, 'An integration that another process has added was taken over');
       hasChanged = true;
     }

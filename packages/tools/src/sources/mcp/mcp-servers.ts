@@ -1,64 +1,25 @@
 import type { ToolDefinition } from '@code-executor/contracts';
-import type { Catalog, CatalogChange } from '../../catalog/catalog.ts';
-import type { IntegrationState } from '../../port.ts';
-import { createMcpServer, type McpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import { type ManagedServer, NO_CHANGE } from '../source.ts';
+import { mcpSource } from './call-mcp-tool.ts';
+import { createMcpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
 import { createScrub, type Scrub } from './secrets.ts';
 import type { McpServerEntry, ParsedEntry } from './server-entry.ts';
 
-/** One configured server, whether it can run or not. */
-export interface ManagedServer {
-  readonly slug: string;
-  readonly origin: 'file' | 'api';
-  readonly trust: boolean | 'annotations';
-  /** Null: the entry itself is broken, and nothing will start. */
-  readonly server: McpServer | null;
-  readonly scrub: { readonly reply: Scrub; readonly message: Scrub };
-  state(): { readonly state: IntegrationState; readonly reason: string | null; readonly restarts: number };
-  warnings(): readonly string[];
-  /** Of the last listing that changed anything. */
-  lastChange(): CatalogChange;
-}
-
-/** All configured servers of a workspace, in the order they were configured. */
-export interface McpServers {
-  all(): ReadonlyMap<string, ManagedServer>;
-  add(parsed: ParsedEntry): ManagedServer | null;
-  /** Stops it. Its tools are the caller's affair. */
-  remove(slug: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-const NO_CHANGE: CatalogChange = { added: [], removed: [], changed: [] };
-
-export function createMcpServers(deps: {
+export interface ManageMcpDependencies {
   readonly catalog: Catalog;
   readonly host: McpServerDependencies['host'];
   readonly times: McpServerDependencies['times'];
   readonly log: ServerLog;
-}): McpServers {
-  const servers = new Map<string, ManagedServer>();
-  return {
-    all: () => servers,
-    add(parsed) {
-      if ('disabled' in parsed) return null;
-      const managed = 'entry' in parsed ? supervised(parsed.entry, deps) : unusable(parsed.broken);
-      if (managed.server === null) deps.log.warn({ server: managed.slug, reason: managed.state().reason }, 'MCP server is broken');
-      for (const warning of managed.warnings()) deps.log.warn({ server: managed.slug, warning }, 'MCP server definition');
-      servers.set(managed.slug, managed);
-      return managed;
-    },
-    async remove(slug) {
-      const managed = servers.get(slug);
-      servers.delete(slug);
-      await managed?.server?.stop();
-    },
-    async close() {
-      await Promise.all([...servers.values()].map((managed) => managed.server?.stop()));
-    },
-  };
 }
 
-function supervised(entry: McpServerEntry, { catalog, host, times, log }: Parameters<typeof createMcpServers>[0]): ManagedServer {
+/** The MCP server of an entry, not started yet; null where the entry is switched off. */
+export function manageMcpServer(parsed: ParsedEntry, deps: ManageMcpDependencies): ManagedServer | null {
+  if ('disabled' in parsed) return null;
+  return 'entry' in parsed ? supervised(parsed.entry, deps) : unusable(parsed.broken);
+}
+
+function supervised(entry: McpServerEntry, { catalog, host, times, log }: ManageMcpDependencies): ManagedServer {
   let listWarnings: readonly string[] = [];
   const scrub = { reply: createScrub(entry.hidden.secrets), message: createScrub([...entry.hidden.secrets, ...entry.hidden.privates]) };
   let lastChange = NO_CHANGE;
@@ -81,10 +42,10 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Parame
   });
   return {
     slug: entry.slug,
+    kind: 'mcp',
     origin: entry.origin,
     trust: entry.trust,
-    server,
-    scrub,
+    source: mcpSource(server, scrub),
     state: server.state,
     warnings: () => [
       ...entry.warnings,
@@ -97,13 +58,12 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Parame
 }
 
 function unusable(broken: Extract<ParsedEntry, { broken: unknown }>['broken']): ManagedServer {
-  const asIs: Scrub = (text) => text;
   return {
     slug: broken.slug,
+    kind: 'mcp',
     origin: broken.origin,
     trust: broken.trust,
-    server: null,
-    scrub: { reply: asIs, message: asIs },
+    source: null,
     state: () => ({ state: 'broken', reason: broken.problem, restarts: 0 }),
     warnings: () => broken.warnings,
     lastChange: () => NO_CHANGE,

@@ -1,4 +1,4 @@
-import { newIntegrationShape } from '@code-executor/contracts';
+import { INTEGRATION_KINDS, newIntegrationShape } from '@code-executor/contracts';
 import type { IntegrationRecord } from '@code-executor/tools';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
@@ -8,7 +8,7 @@ import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 
 const integrationSchema = z.object({
   slug: z.string(),
-  kind: z.literal('mcp'),
+  kind: z.enum(INTEGRATION_KINDS),
   origin: z.enum(['file', 'api']),
   state: z.enum(['starting', 'ready', 'idle', 'broken', 'stopped']),
   reason: z.string().nullable().describe('why it is broken'),
