@@ -43,6 +43,15 @@ export interface ParsedSource<Binding> {
   readonly warnings: readonly string[];
 }
 
+export interface FetchContext {
+  readonly credential: Credential | null;
+  readonly http: OutboundHttp;
+  readonly timeoutMs: number;
+  /** A document that is larger is refused. */
+  readonly maximumBytes: number;
+  readonly signal: AbortSignal;
+}
+
 export interface InvokeContext {
   /** Absolute; the integration's own where the operator gave one, else the document's. */
   readonly baseUrl: string;
@@ -72,6 +81,12 @@ export interface SourceKind<Binding = unknown> {
   readonly kind: DocumentKind;
   /** Why it is one of this kind, in a few words (`OpenAPI 3.1`); null: it is not. Must not throw for any text. */
   detect(document: SourceDocument): string | null;
+  /**
+   * Where the document of a URL is no plain file (GraphQL introspection): asks for it by requests that change nothing, in the service.
+   * Null: what answers there is none of this kind. Without this a document is fetched by GET.
+   * @throws what `OutboundHttp.request` throws.
+   */
+  fetchDocument?(url: string, context: FetchContext): Promise<SourceDocument | null>;
   /** @throws AppError INTEGRATION_INVALID saying where (line and column, or a JSON pointer) and why. */
   parse(document: SourceDocument, context: ParseContext): Promise<ParsedSource<Binding>>;
   /** @throws AppError INVALID_ARGUMENTS and what `OutboundHttp.request` throws. */
