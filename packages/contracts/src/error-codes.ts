@@ -31,6 +31,8 @@ export const ERROR_CODES = {
   SESSION_BUSY: { status: 409, retryable: true, meaning: 'The session is in use: it takes one execution or file at a time.' },
   SESSION_LIMIT: { status: 429, retryable: true, meaning: 'As many sessions as are allowed are there already; end one first.' },
   EXECUTION_NOT_PAUSED: { status: 409, retryable: false, meaning: 'Only a paused execution can be resumed.' },
+  APPROVAL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such approval, or one of another workspace.' },
+  APPROVAL_DECIDED: { status: 409, retryable: false, meaning: 'The approval was decided otherwise, has expired, or was cancelled; details.status says which.' },
   EVENTS_GONE: { status: 410, retryable: false, meaning: 'The events after this Last-Event-ID are no longer kept; start without it.' },
   SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },
   TOOL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such tool on that server; the message names near matches.' },
@@ -64,10 +66,17 @@ export const ERROR_CODES = {
   CALL_LIMIT: { status: 429, retryable: false, meaning: "The execution's number of tool calls is used up." },
   TOOL_BLOCKED: { status: 403, retryable: false, meaning: 'A policy blocks this tool.' },
   TOOL_NEEDS_APPROVAL: { status: 403, retryable: false, meaning: 'A policy wants a human decision before this call.' },
+  APPROVAL_DENIED: { status: 403, retryable: false, meaning: 'A person was asked and said no; the message has the reason.' },
+  APPROVAL_VOID: { status: 409, retryable: false, meaning: 'What was approved is not what would be called now; the call was not made.' },
   TOOL_FAILED: { status: 502, retryable: false, meaning: 'The tool answered with an error of its own.' },
   TOOL_TIMEOUT: { status: 504, retryable: true, meaning: 'The upstream server did not answer in time; whether it acted is unknown.' },
   UPSTREAM_UNAVAILABLE: { status: 503, retryable: true, meaning: 'The upstream server is down; details has its state.' },
   UPSTREAM_LOST: { status: 502, retryable: true, meaning: 'The upstream server went away during the call; whether it acted is unknown.' },
+  OUTBOUND_REFUSED: {
+    status: 403,
+    retryable: false,
+    meaning: 'The address belongs to this machine, a private network or a metadata service and is not listed; the message says how to list it.',
+  },
   CALL_ABORTED: { status: 499, retryable: false, meaning: 'The execution ended before the call was answered.' },
   CALL_REPEATED: { status: 409, retryable: false, meaning: 'This call of the execution was recorded before; no call is made twice.' },
   TOOL_CHANNEL_UNAVAILABLE: {
@@ -87,6 +96,21 @@ export const ERROR_CODES = {
     retryable: true,
     meaning: 'The upstream server could not be reached or did not speak the protocol.',
   },
+
+  // A connection
+  CONNECTION_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such connection; the message names those there are.' },
+  CONNECTION_EXISTS: { status: 409, retryable: false, meaning: 'A connection of this integration, owner and name exists already.' },
+  CONNECTION_BROKEN: {
+    status: 502,
+    retryable: false,
+    meaning: 'The credential of the connection cannot be had: nothing was sent. The message says what to do.',
+  },
+  CONNECTION_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    meaning: 'What holds or renews the credential (Vault, an authorization server) does not answer: nothing was sent.',
+  },
+  AUTHORIZATION_FAILED: { status: 400, retryable: false, meaning: 'The consent page did not end in an authorization; begin it again.' },
 
   // How an execution can end (data, HTTP 200)
   SYNTAX_ERROR: { status: null, retryable: false, meaning: 'The program does not parse.' },
