@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   EVENTS_GONE: { status: 410, retryable: false, meaning: 'The events after this Last-Event-ID are no longer kept; start without it.' },
   SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },
   TOOL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such tool on that server; the message names near matches.' },
+  POLICY_EXISTS: { status: 409, retryable: false, meaning: 'Another policy has this pattern with the same conditions and principals.' },
   POLICY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such policy.' },
   LAST_ADMIN_KEY: { status: 409, retryable: false, meaning: 'The last admin key cannot be revoked; create another first.' },
   KEY_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such key.' },

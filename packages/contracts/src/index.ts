@@ -1,3 +1,40 @@
+export {
+  APPROVAL_DECISIONS,
+  APPROVAL_REASON_LIMIT,
+  APPROVAL_SCOPES,
+  APPROVAL_STATUSES,
+  type ApprovalDecision,
+  type ApprovalFields,
+  type ApprovalScope,
+  type ApprovalStatus,
+  type ApprovalVerdict,
+  approvalDecisionSchema,
+  approvalSchema,
+  pendingApprovalSchema,
+} from './approval.ts';
+export {
+  AUTH_TYPES,
+  type AuthType,
+  CONNECTION_NAME,
+  CONNECTION_OWNERS,
+  CONNECTION_STATUSES,
+  type ConnectionAuth,
+  type ConnectionChange,
+  type ConnectionCheck,
+  type ConnectionRecord,
+  type ConnectionStatus,
+  connectionAuthSchema,
+  connectionChangeSchema,
+  connectionCheckSchema,
+  connectionRecordSchema,
+  type NewConnection,
+  newConnectionSchema,
+  type ProviderRecord,
+  providerRecordSchema,
+  type SecretInput,
+  VALUE_PROVIDERS,
+  type ValueProviderKind,
+} from './connection.ts';
 export { ERROR_CODES, type ErrorCode, knownErrorCode } from './error-codes.ts';
 export {
   CODE_LIMIT_BYTES,
@@ -23,6 +60,22 @@ export {
 } from './execution.ts';
 export { type IdPrefix, idPattern, newId } from './ids.ts';
 export { INTEGRATION_KINDS, type IntegrationKind, newIntegrationShape } from './integration.ts';
+export {
+  type NewPolicy,
+  newPolicySchema,
+  POLICY_RULE_ACTIONS,
+  type PolicyChange,
+  type PolicyCondition,
+  type PolicyLimits,
+  type PolicyPreview,
+  type PolicyPreviewQuestion,
+  type PolicyRecord,
+  type PolicyRuleAction,
+  policyChangeSchema,
+  policyPreviewAnswerSchema,
+  policyPreviewSchema,
+  policyRecordSchema,
+} from './policy.ts';
 export { DEFAULT_WORKSPACE_ID, type Principal, ROLES, type Role } from './principal.ts';
 export {
   DISCOVERY_OPERATIONS,

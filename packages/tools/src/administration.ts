@@ -8,8 +8,7 @@ import type { ToolResolver } from './catalog/tool-resolver.ts';
 import type { VisibleTool, VisibleTools } from './catalog/visible-tools.ts';
 import { parseIntegration } from './integrations/parse-integration.ts';
 import type { StoredServers } from './integrations/stored-servers.ts';
-import { matchesPattern, parsePattern } from './policies/pattern.ts';
-import type { Policies } from './policies/policies.ts';
+import type { PolicyAdministration } from './policies/port.ts';
 import type { IntegrationRecord, LocalToolAdministration, ToolInfo } from './port.ts';
 import type { ToolSearch } from './search/tool-search.ts';
 import type { Servers } from './sources/servers.ts';
@@ -17,7 +16,7 @@ import type { ManagedServer } from './sources/source.ts';
 
 export interface AdministrationDependencies {
   readonly catalog: Catalog;
-  readonly policies: Policies;
+  readonly policyAdministration: PolicyAdministration;
   readonly servers: Servers;
   readonly stored: StoredServers;
   readonly search: ToolSearch;
@@ -33,7 +32,7 @@ export interface AdministrationDependencies {
 
 /** Catalog, integrations and policies as the gateway asks for them. */
 export function createAdministration(deps: AdministrationDependencies): LocalToolAdministration {
-  const { catalog, policies, servers, stored, search, resolver, visible } = deps;
+  const { catalog, servers, stored, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {
     return describeTool(tool, visible().codeNames());
@@ -114,29 +113,7 @@ export function createAdministration(deps: AdministrationDependencies): LocalToo
       return { ...recordOf(managed, catalog), added: [...added], removed: [...removed], changed: [...changed] };
     },
 
-    listPolicies: async () => policies.list(),
-    async addPolicy(principal, policy) {
-      requireRole(principal, ['admin', 'operator'], 'add policies');
-      const pattern = parsePattern(policy.pattern);
-      const record = await policies.add(policy);
-      deps.committed();
-      if (policy.action === 'allow') {
-        const covered = [...catalog.servers().values()]
-          .flatMap((tools) => [...tools.values()])
-          .filter(({ tool }) => matchesPattern(pattern, `${tool.server}.${tool.name}`));
-        await catalog.accept(covered);
-      }
-      deps.visibilityChanged();
-      await deps.settled();
-      return record;
-    },
-    async removePolicy(principal, policyId) {
-      requireRole(principal, ['admin', 'operator'], 'remove policies');
-      await policies.remove(policyId);
-      deps.committed();
-      deps.visibilityChanged();
-      await deps.settled();
-    },
+    ...deps.policyAdministration,
 
     summary() {
       const states = [...servers.all().values()].map((managed) => {

@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { knownErrorCode, newId, type ToolCallReply } from '@code-executor/contracts';
 import type { ToolCallOutcome } from '@code-executor/executions';
 import { AppError, isAppError, type Tracing } from '@code-executor/platform';
+import type { Approvals } from './approvals/approvals.ts';
+import { gateCall } from './approvals/gate-call.ts';
 import type { ArgumentValidator } from './calls/argument-validator.ts';
 import type { CallRecorder } from './calls/call-recorder.ts';
 import { canonicalJson } from './calls/canonical-json.ts';
@@ -10,7 +12,9 @@ import type { CatalogTool } from './catalog/catalog.ts';
 import { storableText } from './catalog/catalog-store.ts';
 import type { Seal } from './integrations/seal.ts';
 import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
-import type { PolicyDecision } from './policies/policies.ts';
+import type { CallDecision } from './policies/decide.ts';
+import type { PolicyCall } from './policies/rule.ts';
+import type { CallPrincipal } from './policies/subject.ts';
 import type { ServerLog } from './sources/mcp/mcp-server.ts';
 import { failure } from './sources/mcp/reply-value.ts';
 import { printable } from './sources/mcp/stderr-log.ts';
@@ -19,12 +23,16 @@ import type { PreparedCall, Source } from './sources/source.ts';
 export interface ToolCall {
   readonly workspaceId: string;
   readonly principalId: string;
+  /** What is known of the principal, for policies. */
+  readonly principal?: CallPrincipal | undefined;
   /** Null for a call without code. */
   readonly execution: {
     readonly id: string;
     readonly callNumber: number;
     /** Of the claim on it, in the fleet. */
     readonly token?: number | undefined;
+    /** The decision that it is issued again with. */
+    readonly approvalId?: string | undefined;
   } | null;
   /** `server.tool` or `server@connection.tool`, each as the upstream or as code spells it. */
   readonly address: string;
@@ -40,15 +48,19 @@ export interface ResolvedTool {
   readonly source: Source;
   /** The connection that the address names; null: none. */
   readonly connection: string | null;
-  readonly decision: PolicyDecision;
+  readonly decision: CallDecision;
   readonly readOnly: readonly PolicyPattern[];
 }
 
+/** Of a call, before its connection is known. */
+export type AskedOfPolicy = Omit<PolicyCall, 'connection'>;
+
 export interface CallToolDependencies {
   /** @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND with near matches, UPSTREAM_UNAVAILABLE. Waits for a server that is starting for the first time. */
-  resolve(address: string, signal: AbortSignal): Promise<ResolvedTool>;
+  resolve(address: string, signal: AbortSignal, asked: AskedOfPolicy): Promise<ResolvedTool>;
   readonly validator: ArgumentValidator;
   readonly recorder: CallRecorder;
+  readonly approvals: Approvals;
   readonly seal: Seal;
   readonly log: ServerLog;
   readonly tracing?: Tracing | null | undefined;
@@ -63,22 +75,27 @@ const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
 export async function callTool(call: ToolCall, deps: CallToolDependencies, signal: AbortSignal): Promise<ToolCallOutcome> {
   try {
     signal.throwIfAborted();
-    const tool = await deps.resolve(call.address, signal);
+    const asked = { args: call.args, principal: call.principal ?? { id: call.principalId } };
+    const tool = await deps.resolve(call.address, signal, asked);
     const canonical = canonicalArguments(call.args, call.address);
     trace(call, tool, canonical);
-    if (!mayRun(tool)) return refuse(call, tool, canonical, deps);
+    if (isBlocked(tool)) return refuse(call, tool, canonical, deps);
     checkArguments(tool, call.args, deps);
+    let consent = await consentTo(call, tool, canonical, deps);
+    if ('reply' in consent) return consent;
     await tool.source.up(signal);
-    // A server that came up just now may have brought another definition.
-    const current = await deps.resolve(call.address, signal);
-    if (current.entry !== tool.entry) {
+    // A server that came up just now may have brought another definition, and the wait for it another policy.
+    const current = await deps.resolve(call.address, signal, asked);
+    if (current.entry !== tool.entry || current.decision.action !== tool.decision.action) {
       trace(call, current, canonical);
-      if (!mayRun(current)) return refuse(call, current, canonical, deps);
+      if (isBlocked(current)) return refuse(call, current, canonical, deps);
       checkArguments(current, call.args, deps);
+      consent = await consentTo(call, current, canonical, deps);
+      if ('reply' in consent) return consent;
     }
     const prepared = await current.source.prepare(occasionOf(call, current), signal);
-    const record = recordOf(call, current, canonical, deps.seal);
-    const started = await deps.recorder.started(record, call.execution?.token);
+    const record = { ...recordOf(call, current, canonical, deps.seal), ...(consent.isApproved ? { decision: 'approved' } : {}) };
+    const started = await deps.recorder.started(record, call.execution?.token, consent.approvalId);
     if (started !== 'recorded') throw notStarted(started, call);
     return await dispatch(prepared, { current, record, call }, deps, signal);
   } catch (error) {
@@ -86,8 +103,9 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
   }
 }
 
-function notStarted(started: 'repeated' | 'stale', { execution }: ToolCall): AppError {
+function notStarted(started: 'repeated' | 'stale' | 'unapproved', { execution }: ToolCall): AppError {
   const which = `Call ${execution?.callNumber} of ${execution?.id}`;
+  if (started === 'unapproved') return new AppError('APPROVAL_VOID', `${which} was not made: its approval holds no more`);
   return started === 'repeated'
     ? new AppError('CALL_REPEATED', `${which} was made before and is not made again`)
     : new AppError('STALE_CLAIM', `${which} was not made: the claim on the execution has lapsed, or it has ended`);
@@ -144,25 +162,80 @@ function trace({ trace }: ToolCall, { entry, decision }: ResolvedTool, canonical
   trace.argumentBytes = Buffer.byteLength(canonical);
 }
 
-const mayRun = ({ decision }: ResolvedTool): boolean => decision.action === 'allow';
+const isBlocked = ({ decision }: ResolvedTool): boolean => decision.action === 'block';
+
+interface Consent {
+  /** A person's, consumed with the call's record; null: none is needed, or one that stands. */
+  readonly approvalId: string | null;
+  readonly isApproved: boolean;
+}
+
+/** Whether a person has to be asked, and what was said. A call that was asked for is not made without the answer, whatever the policy says by now. */
+async function consentTo(
+  call: ToolCall,
+  tool: ResolvedTool,
+  canonical: string,
+  deps: CallToolDependencies,
+): Promise<Consent | ToolCallOutcome> {
+  const { execution } = call;
+  if (tool.decision.action === 'allow' && execution?.approvalId === undefined) return NO_CONSENT_NEEDED;
+  if (execution === null) return refuse(call, tool, canonical, deps);
+  const answer = await gateCall(
+    {
+      workspaceId: call.workspaceId,
+      executionId: execution.id,
+      callNumber: execution.callNumber,
+      principalId: call.principalId,
+      server: tool.entry.tool.server,
+      tool: storableText(tool.entry.tool.name),
+      connection: tool.connection,
+      canonicalArguments: canonical,
+      definitionDigest: tool.entry.digest,
+      policyReason: tool.decision.reason,
+      approvalId: execution.approvalId,
+    },
+    deps.approvals,
+  );
+  if (answer.kind === 'pass') return { approvalId: answer.approvalId, isApproved: true };
+  if (answer.kind === 'wait') return { ...needsApproval(tool), approval: answer.approval };
+  journalRefusal(call, tool, canonical, answer.reply.error.code, deps);
+  return { reply: answer.reply, effects: 'none' };
+}
+
+const NO_CONSENT_NEEDED: Consent = { approvalId: null, isApproved: false };
 
 function refuse(call: ToolCall, tool: ResolvedTool, canonical: string, deps: CallToolDependencies): ToolCallOutcome {
-  const { name, server } = tool.entry.tool;
-  const address = `${server}.${name}`;
-  const isBlocked = tool.decision.action === 'block';
-  const code = isBlocked ? 'TOOL_BLOCKED' : 'TOOL_NEEDS_APPROVAL';
-  const message = isBlocked
-    ? `${address} is blocked by the operator (${tool.decision.reason})`
-    : `${address} needs the operator's approval (${tool.decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
+  const outcome = isBlocked(tool) ? blocked(tool) : needsApproval(tool);
+  journalRefusal(call, tool, canonical, isBlocked(tool) ? 'TOOL_BLOCKED' : 'TOOL_NEEDS_APPROVAL', deps);
+  const approvalId = call.execution?.approvalId;
+  if (approvalId !== undefined)
+    deps.approvals
+      .void(approvalId, `the tool is blocked (${tool.decision.reason})`)
+      .catch((error: unknown) => deps.log.warn({ err: error, approvalId }, 'An approval of a blocked tool could not be cancelled'));
+  return outcome;
+}
+
+function blocked({ entry, decision }: ResolvedTool): ToolCallOutcome {
+  const address = `${entry.tool.server}.${entry.tool.name}`;
+  const message = `${address} is blocked by the operator (${decision.reason})`;
+  return { reply: failure('TOOL_BLOCKED', message, { tool: address, policy: decision }), effects: 'none' };
+}
+
+function needsApproval({ entry, decision }: ResolvedTool): ToolCallOutcome {
+  const address = `${entry.tool.server}.${entry.tool.name}`;
+  const message = `${address} needs the operator's approval (${decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
+  return { reply: failure('TOOL_NEEDS_APPROVAL', message, { tool: address, policy: decision }), effects: 'none' };
+}
+
+function journalRefusal(call: ToolCall, tool: ResolvedTool, canonical: string, code: string, deps: CallToolDependencies): void {
   const record = recordOf(call, tool, canonical, deps.seal);
   deps.recorder.started(record, call.execution?.token).then(
     (started) => {
       if (started !== 'recorded') return;
       deps.recorder.finished({ call_id: record.id, outcome: code, duration_ms: 0, reply_bytes: 0, finished_at: new Date() });
     },
-    (error: unknown) => deps.log.warn({ err: error, tool: address }, 'A refused tool call could not be recorded'),
+    (error: unknown) => deps.log.warn({ err: error, tool: record.tool }, 'A refused tool call could not be recorded'),
   );
-  return { reply: failure(code, message, { tool: address, policy: tool.decision }), effects: 'none' };
 }
 
 function checkArguments({ entry }: ResolvedTool, args: unknown, { validator }: CallToolDependencies): void {

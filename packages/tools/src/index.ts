@@ -7,7 +7,6 @@ export type {
   IntegrationState,
   LocalToolAdministration,
   NewIntegration,
-  PolicyRecord,
   SearchAnswer,
   SearchQuery,
   ToolAdministration,

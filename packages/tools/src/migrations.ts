@@ -1,5 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { sourcesMigration } from './migrations/007-sources.ts';
+import { approvalsMigration } from './migrations/005-approvals.ts';
+import { policiesMigration } from './migrations/003-policies.ts';
 
 /** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
 export const toolMigrations: Record<string, Migration> = {
@@ -13,6 +16,9 @@ export const toolMigrations: Record<string, Migration> = {
       await sql.raw('alter table tool_calls add column read_only boolean not null default false').execute(db);
     },
   },
+  '003_policies': policiesMigration,
+  '005_approvals': approvalsMigration,
+  '007_sources': sourcesMigration,
 };
 
 const FIRST = [

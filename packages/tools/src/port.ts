@@ -7,6 +7,7 @@ import type {
   ToolAnnotations,
   ToolCallReply,
 } from '@code-executor/contracts';
+import type { PolicyAdministration } from './policies/port.ts';
 
 export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
 
@@ -79,13 +80,6 @@ export interface ToolInfo {
   readonly example: { readonly typescript: string; readonly python: string };
 }
 
-export interface PolicyRecord {
-  readonly id: string;
-  readonly pattern: string;
-  readonly action: PolicyAction;
-  readonly createdAt: string;
-}
-
 export interface ToolPage {
   readonly items: readonly ToolSummary[];
   readonly total: number;
@@ -113,7 +107,7 @@ export interface RefreshedIntegration extends IntegrationRecord {
 export type Awaitable<Answer> = Answer | Promise<Answer>;
 
 /** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
-export interface ToolAdministration {
+export interface ToolAdministration extends PolicyAdministration {
   listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
   toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;
@@ -126,10 +120,6 @@ export interface ToolAdministration {
   removeIntegration(principal: Principal, slug: string): Promise<void>;
   /** Reconnects where needed and lists the tools again. */
   refreshIntegration(principal: Principal, slug: string): Promise<RefreshedIntegration>;
-
-  listPolicies(principal: Principal): Promise<readonly PolicyRecord[]>;
-  addPolicy(principal: Principal, policy: { readonly pattern: string; readonly action: PolicyAction }): Promise<PolicyRecord>;
-  removePolicy(principal: Principal, policyId: string): Promise<void>;
 
   /** For /health: every configured server with its state, and the number of its tools. */
   summary(): Awaitable<ToolsSummary>;

@@ -5,6 +5,8 @@ import type { ToolPort } from '@code-executor/executions';
 import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
+import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
+import type { ApprovalsAdministration } from './approvals/port.ts';
 import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
@@ -23,6 +25,8 @@ import { openSeal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createPolicies } from './policies/policies.ts';
+import { createPolicyAdministration } from './policies/policy-administration.ts';
+import type { CallPrincipal } from './policies/subject.ts';
 import type { LocalToolAdministration, NewIntegration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
@@ -51,7 +55,11 @@ export interface ToolDomainOptions {
   /** What `${NAME}` in the servers file refers to, and where PATH, HOME and LANG of the servers come from. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly now?: (() => number) | undefined;
+  /** What is known of a principal by its id, in memory; null: nothing. Policies for roles and names, and revoked keys, go by it. */
+  readonly findPrincipal?: ((id: string) => CallPrincipal | null) | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
+  /** How gated calls wait for people. */
+  readonly approvals?: ApprovalSettings | undefined;
   /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
   readonly fence?: CallFence | undefined;
   /** A change has committed that other processes on this database do not know of: they are to `reload`. Must not throw. */
@@ -62,7 +70,7 @@ export interface ToolDomainOptions {
   readonly tracing?: Tracing | null | undefined;
 }
 
-export interface ToolDomain extends ToolPort, LocalToolAdministration {
+export interface ToolDomain extends ToolPort, LocalToolAdministration, ApprovalsAdministration {
   /** Starts every server that is not lazy, all at once, and does not wait for them. */
   start(): void;
   /** Resolves when every started server is ready or broken, and the wrappers hold their tools. @throws the signal's reason. */
@@ -71,6 +79,13 @@ export interface ToolDomain extends ToolPort, LocalToolAdministration {
   onCatalogChange(listener: () => void): void;
   /** Takes over the policies, integrations and tools that other processes on this database have changed. */
   reload(): Promise<void>;
+  /** Another process says that these approvals are pending no more. */
+  wakeApprovals(approvalIds: readonly string[]): void;
+  /** Nothing that waits for a person in this execution will be called any more. */
+  cancelApprovalsOf(executionId: string, reason: string): Promise<void>;
+  /** Of these executions: approvals that are decided and whose calls are still to be issued again. */
+  decidedApprovalsOf(executionIds: readonly string[]): Promise<string[]>;
+  countPendingApprovals(): Promise<number>;
   /** What an execution did through tools, by the journal: for one whose process died. */
   effectsOf(executionId: string): Promise<Exclude<Effects, 'not_started'>>;
   close(): Promise<void>;
@@ -121,9 +136,10 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const stored = createStoredServers({ integrations, servers, catalog, manage, log });
   await stored.load();
 
+  const trusts = () => new Map([...servers.all()].map(([slug, managed]) => [slug, managed.trust]));
   let visible: VisibleTools | null = null;
   const currentlyVisible = (): VisibleTools => {
-    visible ??= visibleTools(catalog, policies, new Map([...servers.all()].map(([slug, managed]) => [slug, managed.trust])));
+    visible ??= visibleTools(catalog, policies, trusts());
     return visible;
   };
   const search = createToolSearch(currentlyVisible);
@@ -146,12 +162,32 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const validator = createArgumentValidator((tool, reason) =>
     log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
   );
-  const callDependencies = { resolve: resolver.resolve, validator, recorder, seal, log, tracing: options.tracing };
+  const approvals = createApprovals(options.approvals ?? {}, {
+    db: tables,
+    seal,
+    log,
+    now,
+    allowAlways: async (principal, pattern) => await policyAdministration.addPolicy(principal, { pattern, action: 'allow' }),
+  });
+  const callDependencies = { resolve: resolver.resolve, validator, recorder, approvals, seal, log, tracing: options.tracing };
   const isWatched = options.onCall !== undefined || Boolean(options.tracing);
   const call = isWatched ? watchCalls(callTool, options.onCall ?? (() => undefined)) : callTool;
-  const administration = createAdministration({
+  const findPrincipal = options.findPrincipal ?? (() => null);
+  const policyAdministration = createPolicyAdministration({
     catalog,
     policies,
+    resolver,
+    trusts,
+    findPrincipal,
+    async changed() {
+      committed();
+      visibilityChanged();
+      await settled();
+    },
+  });
+  const administration = createAdministration({
+    catalog,
+    policyAdministration,
     servers,
     stored,
     search,
@@ -165,12 +201,21 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
 
   return {
     ...administration,
-    callTool: (grant, { callNumber, tool, args }, signal) =>
+    listApprovals: approvals.listApprovals,
+    getApproval: approvals.getApproval,
+    decideApproval: approvals.decideApproval,
+    whenDecided: (_grant, approvalId, signal) => approvals.whenDecided(approvalId, signal),
+    wakeApprovals: approvals.wake,
+    cancelApprovalsOf: approvals.cancelOf,
+    decidedApprovalsOf: approvals.store.decidedOf,
+    countPendingApprovals: approvals.countPending,
+    callTool: (grant, { callNumber, tool, args, approvalId }, signal) =>
       call(
         {
           workspaceId: grant.workspaceId,
           principalId: grant.principalId,
-          execution: { id: grant.executionId, callNumber, token: grant.token },
+          principal: findPrincipal(grant.principalId) ?? undefined,
+          execution: { id: grant.executionId, callNumber, token: grant.token, approvalId },
           address: tool,
           args,
           traceparent: grant.traceparent,
@@ -196,6 +241,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     effectsOf: (executionId) => effectsOf(tables, executionId),
     onCatalogChange: (listener) => void listeners.push(listener),
     async close() {
+      await approvals.close();
       await servers.close();
       await settled();
       await recorder.close();

@@ -65,7 +65,7 @@ describe('keys', () => {
 });
 
 describe('roles', () => {
-  const routes: readonly ['GET' | 'POST' | 'PUT' | 'DELETE', string, 'agent' | 'operator' | 'admin'][] = [
+  const routes: readonly ['GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', string, 'agent' | 'operator' | 'admin'][] = [
     ['POST', '/execute', 'agent'],
     ['GET', '/executions', 'agent'],
     ['GET', '/executions/exe_0', 'agent'],
@@ -93,6 +93,8 @@ describe('roles', () => {
     ['DELETE', '/integrations/other', 'admin'],
     ['POST', '/integrations/notes/refresh', 'admin'],
     ['POST', '/policies', 'admin'],
+    ['POST', '/policies/preview', 'agent'],
+    ['PATCH', '/policies/pol_0', 'admin'],
     ['DELETE', '/policies/pol_0', 'admin'],
     ['GET', '/keys', 'admin'],
     ['POST', '/keys', 'admin'],

@@ -1,5 +1,5 @@
 import { AppError } from '@code-executor/platform';
-import type { ResolvedTool } from '../call-tool.ts';
+import type { AskedOfPolicy, ResolvedTool } from '../call-tool.ts';
 import { type PolicyPattern, parsePattern } from '../policies/pattern.ts';
 import type { Policies } from '../policies/policies.ts';
 import { printable } from '../sources/mcp/stderr-log.ts';
@@ -12,7 +12,7 @@ import type { VisibleTools } from './visible-tools.ts';
 
 export interface ToolResolver {
   /** @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND, UPSTREAM_UNAVAILABLE. Waits where the tool may yet appear: its server is starting. */
-  resolve(address: string, signal: AbortSignal): Promise<ResolvedTool>;
+  resolve(address: string, signal: AbortSignal, asked: AskedOfPolicy): Promise<ResolvedTool>;
   /** The server of this slug, or spelt so in code; a connection behind it (`github@work`) is not looked at. @throws AppError SERVER_NOT_FOUND */
   server(name: string): ManagedServer;
   /** The tool, blocked ones included. @throws AppError SERVER_NOT_FOUND, TOOL_NOT_FOUND */
@@ -86,7 +86,7 @@ export function createToolResolver(deps: {
   return {
     server,
     find,
-    async resolve(given, signal) {
+    async resolve(given, signal, asked) {
       const { address, connection } = splitAddress(given);
       const found = lookUp(address) ?? (await findOnceUp(address, signal));
       const { entry, managed } = found;
@@ -95,7 +95,7 @@ export function createToolResolver(deps: {
         entry,
         source: managed.source,
         connection,
-        decision: policies.decide(entry, managed.trust),
+        decision: policies.decide(entry, managed.trust, { ...asked, connection }),
         readOnly: readOnly(managed),
       };
     },

@@ -1,6 +1,8 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import { type CodeName, codeAddresses, codeNames } from '@code-executor/wrappers';
-import type { Policies, PolicyDecision, Trust } from '../policies/policies.ts';
+import type { PolicyDecision } from '../policies/decide.ts';
+import type { Policies } from '../policies/policies.ts';
+import type { Trust } from '../policies/source-default.ts';
 import type { Catalog, CatalogTool } from './catalog.ts';
 
 export interface VisibleTool {

@@ -1,110 +1,126 @@
-import { newId, type PolicyAction } from '@code-executor/contracts';
+import type { NewPolicy, PolicyChange, PolicyRecord } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
 import type { CatalogTool } from '../catalog/catalog.ts';
 import { createTurn } from '../in-turn.ts';
-import type { PolicyRecord } from '../port.ts';
 import type { ToolTables } from '../tables.ts';
-import { compareSpecificity, matchesPattern, type PolicyPattern, parsePattern } from './pattern.ts';
+import { type CallDecision, decideCall, decideTool, type PolicyDecision } from './decide.ts';
+import { createPolicyStore, policyNotFound } from './policy-store.ts';
+import { compileRule, type PolicyCall, type Rule } from './rule.ts';
+import { indexRules, type RuleIndex } from './rule-index.ts';
+import type { Trust } from './source-default.ts';
 
-export interface PolicyDecision {
-  readonly action: PolicyAction;
-  /** In a sentence, for the operator and for whoever is refused. */
-  readonly reason: string;
-}
-
-export type Trust = boolean | 'annotations';
+export type { Trust } from './source-default.ts';
 
 /** The rules of one workspace, in memory; the database holds them. */
 export interface Policies {
+  /** What holds for the tool whoever calls it: for the catalog, search and wrappers. */
   decide(entry: CatalogTool, trust: Trust): PolicyDecision;
+  /** What holds for one call. */
+  decide(entry: CatalogTool, trust: Trust, call: PolicyCall): CallDecision;
+  index(): RuleIndex;
   list(): readonly PolicyRecord[];
-  /** A rule for the same pattern is replaced. @throws AppError INVALID_REQUEST for a pattern that does not parse. */
-  add(policy: { readonly pattern: string; readonly action: PolicyAction }): Promise<PolicyRecord>;
+  /** @throws AppError POLICY_NOT_FOUND */
+  get(policyId: string): PolicyRecord;
+  /** A rule for the same pattern, conditions and principals is replaced. @throws AppError INVALID_REQUEST for what does not parse. */
+  add(policy: NewPolicy, createdBy?: string | null): Promise<PolicyRecord>;
+  /** @throws AppError POLICY_NOT_FOUND, POLICY_EXISTS, INVALID_REQUEST */
+  change(policyId: string, change: PolicyChange): Promise<PolicyRecord>;
   /** @throws AppError POLICY_NOT_FOUND */
   remove(policyId: string): Promise<void>;
   /** Takes over what another process has changed in the meantime. Answers whether there was anything. */
   reload(): Promise<boolean>;
 }
 
-interface Rule {
-  readonly record: PolicyRecord;
-  readonly pattern: PolicyPattern;
-}
+/** More would be nobody's to oversee. */
+const MOST_RULES = 10_000;
 
 export async function createPolicies(db: Kysely<ToolTables>, workspaceId: string, now: () => number): Promise<Policies> {
-  let rules = await readRules(db, workspaceId);
+  const store = createPolicyStore(db, workspaceId, now);
   const inTurn = createTurn();
+  let records: readonly PolicyRecord[] = [];
+  let compiled = new Map<PolicyRecord, readonly Rule[]>();
+  let index = indexRules([]);
+  take(await store.load());
 
-  return {
-    decide: (entry, trust) => decide(rules, entry, trust),
-    list: () => rules.map((rule) => rule.record),
-    add: ({ pattern: text, action }) => inTurn(() => add(text, action)),
-    remove: (policyId) => inTurn(() => remove(policyId)),
-    reload: () => inTurn(reload),
-  };
+  function take(next: readonly PolicyRecord[]): void {
+    compiled = new Map(next.map((record) => [record, compiled.get(record) ?? compileRule(record)]));
+    records = next;
+    index = indexRules([...compiled.values()].flat());
+  }
 
-  async function add(text: string, action: PolicyAction): Promise<PolicyRecord> {
-    const pattern = parsePattern(text);
-    const createdAt = new Date(now());
-    const row = { id: newId('pol', now()), workspace_id: workspaceId, pattern: text, action, created_at: createdAt };
-    await db
-      .insertInto('policies')
-      .values(row)
-      .onConflict((conflict) => conflict.columns(['workspace_id', 'pattern']).doUpdateSet({ id: row.id, action, created_at: createdAt }))
-      .execute();
-    const record = { id: row.id, pattern: text, action, createdAt: createdAt.toISOString() };
-    rules = [...rules.filter((rule) => rule.pattern.text !== text), { record, pattern }];
+  function get(policyId: string): PolicyRecord {
+    const record = records.find(({ id }) => id === policyId);
+    if (record === undefined) throw policyNotFound(policyId);
+    return record;
+  }
+
+  async function add(policy: NewPolicy, createdBy: string | null): Promise<PolicyRecord> {
+    check(policy);
+    if (records.length >= MOST_RULES) throw new AppError('INVALID_REQUEST', `There are ${MOST_RULES} policies already; remove some first`);
+    const record = await store.put(policy, createdBy);
+    // What it took the place of has lost its row.
+    const known = new Set((await store.load()).map(({ id }) => id));
+    take([...records.filter(({ id }) => known.has(id) && id !== record.id), record]);
+    return record;
+  }
+
+  async function change(policyId: string, { pattern, action, when, principal, limits, note }: PolicyChange): Promise<PolicyRecord> {
+    const before = get(policyId);
+    const changed: PolicyRecord = {
+      ...before,
+      pattern: pattern ?? before.pattern,
+      action: action ?? before.action,
+      when: when === undefined ? before.when : when,
+      principal: principal === undefined ? before.principal : principal,
+      limits: limits === undefined ? before.limits : limits,
+      note: note === undefined ? before.note : note,
+    };
+    check(changed);
+    const record = await store.update(changed);
+    take(records.map((known) => (known.id === policyId ? record : known)));
     return record;
   }
 
   async function remove(policyId: string): Promise<void> {
-    if (!rules.some((rule) => rule.record.id === policyId)) throw new AppError('POLICY_NOT_FOUND', `No policy ${policyId.slice(0, 60)}`);
-    await db.deleteFrom('policies').where('workspace_id', '=', workspaceId).where('id', '=', policyId).execute();
-    rules = rules.filter((rule) => rule.record.id !== policyId);
+    get(policyId);
+    await store.remove(policyId);
+    take(records.filter(({ id }) => id !== policyId));
   }
 
   async function reload(): Promise<boolean> {
-    const stored = await readRules(db, workspaceId);
-    if (JSON.stringify(stored) === JSON.stringify(rules)) return false;
-    rules = stored;
+    const stored = await store.load();
+    if (JSON.stringify(stored) === JSON.stringify(records)) return false;
+    take(stored);
     return true;
   }
-}
 
-async function readRules(db: Kysely<ToolTables>, workspaceId: string): Promise<readonly Rule[]> {
-  const rows = await db
-    .selectFrom('policies')
-    .selectAll()
-    .where('workspace_id', '=', workspaceId)
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
-  return rows.map((row) => ({
-    record: { id: row.id, pattern: row.pattern, action: row.action as PolicyAction, createdAt: row.created_at.toISOString() },
-    pattern: parsePattern(row.pattern),
-  }));
-}
+  function decide(entry: CatalogTool, trust: Trust): PolicyDecision;
+  function decide(entry: CatalogTool, trust: Trust, call: PolicyCall): CallDecision;
+  function decide(entry: CatalogTool, trust: Trust, call?: PolicyCall): PolicyDecision | CallDecision {
+    return call === undefined ? decideTool(index, entry, trust) : decideCall(index, entry, trust, call);
+  }
 
-function decide(rules: readonly Rule[], { tool, driftedAt }: CatalogTool, trust: Trust): PolicyDecision {
-  const address = `${tool.server}.${tool.name}`;
-  let best: Rule | null = null;
-  for (const rule of rules) {
-    if (matchesPattern(rule.pattern, address) && (best === null || compareSpecificity(rule.pattern, best.pattern) < 0)) best = rule;
-  }
-  if (best !== null && best.record.action !== 'allow') return { action: best.record.action, reason: `policy ${best.pattern.text}` };
-  if (driftedAt !== null && trust !== true) {
-    return {
-      action: 'require_approval',
-      reason: `its definition changed on ${driftedAt.toISOString()}; adding an allow policy that covers it accepts the new one`,
-    };
-  }
-  if (best !== null) return { action: 'allow', reason: `policy ${best.pattern.text}` };
-  if (trust === true) return { action: 'allow', reason: `${tool.server} is trusted` };
-  if (trust === 'annotations' && tool.annotations?.readOnlyHint === true)
-    return { action: 'allow', reason: 'it declares itself read-only' };
   return {
-    action: 'require_approval',
-    reason: trust === false ? `${tool.server} is not trusted` : 'it does not declare itself read-only',
+    decide,
+    index: () => index,
+    list: () => records,
+    get,
+    add: (policy, createdBy = null) => inTurn(() => add(policy, createdBy)),
+    change: (policyId, what) => inTurn(() => change(policyId, what)),
+    remove: (policyId) => inTurn(() => remove(policyId)),
+    reload: () => inTurn(reload),
   };
 }
+
+/** @throws AppError INVALID_REQUEST */
+function check({ pattern, action, when = null, principal = null, limits = null }: NewPolicy | PolicyRecord): void {
+  if (action === 'limit' && limits === null)
+    throw new AppError('INVALID_REQUEST', 'limits: a policy with the action limit needs perMinute, perExecution or perDay');
+  compileRule({ ...DRAFT, pattern, action, when, principal, limits });
+}
+
+const DRAFT: PolicyRecord = {
+  ...{ id: '', origin: 'operator', pattern: '*', action: 'block', when: null, principal: null, limits: null },
+  ...{ note: null, createdAt: null, updatedAt: null, createdBy: null },
+};

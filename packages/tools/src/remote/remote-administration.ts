@@ -2,7 +2,6 @@ import type { Principal, ToolCallReply } from '@code-executor/contracts';
 import { AppError, type Logger } from '@code-executor/platform';
 import type {
   IntegrationRecord,
-  PolicyRecord,
   RefreshedIntegration,
   SearchAnswer,
   ToolAdministration,
@@ -11,6 +10,7 @@ import type {
   ToolsSummary,
 } from '../port.ts';
 import { failure } from '../sources/mcp/reply-value.ts';
+import { remotePolicies } from './remote-policies.ts';
 import { askWithin, connectToProxy, type ProxyAnswer, type ProxyQuestion } from './proxy-connection.ts';
 
 export interface RemoteToolAdministration extends ToolAdministration {
@@ -98,9 +98,7 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     removeIntegration: (principal, slug) => change<void>('removeIntegration', principal, slug),
     refreshIntegration: (principal, slug) => change<RefreshedIntegration>('refreshIntegration', principal, slug),
 
-    listPolicies: (principal) => read<readonly PolicyRecord[]>('listPolicies', principal),
-    addPolicy: (principal, policy) => change<PolicyRecord>('addPolicy', principal, policy),
-    removePolicy: (principal, policyId) => change<void>('removePolicy', principal, policyId),
+    ...remotePolicies(read, change),
 
     summary() {
       const nowMs = performance.now();

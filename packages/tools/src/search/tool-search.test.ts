@@ -11,7 +11,7 @@ import { splitWords } from './words.ts';
 function visible(tools: readonly Partial<ToolDefinition>[]): VisibleTools {
   const list: VisibleTool[] = tools.map((tool, index) => ({
     entry: { tool: { server: 's', name: `t${index}`, description: '', inputSchema: {}, ...tool }, digest: String(index), driftedAt: null },
-    decision: { action: 'allow', reason: '' },
+    decision: { action: 'allow', reason: '', policyId: null },
   }));
   return {
     list,

@@ -1,6 +1,15 @@
-import { newId, type Principal, type ToolCallReply } from '@code-executor/contracts';
+import {
+  type NewPolicy,
+  newId,
+  type PolicyChange,
+  type PolicyPreview,
+  type PolicyPreviewQuestion,
+  type PolicyRecord,
+  type Principal,
+  type ToolCallReply,
+} from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
-import type { IntegrationRecord, NewIntegration, PolicyRecord, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
+import type { IntegrationRecord, NewIntegration, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
 
 /** A catalog of one server with one tool, in memory, for tests of the gateway alone. */
 export class MemoryTools implements ToolAdministration {
@@ -82,14 +91,31 @@ export class MemoryTools implements ToolAdministration {
     return [...this.policies.values()];
   }
 
-  async addPolicy(_principal: Principal, policy: Pick<PolicyRecord, 'pattern' | 'action'>): Promise<PolicyRecord> {
-    const record = { id: newId('pol'), createdAt: new Date().toISOString(), ...policy };
+  async addPolicy(principal: Principal, policy: NewPolicy): Promise<PolicyRecord> {
+    const at = new Date().toISOString();
+    const { when = null, principal: whom = null, limits = null, note = null, ...rest } = policy;
+    const record: PolicyRecord = {
+      ...{ ...rest, id: newId('pol'), origin: 'operator', when, principal: whom, limits, note },
+      ...{ createdAt: at, updatedAt: at, createdBy: principal.id },
+    };
     this.policies.set(record.id, record);
+    return record;
+  }
+
+  async changePolicy(_principal: Principal, policyId: string, change: PolicyChange): Promise<PolicyRecord> {
+    const known = this.policies.get(policyId);
+    if (known === undefined) throw new AppError('POLICY_NOT_FOUND', `There is no policy ${policyId}.`);
+    const record = { ...known, action: change.action ?? known.action };
+    this.policies.set(policyId, record);
     return record;
   }
 
   async removePolicy(_principal: Principal, policyId: string): Promise<void> {
     if (!this.policies.delete(policyId)) throw new AppError('POLICY_NOT_FOUND', `There is no policy ${policyId}.`);
+  }
+
+  async previewPolicy(_principal: Principal, { tool }: PolicyPreviewQuestion): Promise<PolicyPreview> {
+    return { tool, action: 'allow', reason: 'trusted', decidedBy: null, limits: [], considered: [], omitted: 0 };
   }
 
   summary() {

@@ -34,7 +34,7 @@ export async function openGateway(config: GatewayConfigInput = {}) {
   });
 
   /** Asks through inject, as an agent unless another key (or null: none) is given. */
-  async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
+  async function ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, options: AskOptions = {}) {
     const { key = KEYS.agent, body, raw, headers = {} } = options;
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await app.inject({

@@ -1,4 +1,11 @@
-import { idPattern, POLICY_ACTIONS } from '@code-executor/contracts';
+import {
+  idPattern,
+  newPolicySchema,
+  policyChangeSchema,
+  policyPreviewAnswerSchema,
+  policyPreviewSchema,
+  policyRecordSchema,
+} from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
@@ -6,7 +13,7 @@ import { principalOf } from '../../plugins/authenticate.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 
-const policySchema = z.object({ id: z.string(), pattern: z.string(), action: z.enum(POLICY_ACTIONS), createdAt: z.string() });
+const params = z.strictObject({ id: z.string() });
 
 /** What agents may do. */
 export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): void {
@@ -14,10 +21,15 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
     '/policies',
     {
       config: { access: 'operator' },
-      schema: { summary: 'Every policy', response: { 200: listOf(policySchema), ...errorResponses(['TOOLS_UNAVAILABLE']) } },
+      schema: {
+        summary: 'Every policy',
+        description: 'With `derived=true` also what follows from each server itself, where no rule decides.',
+        querystring: z.strictObject({ derived: z.enum(['true', 'false']).default('false') }),
+        response: { 200: listOf(policyRecordSchema), ...errorResponses(['TOOLS_UNAVAILABLE']) },
+      },
     },
     async (request) => {
-      const items = [...(await tools.listPolicies(principalOf(request)))];
+      const items = [...(await tools.listPolicies(principalOf(request), { derived: request.query.derived === 'true' }))];
       return { items, total: items.length, nextCursor: null };
     },
   );
@@ -28,16 +40,9 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
       config: { access: 'admin' },
       schema: {
         summary: 'Add a policy',
-        body: z.strictObject({
-          pattern: z
-            .string()
-            .min(1)
-            .max(256)
-            .regex(/^[\x21-\x7e]+$/)
-            .describe('such as *, filesystem.* or github.issues.*: visible ASCII without spaces'),
-          action: z.enum(POLICY_ACTIONS),
-        }),
-        response: { 201: policySchema, ...errorResponses([...WITH_BODY, 'TOOLS_UNAVAILABLE']) },
+        description: 'One of the same pattern, conditions and principals is replaced.',
+        body: newPolicySchema,
+        response: { 201: policyRecordSchema, ...errorResponses([...WITH_BODY, 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request, reply) => {
@@ -46,22 +51,58 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
     },
   );
 
+  app.post(
+    '/policies/preview',
+    {
+      config: { access: 'agent' },
+      schema: {
+        summary: 'What would be decided on a call, and why',
+        description: 'Nothing is called or counted. An agent may ask for itself only.',
+        body: policyPreviewSchema,
+        response: {
+          200: policyPreviewAnswerSchema,
+          ...errorResponses([...WITH_BODY, 'SERVER_NOT_FOUND', 'TOOL_NOT_FOUND', 'INVALID_ARGUMENTS', 'TOOLS_UNAVAILABLE']),
+        },
+      },
+    },
+    async (request) => tools.previewPolicy(principalOf(request), request.body),
+  );
+
+  app.patch(
+    '/policies/:id',
+    {
+      config: { access: 'admin' },
+      schema: {
+        summary: 'Change a policy',
+        description: 'What is absent stays as it is; null takes conditions, principals, limits or the note away.',
+        params,
+        body: policyChangeSchema,
+        response: { 200: policyRecordSchema, ...errorResponses([...WITH_BODY, 'POLICY_NOT_FOUND', 'POLICY_EXISTS', 'TOOLS_UNAVAILABLE']) },
+      },
+    },
+    async (request) => tools.changePolicy(principalOf(request), policyIdOf(request.params.id), request.body),
+  );
+
   app.delete(
     '/policies/:id',
     {
       config: { access: 'admin' },
       schema: {
         summary: 'Remove a policy',
-        params: z.strictObject({ id: z.string() }),
+        params,
         response: { 204: z.undefined().describe('Removed'), ...errorResponses(['POLICY_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      if (!idPattern('pol').test(id))
-        throw new AppError('POLICY_NOT_FOUND', `There is no policy ${JSON.stringify(id.slice(0, 60))}; GET /policies lists them.`);
-      await tools.removePolicy(principalOf(request), id);
+      await tools.removePolicy(principalOf(request), policyIdOf(request.params.id));
       return reply.code(204).send();
     },
   );
+}
+
+function policyIdOf(id: string): string {
+  if (idPattern('pol').test(id)) return id;
+  if (/^source:[\w-]{1,64}$/.test(id))
+    throw new AppError('INVALID_REQUEST', `${id} follows from the server: change its trust, or add a rule of yours that covers it.`);
+  throw new AppError('POLICY_NOT_FOUND', `There is no policy ${JSON.stringify(id.slice(0, 60))}; GET /policies lists them.`);
 }

@@ -1,0 +1,123 @@
+import { type NewPolicy, type PolicyChange, type PolicyPreview, type PolicyRecord, type Principal, ROLES } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
+import { canonicalJson } from '../calls/canonical-json.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { splitAddress } from '../catalog/tool-address.ts';
+import type { ToolResolver } from '../catalog/tool-resolver.ts';
+import { matchesPattern, parsePattern } from './pattern.ts';
+import type { Policies } from './policies.ts';
+import type { PolicyAdministration } from './port.ts';
+import { previewCall } from './preview.ts';
+import { sourceRule, type Trust } from './source-default.ts';
+import { type CallPrincipal, parseSubject } from './subject.ts';
+
+export interface PolicyAdministrationDependencies {
+  readonly catalog: Catalog;
+  readonly policies: Policies;
+  readonly resolver: Pick<ToolResolver, 'find'>;
+  /** Every server with its trust. */
+  trusts(): ReadonlyMap<string, Trust>;
+  /** What is known of a principal by its id. */
+  findPrincipal(id: string): CallPrincipal | null;
+  /** A change is in the database: others are told, and what is visible follows. */
+  changed(): Promise<void>;
+}
+
+export function createPolicyAdministration(deps: PolicyAdministrationDependencies): PolicyAdministration {
+  const { catalog, policies, resolver } = deps;
+  return {
+    async listPolicies(_principal, { derived = false } = {}) {
+      if (!derived) return policies.list();
+      const sources = [...deps.trusts()].map(([slug, trust]) => sourceRule(slug, trust, catalog.tools(slug).values()));
+      return [...policies.list(), ...sources];
+    },
+
+    async addPolicy(principal, policy: NewPolicy) {
+      mayWrite(principal, 'add');
+      const record = await policies.add(policy, principal.id);
+      await acceptCovered(record);
+      await deps.changed();
+      return record;
+    },
+
+    async changePolicy(principal, policyId, change: PolicyChange) {
+      mayWrite(principal, 'change');
+      const record = await policies.change(operatorsOwn(policyId), change);
+      await acceptCovered(record);
+      await deps.changed();
+      return record;
+    },
+
+    async removePolicy(principal, policyId) {
+      mayWrite(principal, 'remove');
+      await policies.remove(operatorsOwn(policyId));
+      await deps.changed();
+    },
+
+    async previewPolicy(principal, { tool, arguments: args = {}, principal: whom, connection }) {
+      const asked = whom === undefined ? ownOf(principal) : principalNamed(whom);
+      if (principal.role === 'agent' && asked.id !== principal.id)
+        throw new AppError('FORBIDDEN', 'An agent may preview its own calls only: leave principal out');
+      fitsArguments(args);
+      const { entry } = resolver.find(tool);
+      const trust = deps.trusts().get(entry.tool.server) ?? false;
+      const call = { args, principal: asked, connection: connection ?? splitAddress(tool).connection };
+      const preview = previewCall(policies.index(), entry, trust, call);
+      return principal.role === 'agent' ? forAgent(preview) : preview;
+    },
+  };
+
+  /** The operator has looked: what an allow for everybody covers is taken as it is now. */
+  async function acceptCovered({ action, pattern: text, when, principal }: PolicyRecord): Promise<void> {
+    const pattern = parsePattern(text);
+    if (action !== 'allow' || when !== null || principal !== null || pattern.connection !== null) return;
+    const covered = [...catalog.servers().values()]
+      .flatMap((tools) => [...tools.values()])
+      .filter(({ tool }) => matchesPattern(pattern, `${tool.server}.${tool.name}`));
+    await catalog.accept(covered);
+  }
+
+  function ownOf(principal: Principal): CallPrincipal {
+    return { ...deps.findPrincipal(principal.id), id: principal.id, role: principal.role };
+  }
+
+  function principalNamed(text: string): CallPrincipal {
+    const { kind, value } = parseSubject(text);
+    if (kind === 'id') return deps.findPrincipal(value) ?? { id: value };
+    if (kind === 'name') return { id: '', name: value };
+    const role = ROLES.find((known) => known === value);
+    return role === undefined ? { id: '' } : { id: '', role };
+  }
+}
+
+/** Whom else a rule is for, and why it is there, is not for agents. */
+function forAgent(preview: PolicyPreview): PolicyPreview {
+  const { decidedBy, considered } = preview;
+  return {
+    ...preview,
+    decidedBy: decidedBy === null ? null : { ...decidedBy, principal: null, note: null, createdBy: null },
+    considered: considered.filter(({ applies }) => applies),
+  };
+}
+
+function mayWrite({ role }: Principal, act: string): void {
+  if (role === 'agent') throw new AppError('FORBIDDEN', `The role agent may not ${act} policies; it takes admin or operator`);
+}
+
+function operatorsOwn(policyId: string): string {
+  if (policyId.startsWith('source:'))
+    throw new AppError(
+      'INVALID_REQUEST',
+      'What follows from a server is changed at the server: its trust, or a rule of yours that covers it',
+    );
+  return policyId;
+}
+
+/** @throws AppError INVALID_ARGUMENTS for what no call could carry. */
+function fitsArguments(args: unknown): void {
+  try {
+    canonicalJson(args);
+  } catch (error) {
+    throw new AppError('INVALID_ARGUMENTS', 'The arguments nest too deep', { cause: error });
+  }
+}
