@@ -1,13 +1,21 @@
-import { hash } from 'node:crypto';
 import type { ToolDefinition } from '@code-executor/contracts';
-import { canonicalJson } from '../calls/canonical-json.ts';
-import type { CatalogRow, CatalogStore } from './catalog-store.ts';
+import type { CatalogRow, CatalogStore, WrittenRow } from './catalog-store.ts';
+import { definitionDigest } from './definition-digest.ts';
 
 export interface CatalogTool {
   readonly tool: ToolDefinition;
   readonly digest: string;
   /** When the definition came to differ from the one first recorded, or last accepted; null: it does not. */
   readonly driftedAt: Date | null;
+}
+
+/** A tool as its source lists it. */
+export interface ListedTool {
+  readonly tool: ToolDefinition;
+  /** Of the definition, and of the binding where it has one; made here where it is missing. */
+  readonly digest?: string | undefined;
+  /** What a call of it needs, in JSON; written down beside the definition. */
+  readonly binding?: string | undefined;
 }
 
 export interface CatalogChange {
@@ -22,7 +30,7 @@ export interface Catalog {
   servers(): ReadonlyMap<string, ReadonlyMap<string, CatalogTool>>;
   tools(server: string): ReadonlyMap<string, CatalogTool>;
   /** Takes a server's list as the present one. Tools that changed are marked as drifted unless `trusted`. */
-  replace(server: string, tools: readonly ToolDefinition[], trusted: boolean): Promise<CatalogChange>;
+  replace(server: string, tools: readonly ListedTool[], trusted: boolean): Promise<CatalogChange>;
   /** The operator has seen these: they are no longer drifted. */
   accept(tools: readonly CatalogTool[]): Promise<void>;
   /** Hides the server's tools; with `forget` its record goes as well. */
@@ -54,15 +62,14 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
     for (const listener of listeners) listener(server);
   }
 
-  async function replace(server: string, tools: readonly ToolDefinition[], trusted: boolean): Promise<CatalogChange> {
+  async function replace(server: string, tools: readonly ListedTool[], trusted: boolean): Promise<CatalogChange> {
     const before = recorded.get(server) ?? new Map<string, CatalogRow>();
     const after = new Map<string, CatalogRow>();
-    const writes: CatalogRow[] = [];
+    const writes: WrittenRow[] = [];
     const change = { added: [] as string[], removed: [] as string[], changed: [] as string[] };
-    for (const [position, tool] of tools.entries()) {
+    for (const [position, { tool, binding, digest = definitionDigest(tool) }] of tools.entries()) {
       if (position % TOOLS_PER_SLICE === TOOLS_PER_SLICE - 1) await nextTurn();
       const known = before.get(tool.name);
-      const digest = digestOf(tool);
       if (known?.entry.digest === digest && known.present && known.position === position) {
         after.set(tool.name, known);
         continue;
@@ -73,7 +80,7 @@ export async function createCatalog(store: CatalogStore, now: () => number): Pro
       if (known === undefined || !known.present) change.added.push(tool.name);
       if (known !== undefined && known.entry.digest !== digest) change.changed.push(tool.name);
       after.set(tool.name, row);
-      writes.push(row);
+      writes.push({ ...row, binding });
     }
     for (const [name, row] of before) {
       if (after.has(name)) continue;
@@ -160,8 +167,3 @@ const TOOLS_PER_SLICE = 250;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const NONE: ReadonlyMap<string, CatalogTool> = new Map();
-
-/** Of everything that a person judged when the tool was accepted. */
-function digestOf({ title, description, inputSchema, outputSchema, annotations }: ToolDefinition): string {
-  return hash('sha256', canonicalJson({ title, description, inputSchema, outputSchema, annotations }));
-}

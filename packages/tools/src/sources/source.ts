@@ -34,6 +34,8 @@ export interface UpstreamAnswer {
   readonly bytes: number;
   /** Whether the upstream is known to have ended what it did; false: whether it acted is unknown. */
   readonly isAnswered: boolean;
+  /** True: nothing has left, so that nothing can have been done. */
+  readonly isUnsent?: boolean | undefined;
 }
 
 /** A call with all it needs, of which nothing was sent yet. */

@@ -29,7 +29,7 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Manage
     log,
     async onTools(list) {
       // A server that writes its own credentials into a description must not publish them.
-      const tools = list.tools.map((tool) => withoutSecrets(tool, scrub.reply));
+      const tools = list.tools.map((tool) => ({ tool: withoutSecrets(tool, scrub.reply) }));
       lastChange = await catalog.replace(entry.slug, tools, entry.trust === true);
       const warnings = list.warnings.map(scrub.message);
       for (const warning of warnings)

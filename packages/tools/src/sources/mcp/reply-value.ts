@@ -4,9 +4,9 @@ import type { RawToolResult } from './mcp-session.ts';
 import type { Scrub } from './secrets.ts';
 import { printable } from './stderr-log.ts';
 
-const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
+export const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
 /** Deeper than any real answer, and well within what a recursive reader of JSON survives. */
-const DEEPEST_NESTING = 200;
+export const DEEPEST_REPLY = 200;
 const MESSAGE_LIMIT_CHARACTERS = 4_000;
 
 /**
@@ -14,8 +14,8 @@ const MESSAGE_LIMIT_CHARACTERS = 4_000;
  * the content blocks. `isError` becomes TOOL_FAILED with the text as its message.
  */
 export function replyOf(address: string, result: RawToolResult, scrub: Scrub): { readonly reply: ToolCallReply; readonly bytes: number } {
-  if (!nestsWithin(result, DEEPEST_NESTING)) {
-    return { reply: failure('REPLY_TOO_LARGE', `The reply of ${address} nests deeper than ${DEEPEST_NESTING} levels`), bytes: 0 };
+  if (!nestsWithin(result, DEEPEST_REPLY)) {
+    return { reply: failure('REPLY_TOO_LARGE', `The reply of ${address} nests deeper than ${DEEPEST_REPLY} levels`), bytes: 0 };
   }
   const value = scrubbed(resultValue(result), scrub);
   const bytes = Buffer.byteLength(JSON.stringify(value));
@@ -85,14 +85,15 @@ function jsonOrText(text: string): unknown {
   if (!/^\s*[[{]/.test(text)) return text;
   try {
     const value: unknown = JSON.parse(text);
-    return nestsWithin(value, DEEPEST_NESTING) ? value : text;
+    return nestsWithin(value, DEEPEST_REPLY) ? value : text;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof RangeError) return text;
     throw error;
   }
 }
 
-function scrubbed(value: unknown, scrub: Scrub): unknown {
+/** The same value with every string in it cleaned, in place. */
+export function scrubbed(value: unknown, scrub: Scrub): unknown {
   if (typeof value === 'string') return scrub(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
