@@ -2,6 +2,9 @@ export { createCallJournal } from './calls/call-journal.ts';
 export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
 export { toolMigrations } from './migrations.ts';
+export { createOutboundHttp } from './outbound/outbound-http.ts';
+export type { GuardedHttp } from './outbound/port.ts';
+export { outboundSettings } from './outbound/settings.ts';
 export type {
   IntegrationRecord,
   IntegrationState,

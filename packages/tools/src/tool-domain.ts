@@ -24,6 +24,8 @@ import { parseStoredIntegration } from './integrations/parse-integration.ts';
 import { openSeal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
+import { createOutboundHttp } from './outbound/outbound-http.ts';
+import type { GuardedHttp } from './outbound/port.ts';
 import { createPolicies } from './policies/policies.ts';
 import { createPolicyAdministration } from './policies/policy-administration.ts';
 import type { CallPrincipal } from './policies/subject.ts';
@@ -57,6 +59,8 @@ export interface ToolDomainOptions {
   readonly now?: (() => number) | undefined;
   /** What is known of a principal by its id, in memory; null: nothing. Policies for roles and names, and revoked keys, go by it. */
   readonly findPrincipal?: ((id: string) => CallPrincipal | null) | undefined;
+  /** The way to every upstream over HTTP; the caller closes it. Default: nothing but the servers file's own servers is listed. */
+  readonly outbound?: GuardedHttp | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
   /** How gated calls wait for people. */
   readonly approvals?: ApprovalSettings | undefined;
@@ -111,6 +115,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const recorder = createCallRecorder(tables, log, options.fence);
   const listeners: (() => void)[] = [];
 
+  const outbound = options.outbound ?? createOutboundHttp({ allow: [], strict: false, log });
   const bwrapPath = options.bwrapPath ?? 'bwrap';
   const path = await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin');
   const servers = createServers(log);
@@ -124,6 +129,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       lang: environment.LANG ?? 'C.UTF-8',
       maskedPaths: [dataDir, serversFile, sealKeyFile, ...(options.maskedPaths ?? [])],
       proc: createProcProbe({ bwrapPath, path, log }),
+      outbound,
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,
@@ -243,6 +249,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     async close() {
       await approvals.close();
       await servers.close();
+      if (options.outbound === undefined) await outbound.close();
       await settled();
       await recorder.close();
     },

@@ -6,7 +6,7 @@ import { createGuardedAgent, type Resolve, resolveBySystem } from './guarded-age
 import { createGuardedFetch } from './guarded-fetch.ts';
 import { createGuardedRequest } from './guarded-request.ts';
 import { destinationOf, type GrantedOrigin, isSameOrigin } from './judge-destination.ts';
-import { plainOrigin } from './plain-origin.ts';
+import { originWarning, plainOrigin } from './plain-origin.ts';
 import type { GuardedHttp, OutboundHttp } from './port.ts';
 
 /** The guard's way to send: everything but what an answer is turned into. */
@@ -57,6 +57,7 @@ export function createOutboundHttp(options: {
   return {
     ...httpOf(null),
     withOrigin: (url, spelledOutBy) => httpOf(grantOf(url, spelledOutBy, strict)),
+    warningOf: (url) => (strict ? null : originWarning(url)),
     async close() {
       const closing = [...agents.values()];
       agents.clear();

@@ -46,5 +46,7 @@ export interface GuardedHttp extends OutboundHttp {
    * speaks of, and not at all in strict mode. Any other address adds nothing.
    */
   withOrigin(url: string, spelledOutBy: 'operator' | 'admin'): OutboundHttp;
+  /** What is to be said in the record of an integration whose address an admin key gives; null: the address opens nothing. */
+  warningOf(url: string): string | null;
   close(): Promise<void>;
 }

@@ -50,6 +50,7 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Manage
     warnings: () => [
       ...entry.warnings,
       ...degradations(entry, host),
+      ...openedOrigins(entry, host),
       ...listWarnings,
       ...(entry.trust === true ? [] : driftedTools(catalog, entry.slug)),
     ],
@@ -82,6 +83,11 @@ function withoutSecrets(tool: ToolDefinition, scrub: Scrub): ToolDefinition {
 function degradations({ transport }: McpServerEntry, { proc }: McpServerDependencies['host']): string[] {
   const degradation = transport.kind === 'stdio' ? proc.degradation() : null;
   return degradation === null ? [] : [degradation];
+}
+
+function openedOrigins({ origin, transport }: McpServerEntry, { outbound }: McpServerDependencies['host']): string[] {
+  const warning = origin === 'api' && transport.kind === 'http' ? outbound.warningOf(transport.spelledUrl) : null;
+  return warning === null ? [] : [warning];
 }
 
 function driftedTools(catalog: Catalog, server: string): string[] {

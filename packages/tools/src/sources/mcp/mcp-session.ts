@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontex
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
+import type { GuardedHttp } from '../../outbound/port.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
 import type { ProcProbe } from './proc-mount.ts';
 import { createScrub, type Scrub } from './secrets.ts';
@@ -14,7 +15,7 @@ import { createStderrLog, printable } from './stderr-log.ts';
 import { createStdioTransport } from './stdio-transport.ts';
 import { callerTrace, tracedFetch } from './traced-fetch.ts';
 
-/** What stdio servers are started with, besides their entries. */
+/** What servers are started with and reached by, besides their entries. */
 export interface ServerHost {
   readonly bwrapPath: string;
   readonly path: string;
@@ -23,6 +24,7 @@ export interface ServerHost {
   readonly lang: string;
   readonly maskedPaths: readonly string[];
   readonly proc: ProcProbe;
+  readonly outbound: GuardedHttp;
 }
 
 export interface SessionEvents {
@@ -78,7 +80,7 @@ export async function openMcpSession(
   try {
     return entry.transport.kind === 'stdio'
       ? await openStdio(entry.transport, host, events, scrub, signal)
-      : await openHttp(entry.transport, events, scrub, signal);
+      : await openHttp(entry.transport, fetchOf(entry, host.outbound), events, scrub, signal);
   } catch (error) {
     throw new Error(printable(scrub(messageWithCause(error)), 500));
   }
@@ -132,9 +134,21 @@ async function openStdio(
   }
 }
 
-async function openHttp(entry: HttpTransportEntry, events: SessionEvents, scrub: Scrub, signal: AbortSignal): Promise<McpSession> {
+/** The operator's file lists the servers in it; what the API adds opens no more than an admin may. */
+const fetchOf = ({ origin, transport }: McpServerEntry, outbound: GuardedHttp): typeof fetch =>
+  tracedFetch(
+    transport.kind === 'http' ? outbound.withOrigin(transport.spelledUrl, origin === 'file' ? 'operator' : 'admin').fetch : outbound.fetch,
+  );
+
+async function openHttp(
+  entry: HttpTransportEntry,
+  fetch: typeof globalThis.fetch,
+  events: SessionEvents,
+  scrub: Scrub,
+  signal: AbortSignal,
+): Promise<McpSession> {
   const url = new URL(entry.url);
-  const options = { requestInit: { headers: entry.headers }, fetch: tracedFetch };
+  const options = { requestInit: { headers: entry.headers }, fetch };
   const sse = (): Transport => new SSEClientTransport(url, options) as Transport;
   if (entry.mode === 'sse') return initialise(sse(), events, scrub, signal);
   try {

@@ -19,6 +19,8 @@ export interface StdioTransportEntry {
 export interface HttpTransportEntry {
   readonly kind: 'http';
   readonly url: string;
+  /** As it was given but for user name and password: whether it is plain decides what it opens. */
+  readonly spelledUrl: string;
   readonly headers: Readonly<Record<string, string>>;
   /** `auto`: streamable HTTP, then SSE where the server does not speak it. */
   readonly mode: 'auto' | 'sse';
@@ -199,7 +201,8 @@ function readHttp(fields: Fields, address: string, resolve: Resolve, hidden: Ret
     url.username = '';
     url.password = '';
   }
-  return { kind: 'http', url: url.href, headers, mode: (fields.type ?? fields.transport) === 'sse' ? 'sse' : 'auto' };
+  const spelledUrl = text.replace(/^([a-z]+:\/\/)[^/?#\\]*@/i, '$1');
+  return { kind: 'http', url: url.href, spelledUrl, headers, mode: (fields.type ?? fields.transport) === 'sse' ? 'sse' : 'auto' };
 }
 
 function unknownFields(raw: unknown): string[] {
