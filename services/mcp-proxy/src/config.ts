@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
+import { outboundSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 /** Every variable of the MCP proxy; docs/configuration.md explains them to operators. */
@@ -13,6 +14,7 @@ const schema = z.object({
   EXECUTOR_MCP_SERVERS: z.string().optional(),
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...tracingSettings,
+  ...outboundSettings,
   DATABASE_URL: z.string(),
   REDIS_URL: z.string(),
   EXECUTOR_GATEWAY_INTERNAL_KEY: z.string(),

@@ -20,7 +20,7 @@ import {
   openRedis,
   startTracing,
 } from '@code-executor/platform';
-import { createToolDomain, type ToolCallEvent } from '@code-executor/tools';
+import { createOutboundHttp, createToolDomain, type ToolCallEvent } from '@code-executor/tools';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildMcpProxy } from './app.ts';
@@ -62,6 +62,8 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
 
   const catalog = createPublishedCatalog();
   const sync = open('catalog sync', followCatalog({ redisUrl: config.REDIS_URL, publisher: redis, log }), (part) => part.close());
+  const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
+  open('outbound', outbound, (part) => part.close());
   const tools = await createToolDomain({
     db,
     log,
@@ -70,6 +72,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     sealKeyFile: config.sealKeyFile,
     maskedPaths: config.secretPaths,
     wrapperStore: catalog.store,
+    outbound,
     fence: heldExecutions,
     onCommitted: sync.tell,
     tracing,

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { executorSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
+import { outboundSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -19,6 +20,7 @@ const schema = z.object({
   EXECUTOR_RATE_LIMIT: count(0, 1_000_000, 'requests a minute').default(0),
   ...executorSettings,
   ...tracingSettings,
+  ...outboundSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */
   EXECUTOR_QUEUE_LIMIT: count(1, 100_000, 'executions').default(1_000),
   /** A session that nobody uses for so long ends with its files and variables. */

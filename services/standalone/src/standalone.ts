@@ -13,7 +13,7 @@ import {
 import { buildGateway } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
-import { createCallJournal, createToolDomain, registerCallMetrics } from '@code-executor/tools';
+import { createCallJournal, createOutboundHttp, createToolDomain, registerCallMetrics } from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -45,12 +45,15 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   await db.migrate('executions', executionMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
+  const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
+  open('outbound', outbound, (part) => part.close());
   const tools = await createToolDomain({
     db,
     log,
     dataDir,
     serversFile: config.serversFile,
     wrapperStore,
+    outbound,
     tracing,
     onCall(event) {
       countCall(event);
