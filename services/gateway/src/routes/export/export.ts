@@ -29,7 +29,7 @@ export function registerExportRoutes(app: GatewayApp, { tools, version, closing 
     async (request, reply) => {
       const principal = principalOf(request);
       const signal = closing.streamSignal(reply);
-      const pages = toolPages((page) => tools.search(principal, { ...page, q: '', detail: 'full', server: request.query.server }), signal);
+      const pages = toolPages(tools, principal, request.query.server, signal);
       // A catalog that is away is an answer of its own, and not a stream that breaks off.
       const first = await pages.next();
       const document = openApiOfTools(first, pages, version);

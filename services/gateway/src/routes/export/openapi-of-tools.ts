@@ -32,7 +32,8 @@ export async function* openApiOfTools(
 
 function operationOf(tool: ToolInfo, path: string): Record<string, unknown> {
   const { server, name, title, description, inputSchema, outputSchema, policy } = tool;
-  const at = `#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1')}/post`;
+  // A pointer in a URI: what is percent-encoded in the path is so once more.
+  const at = `#/paths/${path.replaceAll('~', '~0').replaceAll('/', '~1').replaceAll('%', '%25')}/post`;
   const json = '/content/application~1json/schema/properties';
   const required = typeof inputSchema === 'object' && Array.isArray(inputSchema.required) && inputSchema.required.length > 0;
   return {
