@@ -9,6 +9,10 @@ export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/cre
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
 export { CHANNELS } from './live-stream/fleet-channels.ts';
 export { createLiveWriter, type LiveWriter } from './live-stream/live-writer.ts';
+export { createMcpSessions, type McpSessionLimits } from './mcp-sessions/create-mcp-sessions.ts';
+export { mcpMigrations } from './mcp-sessions/migrations.ts';
+export type { McpClient, McpRequest, McpSession, McpSessions } from './mcp-sessions/port.ts';
+export { mcpSessionLimitsOf, mcpSettings } from './mcp-sessions/settings.ts';
 export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
 export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';

@@ -1,5 +1,5 @@
 import { newId } from '@code-executor/contracts';
-import type { Keys } from '@code-executor/executions';
+import type { Keys, McpSessions } from '@code-executor/executions';
 import { registerClosing, type Tracing } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
@@ -24,6 +24,7 @@ import { registerExecutionRoutes } from './routes/executions/executions.ts';
 import { registerHealthRoutes } from './routes/health/health.ts';
 import { registerIntegrationRoutes } from './routes/integrations/integrations.ts';
 import { registerKeyRoutes } from './routes/keys/keys.ts';
+import { registerMcpRoutes } from './routes/mcp/mcp.ts';
 import { registerMetricsRoute } from './routes/metrics/metrics.ts';
 import { registerPolicyRoutes } from './routes/policies/policies.ts';
 import { registerSessionRoutes } from './routes/sessions/sessions.ts';
@@ -40,6 +41,7 @@ export interface GatewayOptions {
   readonly executions: ObservedExecutions;
   readonly keys: Keys;
   readonly tools: ToolAdministration;
+  readonly mcpSessions?: McpSessions | undefined;
   readonly config: GatewayConfigInput;
   readonly log: Logger;
   /** null or absent: nothing is traced. */
@@ -90,6 +92,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerIntegrationRoutes(app, deps);
   registerPolicyRoutes(app, deps);
   registerKeyRoutes(app, deps);
+  registerMcpRoutes(app, deps);
   registerHealthRoutes(app, deps);
   registerMetricsRoute(app, deps);
   await app.ready();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
-import type { Executions, ExecutionsService, Keys } from '@code-executor/executions';
+import type { Executions, ExecutionsService, Keys, McpSessions } from '@code-executor/executions';
 import type { Closing, Span } from '@code-executor/platform';
 import type { ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
@@ -44,6 +44,8 @@ export interface RouteDeps {
   readonly executions: ObservedExecutions;
   readonly keys: Keys;
   readonly tools: ToolAdministration;
+  /** Absent: clients of the MCP endpoint are served without sessions. */
+  readonly mcpSessions?: McpSessions | undefined;
   readonly config: GatewayConfig;
   readonly poolStats: () => PoolStats;
   readonly missing: () => Promise<readonly string[]>;

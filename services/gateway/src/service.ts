@@ -2,10 +2,13 @@ import { hostname } from 'node:os';
 import {
   createFleetExecutions,
   createKeys,
+  createMcpSessions,
   createQueueProducer,
   executionMigrations,
   type FleetExecutions,
   type KeysService,
+  mcpMigrations,
+  mcpSessionLimitsOf,
 } from '@code-executor/executions';
 import {
   type Closable,
@@ -38,6 +41,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const tracing = await startTracing(config, { service: 'gateway', version: packageJson.version, log, open });
   const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
+  await db.migrate('mcp', mcpMigrations);
   // Executions are purged here, and their tool calls with them.
   await db.migrate('tools', toolMigrations);
   const redis = config.REDIS_URL;
@@ -60,11 +64,15 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   open('executions', executions, (part) => part.close());
   keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
   await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
+  const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
+    part.close(),
+  );
 
   const gateway = await buildGateway({
     executions,
     keys,
     tools,
+    mcpSessions,
     config: {
       host: config.EXECUTOR_HOST,
       allowedHosts: [...config.allowedHosts],

@@ -5,9 +5,12 @@ import {
   createExecutions,
   createInProcessQueue,
   createKeys,
+  createMcpSessions,
   createPreparer,
   createTypechecker,
   executionMigrations,
+  mcpMigrations,
+  mcpSessionLimitsOf,
   sandboxLimitsOf,
 } from '@code-executor/executions';
 import { buildGateway } from '@code-executor/gateway';
@@ -43,6 +46,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
 
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
+  await db.migrate('mcp', mcpMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
   const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
@@ -113,11 +117,15 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const keys = await createKeys({ db, log });
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
+  const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
+    part.close(),
+  );
 
   const gateway = await buildGateway({
     executions,
     keys,
     tools,
+    mcpSessions,
     config: {
       host: config.EXECUTOR_HOST,
       allowedHosts: [...config.allowedHosts],
