@@ -1,7 +1,5 @@
-import { Readable } from 'node:stream';
-import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { isAppError } from '@code-executor/platform';
-import { boundedStream } from './bounded-stream.ts';
+import { bodyStream } from './body-stream.ts';
 import type { Answer } from './exchange.ts';
 import type { Send } from './outbound-http.ts';
 import { requestHeaders } from './request-headers.ts';
@@ -37,7 +35,7 @@ function responseOf(answer: Answer, method: string): Response {
   const isBodiless = method === 'HEAD' || BODILESS.has(answer.status);
   if (isBodiless) answer.body.destroy();
   const isEventStream = headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-  const response = new Response(isBodiless ? null : bodyOf(answer).pipeThrough(boundedStream(isEventStream)), {
+  const response = new Response(isBodiless ? null : bodyStream(answer.body, isEventStream), {
     status: answer.status,
     statusText: answer.statusText,
     headers,
@@ -48,7 +46,3 @@ function responseOf(answer: Answer, method: string): Response {
   Object.defineProperty(response, 'type', { value: 'basic' });
   return response;
 }
-
-/** The stream of Node and the one of the browser's types are the same object. */
-const bodyOf = ({ body }: Answer): ReadableStream<Uint8Array> =>
-  Readable.toWeb(body) satisfies NodeReadableStream as unknown as ReadableStream<Uint8Array>;

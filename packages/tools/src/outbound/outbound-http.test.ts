@@ -546,6 +546,35 @@ describe('fetch', () => {
     await isClosed;
   });
 
+  test('lets go of a stream that is cancelled while it is read', async () => {
+    await using upstream = await startUpstream((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const timer = setInterval(() => response.write('data: more\n\n'), 1);
+      response.on('close', () => clearInterval(timer));
+    });
+    const http = guard({ list: '127.0.0.1' });
+    for (let round = 0; round < 20; round += 1) {
+      const reader = (await http.fetch(upstream.origin)).body?.getReader();
+      await reader?.read();
+      const pending = reader?.read();
+      await reader?.cancel();
+      await pending;
+    }
+  });
+
+  test('bounds each event of a stream, and not the stream', async () => {
+    const event = `data: ${'x'.repeat(1024 * 1024)}\r\n\r\n`;
+    await using upstream = await startUpstream((request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const isEndless = request.url === '/endless';
+      for (let count = 0; count < 30; count += 1) response.write(isEndless ? event.trimEnd() : event);
+      response.end();
+    });
+    const http = guard({ list: '127.0.0.1' });
+    expect((await (await http.fetch(`${upstream.origin}/events`)).bytes()).byteLength).toBe(30 * event.length);
+    await expect((await http.fetch(`${upstream.origin}/endless`)).bytes()).rejects.toThrow('larger than 24 MB');
+  });
+
   test('breaks a stream off when its signal is aborted', async () => {
     await using upstream = await startUpstream((_request, response) => void response.writeHead(200).write('x'));
     const stop = new AbortController();
