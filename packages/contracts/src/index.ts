@@ -12,6 +12,7 @@ export {
   approvalSchema,
   pendingApprovalSchema,
 } from './approval.ts';
+export { AUDIT_TYPE, type AuditRecord, auditRecordSchema } from './audit.ts';
 export {
   AUTH_TYPES,
   type AuthType,
@@ -59,7 +60,20 @@ export {
   toolCallSummarySchema,
 } from './execution.ts';
 export { type IdPrefix, idPattern, newId } from './ids.ts';
-export { INTEGRATION_KINDS, type IntegrationKind, newIntegrationShape } from './integration.ts';
+export {
+  type DetectedIntegration,
+  DOCUMENT_LIMIT_BYTES,
+  detectedIntegrationSchema,
+  documentSchema,
+  INTEGRATION_KINDS,
+  type IntegrationKind,
+  type IntegrationRecord,
+  integrationChangeShape,
+  integrationChangesSchema,
+  integrationRecordSchema,
+  newIntegrationShape,
+  type RefreshedIntegration,
+} from './integration.ts';
 export {
   type NewPolicy,
   newPolicySchema,

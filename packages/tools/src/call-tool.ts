@@ -94,7 +94,7 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
       if ('reply' in consent) return consent;
     }
     const prepared = await current.source.prepare(occasionOf(call, current), signal);
-    const record = { ...recordOf(call, current, canonical, deps.seal), ...(consent.isApproved ? { decision: 'approved' } : {}) };
+    const record = recordOf(call, current, canonical, deps.seal, consent.isApproved ? 'approved' : undefined);
     const started = await deps.recorder.started(record, call.execution?.token, consent.approvalId);
     if (started !== 'recorded') throw notStarted(started, call);
     return await dispatch(prepared, { current, record, call }, deps, signal);
@@ -267,7 +267,13 @@ function canonicalArguments(args: unknown, address: string): string {
   }
 }
 
-function recordOf(call: ToolCall, { entry, connection, decision, readOnly }: ResolvedTool, canonical: string, seal: Seal) {
+function recordOf(
+  call: ToolCall,
+  { entry, connection, decision, readOnly }: ResolvedTool,
+  canonical: string,
+  seal: Seal,
+  decided: string = decision.action,
+) {
   const id = newId('tcl');
   const { server, name } = entry.tool;
   const occasion = call.execution === null ? [id] : [call.execution.id, call.execution.callNumber];
@@ -282,7 +288,9 @@ function recordOf(call: ToolCall, { entry, connection, decision, readOnly }: Res
     tool: storableText(name),
     argument_digest: hash('sha256', canonical),
     idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, ...address, canonical])),
-    decision: decision.action,
+    decision: decided,
+    policy_id: decision.policyId,
+    connection,
     read_only: readOnly.some((pattern) => matchesPattern(pattern, `${server}.${name}`)),
     dispatched_at: new Date(),
   };

@@ -71,6 +71,9 @@ export interface ToolTables {
     argument_digest: string;
     idempotency_key: string;
     decision: string;
+    /** Of the rule that decided; null: what follows from the source. */
+    policy_id: ColumnType<string | null, string | null | undefined, never>;
+    connection: ColumnType<string | null, string | null | undefined, never>;
     /** The operator has marked the tool as free of effects. */
     read_only: boolean;
     dispatched_at: Timestamp;
@@ -104,6 +107,26 @@ export interface ToolTables {
     webhook_attempts: Generated<number>;
     /** null: nothing is to be sent (any more). */
     webhook_due_at: NullableTimestamp;
+  };
+  /** Acts of administration, append-only: each row carries the digest of the one before. */
+  audit_events: {
+    id: string;
+    workspace_id: string;
+    /** From 1 on, without gaps. */
+    position: ColumnType<string | number, number, never>;
+    at: ColumnType<Date, Date, never>;
+    type: string;
+    principal_id: string | null;
+    role: string | null;
+    principal_name: string | null;
+    target: string | null;
+    server: string | null;
+    tool: string | null;
+    execution_id: string | null;
+    request_id: string | null;
+    outcome: string;
+    details_json: string | null;
+    digest: string;
   };
   /** How a call of `tool_calls` ended. Written once; a call without a row here has an unknown end. */
   tool_call_outcomes: {

@@ -5,6 +5,8 @@ import type { ToolPort } from '@code-executor/executions';
 import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
+import { createAudit } from './audit/audit.ts';
+import type { Audit } from './audit/port.ts';
 import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
 import type { ApprovalsAdministration } from './approvals/port.ts';
 import { callTool } from './call-tool.ts';
@@ -75,6 +77,8 @@ export interface ToolDomainOptions {
 }
 
 export interface ToolDomain extends ToolPort, LocalToolAdministration, ApprovalsAdministration {
+  /** The record of acts and tool calls. */
+  readonly audit: Audit;
   /** Starts every server that is not lazy, all at once, and does not wait for them. */
   start(): void;
   /** Resolves when every started server is ready or broken, and the wrappers hold their tools. @throws the signal's reason. */
@@ -109,6 +113,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const sealKeyFile = options.sealKeyFile ?? join(dataDir, 'seal.key');
   const seal = await openSeal(sealKeyFile);
   const committed = options.onCommitted ?? (() => undefined);
+  const findPrincipal = options.findPrincipal ?? (() => null);
+  const audit = createAudit({ db, log, findPrincipal, now });
   const catalog = await createCatalog(createCatalogStore(tables, workspaceId, committed), now);
   const policies = await createPolicies(tables, workspaceId, now);
   const integrations = createIntegrationStore(tables, workspaceId, seal);
@@ -178,7 +184,6 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const callDependencies = { resolve: resolver.resolve, validator, recorder, approvals, seal, log, tracing: options.tracing };
   const isWatched = options.onCall !== undefined || Boolean(options.tracing);
   const call = isWatched ? watchCalls(callTool, options.onCall ?? (() => undefined)) : callTool;
-  const findPrincipal = options.findPrincipal ?? (() => null);
   const policyAdministration = createPolicyAdministration({
     catalog,
     policies,
@@ -207,6 +212,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
 
   return {
     ...administration,
+    audit,
     listApprovals: approvals.listApprovals,
     getApproval: approvals.getApproval,
     decideApproval: approvals.decideApproval,
@@ -252,6 +258,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       if (options.outbound === undefined) await outbound.close();
       await settled();
       await recorder.close();
+      await audit.close();
     },
   };
 }
