@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
 import type { Executions, ExecutionsService, Keys, McpSessions } from '@code-executor/executions';
 import type { Closing, Span } from '@code-executor/platform';
-import type { ToolAdministration } from '@code-executor/tools';
+import type { Audit, ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import type { GatewayConfig } from './config.ts';
+import type { RouteAudit } from './plugins/audit.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,6 +15,8 @@ declare module 'fastify' {
     access?: Role | 'public';
     /** Asked every few seconds by machines: logged at debug, exempt from the rate limit, and from the Host check off loopback. */
     probe?: boolean;
+    /** How the record tells of it. Absent: by method and path, where it changes something and agents may not use it; false: never. */
+    audit?: RouteAudit | false;
   }
   interface FastifyRequest {
     principal: Principal | null;
@@ -44,6 +47,9 @@ export interface RouteDeps {
   readonly executions: ObservedExecutions;
   readonly keys: Keys;
   readonly tools: ToolAdministration;
+  readonly audit: Audit;
+  /** Where a person decides on an approval. */
+  readonly approvalUrl: (approvalId: string) => string;
   /** Absent: clients of the MCP endpoint are served without sessions. */
   readonly mcpSessions?: McpSessions | undefined;
   readonly config: GatewayConfig;

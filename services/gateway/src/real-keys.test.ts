@@ -5,6 +5,7 @@ import { createKeys, executionMigrations } from '@code-executor/executions';
 import { createLogger, openDatabase } from '@code-executor/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildGateway } from './app.ts';
+import { MemoryAudit } from './testing/memory-audit.ts';
 import { MemoryExecutions } from './testing/memory-executions.ts';
 import { MemoryTools } from './testing/memory-tools.ts';
 
@@ -30,6 +31,7 @@ beforeAll(async () => {
     executions: new MemoryExecutions(),
     keys,
     tools: new MemoryTools(),
+    audit: new MemoryAudit(),
     config: {},
     log,
     poolStats: () => ({ hits: 0, misses: 0, warm: {} }),

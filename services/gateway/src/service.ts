@@ -20,7 +20,7 @@ import {
   openParts,
   startTracing,
 } from '@code-executor/platform';
-import { createCallJournal, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
+import { createAudit, createCallJournal, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
@@ -47,6 +47,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
+  const audit = open('audit', createAudit({ db, log }), (part) => part.close());
   let keys: KeysService | null = null;
   const executions = createFleetExecutions({
     db,
@@ -72,9 +73,11 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     executions,
     keys,
     tools,
+    audit,
     mcpSessions,
     config: {
       host: config.EXECUTOR_HOST,
+      publicUrl: config.EXECUTOR_PUBLIC_URL ?? null,
       allowedHosts: [...config.allowedHosts],
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
       maxConnections: config.EXECUTOR_CONNECTIONS,

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
+  createActivePrincipals,
   createArtifactStore,
+  createEndedExecutions,
   createExecutions,
   createInProcessQueue,
   createKeys,
@@ -16,7 +18,14 @@ import {
 import { buildGateway } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
-import { createCallJournal, createOutboundHttp, createToolDomain, registerCallMetrics } from '@code-executor/tools';
+import {
+  approvalSettingsOf,
+  createCallJournal,
+  createOutboundHttp,
+  createToolDomain,
+  registerApprovalMetrics,
+  registerCallMetrics,
+} from '@code-executor/tools';
 import { createWrapperStore } from '@code-executor/wrappers';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -49,6 +58,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   await db.migrate('mcp', mcpMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
+  const countApproval = registerApprovalMetrics([registry]);
   const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
   open('outbound', outbound, (part) => part.close());
   const tools = await createToolDomain({
@@ -59,6 +69,15 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     wrapperStore,
     outbound,
     tracing,
+    approvals: {
+      ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`),
+      endedAmong: createEndedExecutions(db),
+      isActive: createActivePrincipals(db),
+      onEvent(event) {
+        countApproval(event);
+        log.info(event, 'Approval');
+      },
+    },
     onCall(event) {
       countCall(event);
       log.info(event, 'Tool call');
@@ -96,6 +115,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     log,
     queue: createInProcessQueue({ maximumDepth: config.EXECUTOR_QUEUE_LIMIT }),
     concurrency: config.EXECUTOR_CONCURRENCY,
+    pausedMaximum: config.EXECUTOR_PAUSED_SANDBOXES,
     tools,
     effectsOf: tools.effectsOf,
     preparer,
@@ -125,9 +145,11 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     executions,
     keys,
     tools,
+    audit: tools.audit,
     mcpSessions,
     config: {
       host: config.EXECUTOR_HOST,
+      publicUrl: config.EXECUTOR_PUBLIC_URL ?? null,
       allowedHosts: [...config.allowedHosts],
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
     },

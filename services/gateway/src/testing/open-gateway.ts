@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { buildGateway } from '../app.ts';
 import type { GatewayConfigInput } from '../config.ts';
+import { MemoryAudit } from './memory-audit.ts';
 import { MemoryExecutions } from './memory-executions.ts';
 import { MemoryKeys } from './memory-keys.ts';
 import { MemoryTools } from './memory-tools.ts';
@@ -15,6 +16,7 @@ export async function openGateway(config: GatewayConfigInput = {}) {
   const executions = new MemoryExecutions();
   const keys = new MemoryKeys();
   const tools = new MemoryTools();
+  const audit = new MemoryAudit();
   const logLines: string[] = [];
   const records = {
     admin: keys.add(KEYS.admin, 'admin'),
@@ -26,6 +28,7 @@ export async function openGateway(config: GatewayConfigInput = {}) {
     executions,
     keys,
     tools,
+    audit,
     config,
     log: pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) }),
     poolStats: () => ({ hits: 3, misses: 1, warm: { typescript: 2, python: 1 } }),
@@ -56,7 +59,7 @@ export async function openGateway(config: GatewayConfigInput = {}) {
     return { port, url: `http://127.0.0.1:${port}` };
   }
 
-  return { app, executions, keys, tools, records, logLines, ask, listen };
+  return { app, executions, keys, tools, audit, records, logLines, ask, listen };
 }
 
 interface AskOptions {

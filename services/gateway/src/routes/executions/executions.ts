@@ -11,9 +11,10 @@ import { registerArtifactRoutes } from './artifacts.ts';
 import { registerEventsRoute } from './events.ts';
 import { registerExportRoute } from './export.ts';
 import { registerPurgeRoute } from './purge.ts';
+import { registerResumeRoute } from './resume.ts';
 import { sendRaw, serializeExecutionWithHistory } from './serialize-execution.ts';
 
-const historySchema = executionSchema.extend({ language: z.string(), createdAt: z.string(), endedAt: z.string().nullable() });
+export const historySchema = executionSchema.extend({ language: z.string(), createdAt: z.string(), endedAt: z.string().nullable() });
 
 /** One line of history: what it was and how it ended, without output and result. */
 const summarySchema = z.object({
@@ -37,6 +38,7 @@ export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void 
   registerArtifactRoutes(app, deps);
   registerExportRoute(app, deps);
   registerPurgeRoute(app, deps);
+  registerResumeRoute(app, deps);
 
   app.get(
     '/executions',
@@ -76,7 +78,7 @@ export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void 
   app.post(
     '/executions/:id/cancel',
     {
-      config: { access: 'agent' },
+      config: { access: 'agent', audit: { type: 'execution.cancel' } },
       schema: {
         summary: 'Stop an execution',
         params: executionParams,
@@ -89,28 +91,6 @@ export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void 
         reply,
         serializeExecutionWithHistory(await executions.cancel(principalOf(request), executionIdOf(request, request.params.id))),
       ),
-  );
-
-  app.post(
-    '/executions/:id/resume',
-    {
-      config: { access: 'agent' },
-      schema: {
-        summary: 'Continue a paused execution',
-        params: executionParams,
-        body: noBody,
-        response: { 200: historySchema, ...errorResponses([...WITH_BODY, 'EXECUTION_NOT_FOUND', 'EXECUTION_NOT_PAUSED']) },
-      },
-    },
-    async (request, reply) => {
-      const id = executionIdOf(request, request.params.id);
-      const record = await executions.get(principalOf(request), id);
-      if (record.status !== 'paused') {
-        throw new AppError('EXECUTION_NOT_PAUSED', `Execution ${id} is ${record.status}; only a paused one can be resumed.`);
-      }
-      // It goes on by itself when its approval is decided; until then there is nothing but its state to tell.
-      return sendRaw(reply, serializeExecutionWithHistory(record));
-    },
   );
 }
 

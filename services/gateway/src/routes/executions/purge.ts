@@ -13,7 +13,7 @@ export function registerPurgeRoute(app: GatewayApp, { executions, closing }: Rou
   app.delete(
     '/executions',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', audit: { type: 'execution.purge', details: ({ query }) => query } },
       schema: {
         summary: 'Delete old executions',
         description:

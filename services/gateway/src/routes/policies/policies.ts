@@ -37,7 +37,7 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
   app.post(
     '/policies',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', audit: { type: 'policy.create', details: ({ body }) => body } },
       schema: {
         summary: 'Add a policy',
         description: 'One of the same pattern, conditions and principals is replaced.',
@@ -71,7 +71,7 @@ export function registerPolicyRoutes(app: GatewayApp, { tools }: RouteDeps): voi
   app.patch(
     '/policies/:id',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', audit: { type: 'policy.change', details: ({ body }) => body } },
       schema: {
         summary: 'Change a policy',
         description: 'What is absent stays as it is; null takes conditions, principals, limits or the note away.',

@@ -37,7 +37,7 @@ export function registerSessionRoutes(app: GatewayApp, { executions }: RouteDeps
   app.delete(
     '/sessions/:id',
     {
-      config: { access: 'agent' },
+      config: { access: 'agent', audit: { type: 'session.end' } },
       schema: {
         summary: 'End a session, with its files and variables',
         params: sessionParams,

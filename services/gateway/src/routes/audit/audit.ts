@@ -1,0 +1,129 @@
+import { Readable } from 'node:stream';
+import { AUDIT_TYPE, type AuditRecord, auditRecordSchema } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
+import type { AuditFilter } from '@code-executor/tools';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { bareKeyOf, principalOf } from '../../plugins/authenticate.ts';
+import { cursor, queryInt } from '../../validation/fields.ts';
+import { errorResponses } from '../../validation/route-responses.ts';
+
+const time = z.iso.datetime({ offset: true });
+
+const filterShape = {
+  type: z.string().regex(AUDIT_TYPE).optional().describe('such as tool.call or key.revoke; policy: everything done to policies'),
+  principal: z.string().min(1).max(64).optional().describe('its id'),
+  server: z.string().min(1).max(128).optional(),
+  tool: z.string().min(1).max(256).optional(),
+  execution: z.string().min(1).max(64).optional(),
+  outcome: z
+    .string()
+    .regex(/^[A-Za-z_]{2,64}$/)
+    .optional()
+    .describe('ok, the code of an error, or failed for everything but ok'),
+  since: time.optional().describe('at this time or later'),
+  until: time.optional().describe('before this time'),
+};
+
+/** Who did what: acts of administration and tool calls in one record. */
+export function registerAuditRoutes(app: GatewayApp, { audit, keys, closing }: RouteDeps): void {
+  app.get(
+    '/audit',
+    {
+      config: { access: 'operator' },
+      schema: {
+        summary: 'The record of acts and tool calls',
+        description: 'Newest first. Arguments are not in it, only their digest.',
+        querystring: z.strictObject({ ...filterShape, limit: queryInt(1, 1_000, 100), cursor: cursor.optional() }),
+        response: {
+          200: z.object({ items: z.array(auditRecordSchema), nextCursor: z.string().nullable() }),
+          ...errorResponses([]),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor: place, ...filter } = request.query;
+      const page = await audit.list(principalOf(request).workspaceId, filterOf(filter), { limit, cursor: place });
+      return { items: [...page.items], nextCursor: page.nextCursor };
+    },
+  );
+
+  app.get(
+    '/audit/export',
+    {
+      config: { access: 'operator', audit: { type: 'audit.export' } },
+      schema: {
+        summary: 'The record as JSON Lines',
+        description: 'Oldest first. The connection is cut where the export cannot go on: an answer that ends by itself is whole.',
+        querystring: z.strictObject(filterShape),
+        response: {
+          200: { description: 'One act or tool call a line', content: { 'application/x-ndjson': { schema: z.string() } } },
+          ...errorResponses([]),
+        },
+      },
+    },
+    async (request, reply) => {
+      const principal = principalOf(request);
+      const records = audit.export(principal.workspaceId, filterOf(request.query), closing.streamSignal(reply))[Symbol.asyncIterator]();
+      // A database that is away is an answer of its own, and not a stream that breaks off.
+      const first = await records.next();
+      const key = bareKeyOf(request);
+      const mayGoOn = async (): Promise<boolean> => (await keys.authenticate(key))?.id === principal.id;
+      return reply
+        .header('content-type', 'application/x-ndjson; charset=utf-8')
+        .header('x-accel-buffering', 'no')
+        .send(Readable.from(lines(first, records, mayGoOn, request), { objectMode: true, highWaterMark: 1 }) as never);
+    },
+  );
+
+  app.get(
+    '/audit/verify',
+    {
+      config: { access: 'operator' },
+      schema: {
+        summary: 'Whether the chain of the acts is whole',
+        description: 'Each act carries a digest over itself and the act before. What is older than its retention has been purged.',
+        response: {
+          200: z.object({ whole: z.boolean(), checked: z.int(), brokenAt: z.string().nullable() }),
+          ...errorResponses([]),
+        },
+      },
+    },
+    async (request, reply) => audit.verify(principalOf(request).workspaceId, closing.answerSignal(reply)),
+  );
+}
+
+interface Question extends Omit<AuditFilter, 'since' | 'until'> {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+const filterOf = ({ since, until, ...rest }: Question): AuditFilter => ({ ...rest, since: dateOf(since), until: dateOf(until) });
+
+const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
+
+const LINES_BETWEEN_CHECKS = 500;
+
+/** A key that is revoked meanwhile ends it as a fault does: without the end of the answer. */
+async function* lines(
+  first: IteratorResult<AuditRecord>,
+  records: AsyncIterator<AuditRecord>,
+  mayGoOn: () => Promise<boolean>,
+  request: FastifyRequest,
+): AsyncGenerator<string> {
+  let written = 0;
+  try {
+    for (let next = first; next.done !== true; next = await records.next()) {
+      if (written % LINES_BETWEEN_CHECKS === 0 && !(await mayGoOn()))
+        throw new AppError('UNAUTHENTICATED', 'The key was revoked or expired during its export.');
+      written += 1;
+      yield `${JSON.stringify(next.value)}\n`;
+    }
+  } catch (error) {
+    request.log.warn({ err: error }, 'an export was broken off');
+    throw error;
+  } finally {
+    await records.return?.();
+  }
+}
