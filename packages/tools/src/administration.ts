@@ -6,6 +6,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import { describeTool } from './catalog/describe-tool.ts';
 import type { ToolResolver } from './catalog/tool-resolver.ts';
 import type { VisibleTool, VisibleTools } from './catalog/visible-tools.ts';
+import type { ConnectionAdministration } from './connections/port.ts';
 import { parseIntegration } from './integrations/parse-integration.ts';
 import type { StoredServers } from './integrations/stored-servers.ts';
 import type { PolicyAdministration } from './policies/port.ts';
@@ -31,7 +32,7 @@ export interface AdministrationDependencies {
 }
 
 /** Catalog, integrations and policies as the gateway asks for them. */
-export function createAdministration(deps: AdministrationDependencies): LocalToolAdministration {
+export function createAdministration(deps: AdministrationDependencies): Omit<LocalToolAdministration, keyof ConnectionAdministration> {
   const { catalog, servers, stored, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {

@@ -3,6 +3,14 @@ export type { Audit, AuditEvent, AuditFilter } from './audit/port.ts';
 export { createCallJournal } from './calls/call-journal.ts';
 export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
+export { readSecretSettings, secretSettings } from './connections/secret-settings.ts';
+export type {
+  AuthorizationEnd,
+  AuthorizationStart,
+  ConnectionAdministration,
+  ConnectionPage,
+  ResealedSecrets,
+} from './connections/port.ts';
 export { toolMigrations } from './migrations.ts';
 export { createOutboundHttp } from './outbound/outbound-http.ts';
 export type { GuardedHttp } from './outbound/port.ts';

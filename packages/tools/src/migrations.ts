@@ -3,6 +3,7 @@ import type { Migration } from 'kysely/migration';
 import { sourcesMigration } from './migrations/007-sources.ts';
 import { approvalsMigration } from './migrations/005-approvals.ts';
 import { policiesMigration } from './migrations/003-policies.ts';
+import { connectionsMigration } from './migrations/006-connections.ts';
 import { auditMigration } from './migrations/004-audit.ts';
 
 /** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
@@ -20,6 +21,7 @@ export const toolMigrations: Record<string, Migration> = {
   '003_policies': policiesMigration,
   '004_audit': auditMigration,
   '005_approvals': approvalsMigration,
+  '006_connections': connectionsMigration,
   '007_sources': sourcesMigration,
 };
 

@@ -7,6 +7,7 @@ import type {
   ToolAnnotations,
   ToolCallReply,
 } from '@code-executor/contracts';
+import type { ConnectionAdministration } from './connections/port.ts';
 import type { PolicyAdministration } from './policies/port.ts';
 
 export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
@@ -107,7 +108,7 @@ export interface RefreshedIntegration extends IntegrationRecord {
 export type Awaitable<Answer> = Answer | Promise<Answer>;
 
 /** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
-export interface ToolAdministration extends PolicyAdministration {
+export interface ToolAdministration extends ConnectionAdministration, PolicyAdministration {
   listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
   toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;

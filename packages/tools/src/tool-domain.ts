@@ -20,6 +20,7 @@ import { createCatalogStore } from './catalog/catalog-store.ts';
 import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
 import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
+import { openConnections, type SecretSettings } from './connections/open-connections.ts';
 import { discover } from './discovery.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
 import { parseStoredIntegration } from './integrations/parse-integration.ts';
@@ -64,6 +65,8 @@ export interface ToolDomainOptions {
   /** The way to every upstream over HTTP; the caller closes it. Default: nothing but the servers file's own servers is listed. */
   readonly outbound?: GuardedHttp | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
+  /** Where secret values of connections may be read from, beside the database. Default: nowhere. */
+  readonly secrets?: SecretSettings | undefined;
   /** How gated calls wait for people. */
   readonly approvals?: ApprovalSettings | undefined;
   /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
@@ -122,6 +125,20 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const listeners: (() => void)[] = [];
 
   const outbound = options.outbound ?? createOutboundHttp({ allow: [], strict: false, log });
+  const { connections, ...opened } = await openConnections({
+    db,
+    workspaceId,
+    seal,
+    log,
+    secrets: options.secrets ?? { filesDirs: [], vault: null, cacheMs: 0 },
+    environment,
+    outbound,
+    integrationOf(slug) {
+      const managed = resolver.server(slug);
+      return { slug: managed.slug, connected: managed.source?.connected ?? null };
+    },
+    committed,
+  });
   const bwrapPath = options.bwrapPath ?? 'bwrap';
   const path = await serverPath(environment.PATH ?? '/usr/local/bin:/usr/bin:/bin');
   const servers = createServers(log);
@@ -212,6 +229,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
 
   return {
     ...administration,
+    ...opened.administration,
     audit,
     listApprovals: approvals.listApprovals,
     getApproval: approvals.getApproval,
@@ -247,6 +265,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     },
     async reload() {
       const hasChanged = [await policies.reload(), await stored.reload()].includes(true);
+      await connections.reload();
       await catalog.reload();
       if (hasChanged) visibilityChanged();
     },
@@ -255,6 +274,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     async close() {
       await approvals.close();
       await servers.close();
+      await opened.close();
       if (options.outbound === undefined) await outbound.close();
       await settled();
       await recorder.close();

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { chmod, open, readFile, stat } from 'node:fs/promises';
 import { AppError, messageOf } from '@code-executor/platform';
+import { openSealKeys, type SealKey } from './seal-keys.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -10,69 +10,77 @@ const TAG_BYTES = 16;
 export interface Seal {
   /** AES-256-GCM; `place` (which row it belongs to) is authenticated, so that a sealed text cannot be moved to another row. */
   seal(text: string, place: string): string;
-  /** @throws AppError INTERNAL where the text was sealed with another key or for another place. */
+  /** @throws AppError INTERNAL where the text was sealed with a key that is not in the file, or for another place. */
   open(sealed: string, place: string): string;
-  /** HMAC-SHA-256 under a key of its own for each purpose, in base64url. */
+  /** HMAC-SHA-256 under a key of its own for each purpose, in base64url. It changes with the newest key: not to be kept and compared. */
   mac(purpose: string, text: string): string;
 }
 
-/** Reads the key file, or makes it: 32 random bytes in hexadecimal, readable by the service alone. */
-export async function openSeal(keyFile: string): Promise<Seal> {
-  const key = await readOrMakeKey(keyFile);
+/** The seal with what rotating its key needs. */
+export interface RotatingSeal extends Seal {
+  /** Whether it is sealed with the newest key, in the newest form. */
+  isCurrent(sealed: string): boolean;
+  readonly keys: { count(): number; newestId(): string; add(): Promise<unknown> };
+}
+
+/**
+ * A sealed text is `v2.<key id>.<base64url of nonce, tag, ciphertext>`; the key's id and the place are authenticated. Texts
+ * of before, `v1.<base64url>`, name no key: every one is tried.
+ */
+export async function openSeal(keyFile: string): Promise<RotatingSeal> {
+  const keys = await openSealKeys(keyFile);
   const macKeys = new Map<string, Buffer>();
   const macKey = (purpose: string): Buffer => {
-    const known = macKeys.get(purpose) ?? Buffer.from(hkdfSync('sha256', key, '', `code-executor ${purpose}`, KEY_BYTES));
-    macKeys.set(purpose, known);
+    const newest = keys.newest();
+    const id = `${newest.id} ${purpose}`;
+    const known = macKeys.get(id) ?? Buffer.from(hkdfSync('sha256', newest.bytes, '', `code-executor ${purpose}`, KEY_BYTES));
+    macKeys.set(id, known);
     return known;
   };
   return {
     seal(text, place) {
+      const { id, bytes } = keys.newest();
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(place));
+      const cipher = createCipheriv('aes-256-gcm', bytes, nonce).setAAD(Buffer.from(associated(id, place)));
       const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return `v1.${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`;
+      return `v2.${id}.${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`;
     },
     open(sealed, place) {
       try {
-        if (!sealed.startsWith('v1.')) throw new Error('unknown version');
-        const bytes = Buffer.from(sealed.slice(3), 'base64url');
-        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-        decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-        return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
+        const [version, id = '', body = ''] = sealed.split('.');
+        if (version === 'v1') return openFirst(keys.all(), id, place);
+        if (version !== 'v2') throw new Error('unknown version');
+        const key = keys.find(id);
+        if (key === null) throw new Error(`the key ${id.slice(0, 16)} is not in the file`);
+        return decipher(key, body, associated(id, place));
       } catch (error) {
         throw new AppError('INTERNAL', `The secrets of ${place} cannot be opened with ${keyFile}: ${messageOf(error)}`, { cause: error });
       }
     },
     mac: (purpose, text) => createHmac('sha256', macKey(purpose)).update(text).digest('base64url'),
+    isCurrent: (sealed) => sealed.startsWith(`v2.${keys.newest().id}.`),
+    keys: { count: () => keys.all().length, newestId: () => keys.newest().id, add: () => keys.add() },
   };
 }
 
-async function readOrMakeKey(file: string): Promise<Buffer> {
-  try {
-    const handle = await open(file, 'wx', 0o600);
+const associated = (keyId: string, place: string): string => `v2 ${keyId} ${place}`;
+
+/** The error of the newest key where none opens it. */
+function openFirst(keys: readonly SealKey[], body: string, place: string): string {
+  let first: unknown;
+  for (const key of keys) {
     try {
-      const key = randomBytes(KEY_BYTES);
-      await handle.writeFile(`${key.toString('hex')}\n`);
-      await handle.sync();
-      return key;
-    } finally {
-      await handle.close();
+      return decipher(key, body, place);
+    } catch (error) {
+      first ??= error;
     }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
-  const text = (await readFile(file, 'utf8')).trim();
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new AppError('INTERNAL', `${file} is not a key of this service; restore it from a backup`);
-  await close(file);
-  return Buffer.from(text, 'hex');
+  throw first;
 }
 
-/** A key that an orchestrator has mounted is read-only, or somebody else's, and its permissions are the orchestrator's affair. */
-async function close(file: string): Promise<void> {
-  if (((await stat(file)).mode & 0o077) === 0) return;
-  try {
-    await chmod(file, 0o600);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && (error.code === 'EROFS' || error.code === 'EPERM'))) throw error;
-  }
+function decipher(key: SealKey, body: string, associatedData: string): string {
+  const bytes = Buffer.from(body, 'base64url');
+  const decipher = createDecipheriv('aes-256-gcm', key.bytes, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(associatedData)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+  return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
 }

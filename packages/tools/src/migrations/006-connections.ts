@@ -1,5 +1,14 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
 /** Connections, what authorization servers gave them, and consent pages under way. */
-export const CONNECTION_TABLES = [
+export const connectionsMigration: Migration = {
+  async up(db: Kysely<unknown>): Promise<void> {
+    for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
+  },
+};
+
+const STATEMENTS = [
   `create table connections (
      id text primary key,
      workspace_id text not null,

@@ -10,6 +10,7 @@ import type {
   ToolsSummary,
 } from '../port.ts';
 import { failure } from '../sources/mcp/reply-value.ts';
+import { remoteConnections } from './remote-connections.ts';
 import { remotePolicies } from './remote-policies.ts';
 import { askWithin, connectToProxy, type ProxyAnswer, type ProxyQuestion } from './proxy-connection.ts';
 
@@ -48,13 +49,13 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
   }
 
   /** What changes nothing is asked again where an answer was lost, too. */
-  async function read<Answer>(method: keyof ToolAdministration, principal: Principal, ...given: unknown[]): Promise<Answer> {
+  async function read<Answer>(method: keyof ToolAdministration, principal: Principal | null, ...given: unknown[]): Promise<Answer> {
     const again = ({ kind }: ProxyAnswer): boolean => kind === 'unheard' || kind === 'lost';
     const question = questionOf(method, principal, given, READ_TIMEOUT_MS);
     return resultOf<Answer>(await askWithin(connection, question, { windowMs: PATIENCE_MS, again }));
   }
 
-  async function change<Answer>(method: keyof ToolAdministration, principal: Principal, ...given: unknown[]): Promise<Answer> {
+  async function change<Answer>(method: keyof ToolAdministration, principal: Principal | null, ...given: unknown[]): Promise<Answer> {
     const question = questionOf(method, principal, given, CHANGE_TIMEOUT_MS);
     return resultOf<Answer>(await askWithin(connection, question, { windowMs: PATIENCE_MS, again: ({ kind }) => kind === 'unheard' }));
   }
@@ -99,6 +100,7 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     refreshIntegration: (principal, slug) => change<RefreshedIntegration>('refreshIntegration', principal, slug),
 
     ...remotePolicies(read, change),
+    ...remoteConnections(read, change),
 
     summary() {
       const nowMs = performance.now();

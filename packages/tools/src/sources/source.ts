@@ -1,5 +1,6 @@
 import type { IntegrationKind, ToolCallReply } from '@code-executor/contracts';
 import type { CatalogChange, CatalogTool } from '../catalog/catalog.ts';
+import type { ConnectedIntegration } from '../connections/port.ts';
 import type { Trust } from '../policies/policies.ts';
 import type { IntegrationState } from '../port.ts';
 
@@ -53,6 +54,8 @@ export interface Source {
   /** Not started before its first call. */
   readonly lazy: boolean;
   readonly callTimeoutMs: number;
+  /** As its connections see it; null or absent: it takes no credential (a stdio server). */
+  readonly connected?: ConnectedIntegration | null | undefined;
   /** Patterns of tool names that the operator declares free of effects. */
   readonly readOnlyTools: readonly string[];
   state(): SourceState;

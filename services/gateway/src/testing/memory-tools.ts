@@ -10,9 +10,10 @@ import {
 } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { IntegrationRecord, NewIntegration, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
+import { MemoryConnections } from './memory-connections.ts';
 
 /** A catalog of one server with one tool, in memory, for tests of the gateway alone. */
-export class MemoryTools implements ToolAdministration {
+export class MemoryTools extends MemoryConnections implements ToolAdministration {
   readonly integrations = new Map<string, IntegrationRecord>([['notes', integrationOf('notes')]]);
   readonly policies = new Map<string, PolicyRecord>();
   readonly invocations: unknown[] = [];

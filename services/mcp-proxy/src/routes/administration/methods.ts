@@ -2,6 +2,7 @@ import { newIntegrationShape, ROLES, SEARCH_DETAILS } from '@code-executor/contr
 import type { LocalToolAdministration, NewIntegration } from '@code-executor/tools';
 import { z } from 'zod';
 import { type AdministrationMethod, method } from './method.ts';
+import { CONNECTION_METHODS } from './connection-methods.ts';
 import { POLICY_METHODS } from './policy-methods.ts';
 
 export const principalSchema = z.strictObject({
@@ -40,6 +41,7 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ['addIntegration', method(z.tuple([integrationSchema]), (tools, principal, [definition]) => tools.addIntegration(principal, definition))],
   ['removeIntegration', method(z.tuple([slug]), (tools, principal, [name]) => tools.removeIntegration(principal, name))],
   ['refreshIntegration', method(z.tuple([slug]), (tools, principal, [name]) => tools.refreshIntegration(principal, name))],
+  ...CONNECTION_METHODS,
   ...POLICY_METHODS,
   // Shown to everybody by /health.
   ['summary', { call: (tools) => tools.summary() }],
