@@ -32,7 +32,11 @@ export const ERROR_CODES = {
   SESSION_LIMIT: { status: 429, retryable: true, meaning: 'As many sessions as are allowed are there already; end one first.' },
   EXECUTION_NOT_PAUSED: { status: 409, retryable: false, meaning: 'Only a paused execution can be resumed.' },
   APPROVAL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such approval, or one of another workspace.' },
-  APPROVAL_DECIDED: { status: 409, retryable: false, meaning: 'The approval was decided otherwise, has expired, or was cancelled; details.status says which.' },
+  APPROVAL_DECIDED: {
+    status: 409,
+    retryable: false,
+    meaning: 'The approval was decided otherwise, has expired, or was cancelled; details.status says which.',
+  },
   EVENTS_GONE: { status: 410, retryable: false, meaning: 'The events after this Last-Event-ID are no longer kept; start without it.' },
   SERVER_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such integration; the message names near matches.' },
   TOOL_NOT_FOUND: { status: 404, retryable: false, meaning: 'No such tool on that server; the message names near matches.' },
@@ -76,7 +80,8 @@ export const ERROR_CODES = {
   OUTBOUND_REFUSED: {
     status: 403,
     retryable: false,
-    meaning: 'The address belongs to this machine, a private network or a metadata service and is not listed; the message says how to list it.',
+    meaning:
+      'The address belongs to this machine, a private network or a metadata service and is not listed; the message says how to list it.',
   },
   CALL_ABORTED: { status: 499, retryable: false, meaning: 'The execution ended before the call was answered.' },
   CALL_REPEATED: { status: 409, retryable: false, meaning: 'This call of the execution was recorded before; no call is made twice.' },
@@ -126,6 +131,11 @@ export const ERROR_CODES = {
   SANDBOX_CRASHED: { status: null, retryable: true, meaning: 'The runtime died by a signal or closed its channel.' },
   CANCELLED: { status: null, retryable: false, meaning: 'Somebody cancelled the execution.' },
   APPROVAL_EXPIRED: { status: null, retryable: false, meaning: 'Nobody decided in time.' },
+  PAUSE_LIMIT: {
+    status: null,
+    retryable: true,
+    meaning: 'As many executions wait for approvals as sandboxes are kept for; the call was not made.',
+  },
   REPLAY_DIVERGED: { status: null, retryable: false, meaning: 'A replay did something else than the recorded run.' },
   SESSION_LOST: {
     status: null,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pendingApprovalSchema } from './approval.ts';
 
 /** What runs a language. `node` is TypeScript on Node.js itself, always booted cold. */
 export const RUNTIMES = ['typescript', 'python', 'node'] as const;
@@ -71,7 +72,7 @@ export const executionSchema = z.object({
   effects: z.enum(['not_started', 'none', 'some', 'unknown']),
   toolCalls: z.array(toolCallSummarySchema),
   metrics: executionMetricsSchema,
-  approval: z.object({ id: z.string(), tool: z.string(), arguments: z.unknown(), expiresAt: z.string(), url: z.string() }).nullable(),
+  approval: pendingApprovalSchema.nullable(),
 });
 export type Execution = z.infer<typeof executionSchema>;
 

@@ -16,6 +16,8 @@ import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
+import { createPauseRoom } from './run/pauses.ts';
+import { createPlaces } from './run/places.ts';
 import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
 import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
@@ -37,6 +39,8 @@ export interface ExecutionsOptions<Positions>
   readonly queue: ExecutionQueue;
   /** Executions of this process that run side by side. */
   readonly concurrency: number;
+  /** Sandboxes that are kept frozen while people decide; 16 by default. */
+  readonly pausedMaximum?: number | undefined;
   readonly languages?: RequestLimits['languages'] | undefined;
   readonly timeoutMaximumMs?: number | undefined;
   readonly sandboxLimits?: SandboxLimits | undefined;
@@ -58,6 +62,8 @@ export interface ExecutionsService extends Executions {
   /** Takes nothing more; what runs may finish within `graceMs`, then it is stopped and ends as WORKER_LOST. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
+
+const PAUSED_MAXIMUM = 16;
 
 /** The rows need `executionMigrations` to have run. */
 export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {
@@ -81,8 +87,10 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     journal: options.journal,
     onEnded: listeners.tell,
     preparation,
+    pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),
     run: { ...options, sessions, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
+  const places = createPlaces((executionId, onPaused) => takeExecution(executionId, { ...shared, onPaused }));
   const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);
   let closing = false;
 
@@ -107,7 +115,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     async start() {
       await sessions?.start();
       const recovered = await recoverExecutions(shared);
-      queue.process((executionId) => takeExecution(executionId, shared), { concurrency: options.concurrency });
+      queue.process(places.take, { concurrency: options.concurrency });
       return recovered;
     },
     onExecutionEnded: listeners.add,
@@ -118,6 +126,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
         for (const live of shared.live.all()) if (live.startedMs !== null) live.stop.abort(STOPPED);
       }, graceMs);
       await queue.close();
+      await places.idle();
       await sessions?.close();
       clearTimeout(timer);
     },

@@ -4,6 +4,7 @@ export type { ExecutionEnded } from './end-execution.ts';
 export type { HistoryFilter } from './export-executions.ts';
 export { createFleetExecutions, type FleetExecutions, type FleetExecutionsOptions } from './fleet/create-fleet-executions.ts';
 export { type LiveWorkers, readReports, shareOf, watchWorkers } from './fleet/live-workers.ts';
+export { createActivePrincipals } from './keys/active-principals.ts';
 export { createKeys, type KeysService } from './keys/create-keys.ts';
 export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/create-ledger.ts';
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
@@ -13,7 +14,17 @@ export { createMcpSessions, type McpSessionLimits } from './mcp-sessions/create-
 export { mcpMigrations } from './mcp-sessions/migrations.ts';
 export type { McpClient, McpRequest, McpSession, McpSessions } from './mcp-sessions/port.ts';
 export { mcpSessionLimitsOf, mcpSettings } from './mcp-sessions/settings.ts';
-export type { ExecutionGrant, ExecutionRecord, ExecutionSummary, Executions, KeyRecord, Keys, ToolCallOutcome, ToolPort } from './port.ts';
+export type {
+  ExecutionGrant,
+  ExecutionRecord,
+  ExecutionSummary,
+  Executions,
+  KeyRecord,
+  Keys,
+  PendingApproval,
+  ToolCallOutcome,
+  ToolPort,
+} from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
 export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';
 export { createQueueProducer, type QueueProducer } from './queue/bullmq-producer.ts';
@@ -25,9 +36,11 @@ export type { EffectsOf } from './run/dependencies.ts';
 export { registerRunMetrics } from './run-metrics.ts';
 export { heldExecutions } from './store/call-fence.ts';
 export type { CallJournal } from './store/call-journal.ts';
+export { createEndedExecutions } from './store/ended-executions.ts';
 export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';
 export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';
+export { createWaiters } from './waiters.ts';
 export { type Catalog, type CatalogSnapshots, type CatalogSnapshotsOptions, createCatalogSnapshots } from './worker/catalog-snapshots.ts';
 export {
   createWorkerExecutions,

@@ -22,6 +22,11 @@ export interface LiveExecution {
   readonly ended: Promise<ExecutionRecord>;
   settle(record: ExecutionRecord): void;
   fail(error: unknown): void;
+  /** Something in it waits for a person's decision; its processes are frozen. */
+  isPaused(): boolean;
+  setPaused(isPaused: boolean): void;
+  /** Resolves when it is paused, at once where it is. */
+  untilPaused(): Promise<void>;
 }
 
 export interface LiveExecutions {
@@ -51,6 +56,7 @@ export function createLiveExecutions(): LiveExecutions {
         ended: promise,
         settle: resolve,
         fail: reject,
+        ...createPauseFlag(),
       };
       entry.log.status('queued', execution.createdAt);
       live.set(execution.id, entry);
@@ -59,6 +65,21 @@ export function createLiveExecutions(): LiveExecutions {
     get: (id) => live.get(id),
     close: (id) => live.delete(id),
     all: () => live.values(),
+  };
+}
+
+function createPauseFlag(): Pick<LiveExecution, 'isPaused' | 'setPaused' | 'untilPaused'> {
+  let isPaused = false;
+  let next = Promise.withResolvers<void>();
+  return {
+    isPaused: () => isPaused,
+    setPaused(on) {
+      if (on === isPaused) return;
+      isPaused = on;
+      if (on) next.resolve();
+      else next = Promise.withResolvers<void>();
+    },
+    untilPaused: () => next.promise,
   };
 }
 
@@ -71,6 +92,7 @@ export function liveRecord(live: LiveExecution): ExecutionRecord {
     createdAt: live.createdAt,
     queueMs: (live.startedMs ?? now) - live.acceptedMs,
     runningMs: live.startedMs === null ? null : now - live.startedMs,
+    isPaused: live.isPaused(),
     output: live.log.outputText(),
     events: live.log.events(),
   });
@@ -83,10 +105,11 @@ export function recordUnderWay(seen: {
   readonly queueMs: number;
   /** null: it still waits. */
   readonly runningMs: number | null;
+  readonly isPaused?: boolean | undefined;
   readonly output: string;
   readonly events: readonly ExecutionEvent[];
 }): ExecutionRecord {
-  const status: ExecutionStatus = seen.runningMs === null ? 'queued' : 'running';
+  const status: ExecutionStatus = seen.runningMs === null ? 'queued' : seen.isPaused === true ? 'paused' : 'running';
   return {
     executionId: seen.executionId,
     status,

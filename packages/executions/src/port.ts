@@ -31,6 +31,13 @@ export interface ToolCallOutcome {
   readonly reply: ToolCallReply;
   /** `none`: not dispatched or marked read-only by the operator; `some`: dispatched; `unknown`: dispatched, answer missing. */
   readonly effects: Exclude<Effects, 'not_started'>;
+  /** The call was not made: it waits for this decision, and is made when it is issued again with the approval's id. `reply` is for who cannot wait. */
+  readonly approval?: PendingApproval | undefined;
+}
+
+export interface PendingApproval {
+  readonly id: string;
+  readonly expiresAt: string;
 }
 
 /** The tool side as executions see it: in one process a function call, in the fleet the MCP proxy's internal route. */
@@ -38,9 +45,11 @@ export interface ToolPort {
   /** `callNumber` counts an execution's calls from 1 in the order they were issued. Never rejects: failures are replies. */
   callTool(
     grant: ExecutionGrant,
-    call: { readonly callNumber: number; readonly tool: string; readonly args: unknown },
+    call: { readonly callNumber: number; readonly tool: string; readonly args: unknown; readonly approvalId?: string | undefined },
     signal: AbortSignal,
   ): Promise<ToolCallOutcome>;
+  /** Resolves when the approval may be pending no more; the call, issued again, tells. Absent: gated calls fail. Rejects with the signal's reason. */
+  whenDecided?(grant: ExecutionGrant, approvalId: string, signal: AbortSignal): Promise<void>;
   /** Never rejects. */
   discover(grant: ExecutionGrant, operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
   /** Host directory of the wrapper snapshot that a new execution of this workspace sees. */

@@ -28,7 +28,7 @@ export async function getExecution(principal: Principal, executionId: string, de
   return live === null ? (await findStored(principal, executionId, deps)).record : liveRecord(live);
 }
 
-/** Resolves with the end. Aborting ends the waiting alone; the execution goes on. */
+/** Resolves with the end, or where somebody has to decide first. Aborting ends the waiting alone; the execution goes on. */
 export async function waitForExecution(
   principal: Principal,
   executionId: string,
@@ -38,7 +38,10 @@ export async function waitForExecution(
   signal.throwIfAborted();
   for (;;) {
     const live = findLive(principal, executionId, deps);
-    if (live !== null) return await unlessAborted(live.ended, signal);
+    if (live !== null) {
+      const ended = await unlessAborted(Promise.race([live.ended, live.untilPaused()]), signal);
+      return ended ?? liveRecord(live);
+    }
     const { record } = await findStored(principal, executionId, deps);
     if (ENDED_STATUSES.includes(record.status) || record.status === 'paused') return record;
     await sleep(POLL_MS, undefined, { signal });

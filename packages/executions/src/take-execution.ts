@@ -1,8 +1,10 @@
 import type { Span } from '@code-executor/platform';
 import { type EndDependencies, type EndedRows, endExecution } from './end-execution.ts';
 import type { ClaimedExecution } from './execution.ts';
+import type { HeldExecution } from './ledger/port.ts';
 import type { LiveExecution } from './live-executions.ts';
 import type { RunDependencies } from './run/dependencies.ts';
+import type { PauseRoom } from './run/pauses.ts';
 import { type RunnableExecution, runExecution } from './run/run-execution.ts';
 import { endTaken, traced, traceTaken } from './run/trace-execution.ts';
 
@@ -10,13 +12,21 @@ import { endTaken, traced, traceTaken } from './run/trace-execution.ts';
 export interface ClaimableRows extends EndedRows {
   /** null: it is not queued any more; somebody else has it, or it was cancelled. */
   claim(executionId: string, workerId: string, startedAt: Date): Promise<RunnableExecution | null>;
+  /**
+   * Writes that it is paused, or runs again, as far as that is known to be the claim's. Answers a new bearer where the old one may have
+   * run out meanwhile. Does not reject for a database that is away: it goes on trying until `signal` is aborted.
+   */
+  setPaused(held: HeldExecution, isPaused: boolean, signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface TakeDependencies<Positions> extends EndDependencies {
   readonly store: ClaimableRows;
   readonly run: RunDependencies<Positions>;
   readonly handover: Map<string, ClaimedExecution>;
+  readonly pauseRoom: PauseRoom;
   readonly workerId: string;
+  /** It waits for a person, and what it holds of the queue is for others. Once for each pause. */
+  readonly onPaused?: ((executionId: string) => void) | undefined;
 }
 
 /** The queue's handler: claims the execution, runs it, writes its end. Never rejects. */
@@ -31,7 +41,8 @@ export async function takeExecution<Positions>(executionId: string, deps: TakeDe
     markStarted(live, deps);
     if (tracing) span = traceTaken(claimed, { askedAtMs, workerId: deps.workerId }, tracing);
     const parent = span?.traceparent;
-    const outcome = await runExecution(parent === undefined ? claimed : { ...claimed, traceparent: parent }, live, deps.run);
+    const pausing = { live, rows: deps.store, room: deps.pauseRoom, onPaused: deps.onPaused, now: deps.now };
+    const outcome = await runExecution(parent === undefined ? claimed : { ...claimed, traceparent: parent }, pausing, deps.run);
     await traced(tracing, 'write end', parent, () => endExecution(live, claimed.token, outcome, deps));
     if (span !== null) endTaken(span, outcome);
   } catch (error) {

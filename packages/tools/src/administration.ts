@@ -1,39 +1,32 @@
-import type { Principal, Role } from '@code-executor/contracts';
 import type { ToolCallOutcome } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
+import type { ApprovalsAdministration } from './approvals/port.ts';
 import type { ToolCall } from './call-tool.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { describeTool } from './catalog/describe-tool.ts';
 import type { ToolResolver } from './catalog/tool-resolver.ts';
 import type { VisibleTool, VisibleTools } from './catalog/visible-tools.ts';
 import type { ConnectionAdministration } from './connections/port.ts';
-import { parseIntegration } from './integrations/parse-integration.ts';
-import type { StoredServers } from './integrations/stored-servers.ts';
+import type { LocalIntegrationAdministration } from './integrations/integration-administration.ts';
 import type { PolicyAdministration } from './policies/port.ts';
-import type { IntegrationRecord, LocalToolAdministration, ToolInfo } from './port.ts';
+import type { LocalToolAdministration, ToolInfo } from './port.ts';
 import type { ToolSearch } from './search/tool-search.ts';
 import type { Servers } from './sources/servers.ts';
-import type { ManagedServer } from './sources/source.ts';
 
 export interface AdministrationDependencies {
   readonly catalog: Catalog;
   readonly policyAdministration: PolicyAdministration;
   readonly servers: Servers;
-  readonly stored: StoredServers;
+  readonly integrationAdministration: LocalIntegrationAdministration;
   readonly search: ToolSearch;
   readonly resolver: ToolResolver;
   visible(): VisibleTools;
-  visibilityChanged(): void;
-  /** A change is in the database that other processes do not know of. */
-  committed(): void;
-  /** Wrappers and search hold the present tools. */
-  settled(): Promise<void>;
   invoke(call: ToolCall, signal: AbortSignal): Promise<ToolCallOutcome>;
 }
 
 /** Catalog, integrations and policies as the gateway asks for them. */
-export function createAdministration(deps: AdministrationDependencies): Omit<LocalToolAdministration, keyof ConnectionAdministration> {
-  const { catalog, servers, stored, search, resolver, visible } = deps;
+export function createAdministration(deps: AdministrationDependencies): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration> {
+  const { catalog, servers, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {
     return describeTool(tool, visible().codeNames());
@@ -72,47 +65,7 @@ export function createAdministration(deps: AdministrationDependencies): Omit<Loc
       return (await deps.invoke(call, signal)).reply;
     },
 
-    listIntegrations: () => [...servers.all().values()].map((managed) => recordOf(managed, catalog)),
-    getIntegration: (_principal, slug) => recordOf(resolver.server(slug), catalog),
-    async addIntegration(principal, integration) {
-      requireRole(principal, ['admin', 'operator'], 'add integrations');
-      if (integration.command !== undefined) requireRole(principal, ['admin'], 'add an integration that runs a command');
-      if (servers.all().has(integration.slug))
-        throw new AppError('INTEGRATION_EXISTS', `There is an integration ${integration.slug} already`);
-      parseIntegration(integration);
-      const managed = await stored.add(integration);
-      try {
-        if (managed?.source === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
-        if (!managed.source.lazy) await connect(managed);
-      } catch (error) {
-        await drop(integration.slug);
-        throw error;
-      } finally {
-        deps.committed();
-      }
-      deps.visibilityChanged();
-      await deps.settled();
-      return recordOf(managed, catalog);
-    },
-    async removeIntegration(principal, slug) {
-      requireRole(principal, ['admin', 'operator'], 'remove integrations');
-      const managed = resolver.server(slug);
-      if (managed.origin === 'file')
-        throw new AppError('INVALID_REQUEST', `${managed.slug} is defined in the servers file: remove it there and restart the service`);
-      await drop(managed.slug);
-    },
-    async refreshIntegration(principal, slug) {
-      requireRole(principal, ['admin', 'operator'], 'refresh integrations');
-      const managed = resolver.server(slug);
-      if (managed.source === null) throw new AppError('INTEGRATION_INVALID', `${managed.slug}: ${managed.state().reason}`);
-      if (managed.state().state === 'broken') managed.source.start();
-      const before = managed.state().state;
-      await connect(managed);
-      if (before === 'ready') await managed.source.relist(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
-      await deps.settled();
-      const { added, removed, changed } = managed.lastChange();
-      return { ...recordOf(managed, catalog), added: [...added], removed: [...removed], changed: [...changed] };
-    },
+    ...deps.integrationAdministration,
 
     ...deps.policyAdministration,
 
@@ -124,47 +77,6 @@ export function createAdministration(deps: AdministrationDependencies): Omit<Loc
       return { servers: Object.fromEntries(states), totalTools: states.reduce((sum, [, { tools }]) => sum + tools, 0) };
     },
   };
-
-  async function connect(managed: ManagedServer): Promise<void> {
-    try {
-      await managed.source?.up(AbortSignal.timeout(REFRESH_TIMEOUT_MS));
-    } catch (error) {
-      throw new AppError(
-        'INTEGRATION_UNREACHABLE',
-        `${managed.slug} could not be reached: ${managed.state().reason ?? 'it did not answer in time'}`,
-        { cause: error },
-      );
-    }
-  }
-
-  async function drop(slug: string): Promise<void> {
-    await stored.remove(slug);
-    deps.committed();
-    await catalog.remove(slug, { forget: true });
-    deps.visibilityChanged();
-    await deps.settled();
-  }
-}
-
-const REFRESH_TIMEOUT_MS = 40_000;
-
-function recordOf(managed: ManagedServer, catalog: Catalog): IntegrationRecord {
-  const { state, reason, restarts } = managed.state();
-  return {
-    slug: managed.slug,
-    kind: managed.kind,
-    origin: managed.origin,
-    state,
-    reason,
-    toolCount: catalog.tools(managed.slug).size,
-    trust: managed.trust,
-    warnings: managed.warnings(),
-    restarts,
-  };
-}
-
-function requireRole({ role }: Principal, roles: readonly Role[], act: string): void {
-  if (!roles.includes(role)) throw new AppError('FORBIDDEN', `The role ${role} may not ${act}; it takes ${roles.join(' or ')}`);
 }
 
 function readCursor(cursor: string | undefined): number {

@@ -15,11 +15,10 @@ export { toolMigrations } from './migrations.ts';
 export { createOutboundHttp } from './outbound/outbound-http.ts';
 export type { GuardedHttp } from './outbound/port.ts';
 export { outboundSettings } from './outbound/settings.ts';
+export type { IntegrationChange, NewIntegration } from './integrations/port.ts';
 export type {
-  IntegrationRecord,
   IntegrationState,
   LocalToolAdministration,
-  NewIntegration,
   SearchAnswer,
   SearchQuery,
   ToolAdministration,
@@ -27,6 +26,7 @@ export type {
   ToolSummary,
   ToolsSummary,
 } from './port.ts';
+export { DOCUMENT_CONTENT_TYPE } from './remote/proxy-connection.ts';
 export {
   createRemoteToolAdministration,
   type RemoteToolAdministration,
@@ -35,3 +35,7 @@ export {
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
 export { registerToolGauges } from './tool-gauges.ts';
+export type { ApprovalPage, ApprovalRecord, ApprovalsAdministration } from './approvals/port.ts';
+export type { ApprovalEvent, ApprovalSettings } from './approvals/approvals.ts';
+export { approvalSettings, approvalSettingsOf } from './approvals/settings.ts';
+export { registerApprovalMetrics } from './approvals/approval-metrics.ts';

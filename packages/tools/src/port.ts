@@ -1,5 +1,5 @@
 import type {
-  IntegrationKind,
+  IntegrationRecord,
   JsonSchema,
   PolicyAction,
   Principal,
@@ -7,39 +7,12 @@ import type {
   ToolAnnotations,
   ToolCallReply,
 } from '@code-executor/contracts';
+import type { ApprovalsAdministration } from './approvals/port.ts';
+import type { IntegrationAdministration } from './integrations/port.ts';
 import type { ConnectionAdministration } from './connections/port.ts';
 import type { PolicyAdministration } from './policies/port.ts';
 
 export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
-
-export interface IntegrationRecord {
-  readonly slug: string;
-  readonly kind: IntegrationKind;
-  /** Where its definition comes from: the servers file (re-read at every start) or the API. */
-  readonly origin: 'file' | 'api';
-  readonly state: IntegrationState;
-  /** Why it is broken, in a sentence without secrets. */
-  readonly reason: string | null;
-  readonly toolCount: number;
-  readonly trust: boolean | 'annotations';
-  readonly warnings: readonly string[];
-  readonly restarts: number;
-}
-
-/** Body of `POST /integrations` for kind `mcp`: either `url` (streamable HTTP, SSE as a fallback) or `command`. */
-export interface NewIntegration {
-  readonly slug: string;
-  readonly kind: 'mcp';
-  readonly url?: string | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly command?: string | undefined;
-  readonly args?: readonly string[] | undefined;
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly cwd?: string | undefined;
-  readonly trust?: boolean | 'annotations' | undefined;
-  readonly lazy?: boolean | undefined;
-  readonly sandbox?: { readonly mounts?: readonly string[] | undefined; readonly network?: boolean | undefined } | undefined;
-}
 
 export interface ToolSummary {
   readonly server: string;
@@ -98,29 +71,16 @@ export interface ToolPageQuery {
   readonly cursor?: string | undefined;
 }
 
-export interface RefreshedIntegration extends IntegrationRecord {
-  readonly added: string[];
-  readonly removed: string[];
-  readonly changed: string[];
-}
-
 /** Answered at once by the tool domain in this process, later by the MCP proxy. */
 export type Awaitable<Answer> = Answer | Promise<Answer>;
 
 /** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
-export interface ToolAdministration extends ConnectionAdministration, PolicyAdministration {
+export interface ToolAdministration extends ApprovalsAdministration, ConnectionAdministration, PolicyAdministration, IntegrationAdministration {
   listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
   toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;
   /** One call without code; recorded like any other, with no execution. */
   invoke(principal: Principal, server: string, tool: string, args: unknown, signal: AbortSignal): Promise<ToolCallReply>;
-
-  listIntegrations(principal: Principal): Awaitable<readonly IntegrationRecord[]>;
-  getIntegration(principal: Principal, slug: string): Awaitable<IntegrationRecord>;
-  addIntegration(principal: Principal, integration: NewIntegration): Promise<IntegrationRecord>;
-  removeIntegration(principal: Principal, slug: string): Promise<void>;
-  /** Reconnects where needed and lists the tools again. */
-  refreshIntegration(principal: Principal, slug: string): Promise<RefreshedIntegration>;
 
   /** For /health: every configured server with its state, and the number of its tools. */
   summary(): Awaitable<ToolsSummary>;

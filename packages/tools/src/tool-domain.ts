@@ -8,7 +8,6 @@ import { createAdministration } from './administration.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Audit } from './audit/port.ts';
 import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
-import type { ApprovalsAdministration } from './approvals/port.ts';
 import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
@@ -22,8 +21,10 @@ import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
 import { openConnections, type SecretSettings } from './connections/open-connections.ts';
 import { discover } from './discovery.ts';
+import { createDocumentIntegrations } from './integrations/document-integrations.ts';
+import { createIntegrationAdministration } from './integrations/integration-administration.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
-import { parseStoredIntegration } from './integrations/parse-integration.ts';
+import { manageStored } from './integrations/manage-stored.ts';
 import { openSeal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
@@ -32,15 +33,17 @@ import type { GuardedHttp } from './outbound/port.ts';
 import { createPolicies } from './policies/policies.ts';
 import { createPolicyAdministration } from './policies/policy-administration.ts';
 import type { CallPrincipal } from './policies/subject.ts';
-import type { LocalToolAdministration, NewIntegration } from './port.ts';
+import type { LocalToolAdministration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
 import { manageMcpServer } from './sources/mcp/mcp-servers.ts';
 import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
 import { readServersFile } from './sources/mcp/servers-file.ts';
+import { createBindingCache } from './sources/documents/binding-cache.ts';
+import { DOCUMENT_KINDS } from './sources/kinds.ts';
+import { createDocumentReader } from './sources/reading/read-document.ts';
 import { createServers } from './sources/servers.ts';
-import type { ManagedServer } from './sources/source.ts';
 import type { ToolTables } from './tables.ts';
 
 export interface ToolDomainOptions {
@@ -79,7 +82,7 @@ export interface ToolDomainOptions {
   readonly tracing?: Tracing | null | undefined;
 }
 
-export interface ToolDomain extends ToolPort, LocalToolAdministration, ApprovalsAdministration {
+export interface ToolDomain extends ToolPort, LocalToolAdministration {
   /** The record of acts and tool calls. */
   readonly audit: Audit;
   /** Starts every server that is not lazy, all at once, and does not wait for them. */
@@ -118,7 +121,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const committed = options.onCommitted ?? (() => undefined);
   const findPrincipal = options.findPrincipal ?? (() => null);
   const audit = createAudit({ db, log, findPrincipal, now });
-  const catalog = await createCatalog(createCatalogStore(tables, workspaceId, committed), now);
+  const catalogStore = createCatalogStore(tables, workspaceId, committed);
+  const catalog = await createCatalog(catalogStore, now);
   const policies = await createPolicies(tables, workspaceId, now);
   const integrations = createIntegrationStore(tables, workspaceId, seal);
   const recorder = createCallRecorder(tables, log, options.fence);
@@ -161,8 +165,21 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     const managed = manageMcpServer(parsed, mcp);
     if (managed !== null) servers.add(managed);
   }
-  const manage = (integration: NewIntegration): ManagedServer | null => manageMcpServer(parseStoredIntegration(integration), mcp);
-  const stored = createStoredServers({ integrations, servers, catalog, manage, log });
+  const documents = {
+    catalog,
+    outbound,
+    kinds: DOCUMENT_KINDS,
+    connections,
+    binding: createBindingCache(catalogStore.binding),
+    log,
+  };
+  const stored = createStoredServers({
+    integrations,
+    servers,
+    catalog,
+    manage: (integration) => manageStored(integration, { mcp, documents }),
+    log,
+  });
   await stored.load();
 
   const trusts = () => new Map([...servers.all()].map(([slug, managed]) => [slug, managed.trust]));
@@ -196,6 +213,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     seal,
     log,
     now,
+    outbound,
     allowAlways: async (principal, pattern) => await policyAdministration.addPolicy(principal, { pattern, action: 'allow' }),
   });
   const callDependencies = { resolve: resolver.resolve, validator, recorder, approvals, seal, log, tracing: options.tracing };
@@ -213,17 +231,27 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       await settled();
     },
   });
-  const administration = createAdministration({
-    catalog,
-    policyAdministration,
+  const reader = createDocumentReader();
+  const integrationAdministration = createIntegrationAdministration({
     servers,
     stored,
-    search,
+    integrations,
+    documents: createDocumentIntegrations({ servers, stored, catalog, outbound, kinds: DOCUMENT_KINDS, reader, log }),
+    connections,
+    catalog,
     resolver,
-    visible: currentlyVisible,
     visibilityChanged,
     committed,
     settled,
+  });
+  const administration = createAdministration({
+    catalog,
+    policyAdministration,
+    integrationAdministration,
+    servers,
+    search,
+    resolver,
+    visible: currentlyVisible,
     invoke: (toolCall, signal) => call(toolCall, callDependencies, signal),
   });
 

@@ -9,6 +9,8 @@ export const gatewayConfigSchema = z
     host: z.string().min(1).default('127.0.0.1'),
     /** Further host names it answers to, without port: those of a reverse proxy, say. */
     allowedHosts: z.array(z.string().min(1)).default([]),
+    /** Where people reach it, for the addresses that it hands out; null: the address it listens on. */
+    publicUrl: z.url({ protocol: /^https?$/ }).nullable().default(null),
     /** Languages there is a runtime for on this host. */
     runtimes: z
       .array(z.enum(RUNTIMES))

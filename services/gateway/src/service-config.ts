@@ -10,6 +10,8 @@ const count = (min: number, max: number, unit: string) => wholeNumber({ min, max
 const schema = z.object({
   EXECUTOR_HOST: z.string().default('127.0.0.1'),
   EXECUTOR_PORT: count(0, 65_535, 'port').default(9091),
+  /** Where people reach the gateway, for the addresses it hands out (approvals); unset: the address it listens on. */
+  EXECUTOR_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...tracingSettings,
   ...mcpSettings,

@@ -1,5 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import {
+  CHANNELS,
+  createActivePrincipals,
+  createEndedExecutions,
   createLedger,
   createQueueProducer,
   type ExecutionEnded,
@@ -14,13 +17,21 @@ import {
   createGrants,
   createServiceVerifier,
   type Logger,
+  messageOf,
   type Open,
   openDatabase,
   openParts,
   openRedis,
   startTracing,
 } from '@code-executor/platform';
-import { createOutboundHttp, createToolDomain, type ToolCallEvent } from '@code-executor/tools';
+import {
+  approvalSettingsOf,
+  createOutboundHttp,
+  createToolDomain,
+  registerApprovalMetrics,
+  type ToolCallEvent,
+} from '@code-executor/tools';
+import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildMcpProxy } from './app.ts';
@@ -54,6 +65,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const tracing = await startTracing(config, { service: 'mcp-proxy', version: packageJson.version, log, open });
   const registry = new Registry();
   const metrics = createProxyMetrics(registry);
+  const countApproval = registerApprovalMetrics([registry], () => tools.countPendingApprovals());
 
   const db = await openDatabase({ url: config.DATABASE_URL, directory: dataDir, log, connections: DATABASE_CONNECTIONS });
   open('database', db, (part) => part.close());
@@ -74,6 +86,16 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     wrapperStore: catalog.store,
     outbound,
     fence: heldExecutions,
+    approvals: {
+      ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),
+      endedAmong: createEndedExecutions(db),
+      isActive: createActivePrincipals(db),
+      onDecided: (approvalIds) => tellDecided(approvalIds, redis, log),
+      onEvent(event) {
+        countApproval(event);
+        log.info(event, 'Approval');
+      },
+    },
     onCommitted: sync.tell,
     tracing,
     onCall(event) {
@@ -93,6 +115,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     grants,
     catalogVersion: () => catalog.version(),
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
+    decidedOf: tools.decidedApprovalsOf,
     onEnded: (event) => log.info(event, 'Execution ended'),
   });
   open('ledger', ledger, (part) => part.close());
@@ -123,6 +146,13 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   open('internal routes', app, (part) => part.close());
   const address = await app.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
   log.info({ address, dataDir }, `listening on ${address}`);
+}
+
+/** A worker that misses it learns with its next renewal. */
+function tellDecided(approvalIds: readonly string[], redis: Redis, log: Logger): void {
+  redis
+    .publish(CHANNELS.decided, approvalIds.join(','))
+    .catch((error: unknown) => log.info({ approvalIds, reason: messageOf(error) }, 'Workers were not told of a decision; they ask'));
 }
 
 /** One wide line per tool call; arguments and replies are nobody's business but the caller's. */

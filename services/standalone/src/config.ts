@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { outboundSettings } from '@code-executor/tools';
+import { approvalSettings, outboundSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -12,6 +12,8 @@ const schema = z.object({
   EXECUTOR_HOST: z.string().default('127.0.0.1'),
   EXECUTOR_PORT: count(0, 65_535, 'port').default(9091),
   EXECUTOR_DATA_DIR: z.string().default(join(homedir(), '.code-executor')),
+  /** Where people reach the service, for the addresses it hands out (approvals); unset: the address it listens on. */
+  EXECUTOR_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   EXECUTOR_MCP_SERVERS: z.string().optional(),
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   /** Host names, beside loopback's, that a Host or Origin header may carry. */
@@ -19,6 +21,7 @@ const schema = z.object({
   /** Requests a minute of one principal; 0: no limit. */
   EXECUTOR_RATE_LIMIT: count(0, 1_000_000, 'requests a minute').default(0),
   ...executorSettings,
+  ...approvalSettings,
   ...tracingSettings,
   ...outboundSettings,
   ...mcpSettings,

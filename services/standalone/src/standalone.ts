@@ -58,7 +58,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   await db.migrate('mcp', mcpMigrations);
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
-  const countApproval = registerApprovalMetrics([registry]);
+  const countApproval = registerApprovalMetrics([registry], () => tools.countPendingApprovals());
   const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
   open('outbound', outbound, (part) => part.close());
   const tools = await createToolDomain({

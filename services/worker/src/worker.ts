@@ -82,10 +82,11 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     runProgram: run,
     sandboxLimits: limits,
     slots,
+    pausedMaximum: config.EXECUTOR_PAUSED_SANDBOXES,
     log,
     tracing,
   });
-  const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel });
+  const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel, onDecided: executions.decided });
   open('cancellations', cancellations, async (part) => part.close());
 
   const status = await openStatusServer({

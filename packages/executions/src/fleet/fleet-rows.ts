@@ -11,7 +11,7 @@ export interface Origin {
 }
 
 export interface FleetRows {
-  /** Which of them have ended. */
+  /** Which of them have ended, or wait for a person. */
   endedAmong(ids: readonly string[]): Promise<string[]>;
   /** Whether the database answers within so long. Never rejects. */
   answers(withinMs: number): Promise<boolean>;
@@ -25,7 +25,7 @@ export function createFleetRows(db: Pick<Database, 'query'>): FleetRows {
   return {
     async endedAmong(ids) {
       const { rows } = await sql<{ id: string }>`
-        select id from executions where id = any(${ids}::text[]) and ended_at is not null
+        select id from executions where id = any(${ids}::text[]) and (ended_at is not null or status = 'paused')
         `.execute(query);
       return rows.map(({ id }) => id);
     },

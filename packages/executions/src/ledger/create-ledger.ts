@@ -26,6 +26,8 @@ export interface LedgerOptions {
   /** How many executions of one workspace may be in flight now. */
   readonly share: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
+  /** Approvals of these executions that are decided and whose calls were not issued again yet; absent: nothing ever waits. */
+  readonly decidedOf?: ((executionIds: readonly string[]) => Promise<readonly string[]>) | undefined;
   /** Ends are told with what was written to gateways that have the same (`createEndedMessages`); absent: by their ids. */
   readonly endsKey?: string | undefined;
   readonly now?: (() => number) | undefined;
@@ -66,8 +68,23 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       assertWorkerId(report.workerId);
       const reported = redis.set(`executor:worker:${report.workerId}`, JSON.stringify(report), 'EX', WORKER_REPORT_SECONDS);
       reported.catch((error: unknown) => log.debug({ reason: messageOf(error) }, "A worker's report could not be passed on"));
-      const renewal = await withDatabase(() => fleet.renew(report.workerId, held, LEASE_MS));
-      return { ...renewal, catalogVersion: await options.catalogVersion(DEFAULT_WORKSPACE_ID) };
+      const { lost, cancelled, paused } = await withDatabase(() => fleet.renew(report.workerId, held, LEASE_MS));
+      const decided = paused.length === 0 ? [] : await withDatabase(async () => (await options.decidedOf?.(paused)) ?? []);
+      return { lost, cancelled, decided, catalogVersion: await options.catalogVersion(DEFAULT_WORKSPACE_ID) };
+    },
+
+    async setPaused(held, { workerId }, isPaused) {
+      assertWorkerId(workerId);
+      const { executionId, token } = held;
+      const row = await withDatabase(() => fleet.setPaused(held, workerId, isPaused));
+      if (row === null) throw new AppError('STALE_CLAIM', `The claim on ${executionId} is held by somebody else, or it has ended.`);
+      const { workspaceId, principalId, timeoutMs, traceparent } = row;
+      if (isPaused) {
+        announce(executionId, null);
+        dispatcher.ended(workspaceId);
+      }
+      const claim = { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined };
+      return { grant: grants.issue(claim, new Date(now() + timeoutMs + GRANT_MARGIN_MS)) };
     },
 
     async publish(held, grant, events) {
@@ -106,7 +123,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
     return { written: isOurs, record: found.record };
   }
 
-  function announce(executionId: string, stored: StoredExecution): void {
+  function announce(executionId: string, stored: StoredExecution | null): void {
     redis
       .publish(CHANNELS.ended, endedMessages.write(executionId, stored))
       .catch((error: unknown) =>

@@ -33,6 +33,8 @@ export interface Renewal {
   readonly lost: readonly string[];
   /** Somebody asked for their cancellation. */
   readonly cancelled: readonly string[];
+  /** Approvals of what they hold that are decided, and whose calls are still to be issued again. */
+  readonly decided: readonly string[];
   readonly catalogVersion: string;
 }
 
@@ -49,6 +51,8 @@ export interface ExecutionLedger {
   renew(report: WorkerReport, held: readonly HeldExecution[]): Promise<Renewal>;
   /** Events for whoever follows, in order and without gaps of one call to the next; what is sent twice is kept once. */
   publish(held: HeldExecution, grant: string, events: readonly ExecutionEvent[]): Promise<void>;
+  /** Writes that it waits for a person, or runs again. Answers a new grant: the old one may run out while people think. */
+  setPaused(held: HeldExecution, worker: Pick<WorkerReport, 'workerId'>, isPaused: boolean): Promise<{ readonly grant: string }>;
   /** Idempotent: the record as it is written, be it by this call, an earlier one of the same claim, or somebody else. */
   finish(ended: EndedExecution, grant: string): Promise<{ readonly written: boolean; readonly record: ExecutionRecord }>;
 }

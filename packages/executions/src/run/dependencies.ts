@@ -1,6 +1,13 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
 import type { Logger, Tracing } from '@code-executor/platform';
-import type { LeftBehind, Sandbox, SandboxLimits, ProgramOutcome as SandboxOutcome, SandboxPool } from '@code-executor/sandbox';
+import type {
+  LeftBehind,
+  ProgramControls,
+  Sandbox,
+  SandboxLimits,
+  ProgramOutcome as SandboxOutcome,
+  SandboxPool,
+} from '@code-executor/sandbox';
 import type { ToolPort } from '../port.ts';
 import type { SessionsService } from '../sessions/create-sessions.ts';
 import type { Preparation } from './preparation.ts';
@@ -24,7 +31,7 @@ export interface RunDependencies<Positions = unknown> {
 }
 
 /** The tool port; a worker of the fleet also fetches the wrappers of the version that a claim names. */
-export interface RunTools extends Pick<ToolPort, 'callTool' | 'discover'> {
+export interface RunTools extends Pick<ToolPort, 'callTool' | 'discover' | 'whenDecided'> {
   snapshotDir(workspaceId: string, catalogVersion: string | undefined, signal: AbortSignal): Promise<string>;
 }
 
@@ -69,6 +76,7 @@ export interface ProgramHooks {
   onCall(call: { readonly tool: string; readonly args: unknown }, signal: AbortSignal): Promise<ToolCallReply>;
   onDiscover(operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
   onLeftBehind?(left: LeftBehind): Promise<void>;
+  onControls?(controls: ProgramControls): void;
 }
 
 export type ProgramOutcome = Omit<SandboxOutcome, 'violations' | 'peakMemoryBytes' | 'kept'> & { readonly kept?: boolean | undefined };

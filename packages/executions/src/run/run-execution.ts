@@ -1,9 +1,9 @@
 import type { ExecutionError, Runtime } from '@code-executor/contracts';
 import { isAppError, messageOf } from '@code-executor/platform';
 import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from '../execution.ts';
-import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant } from '../port.ts';
 import type { ProgramHooks, RunDependencies } from './dependencies.ts';
+import { createPauses, type PausableGrant, type PauseOptions } from './pauses.ts';
 import type { StopReason } from './stop-reason.ts';
 import { trackToolCalls } from './tool-calls.ts';
 import { traced } from './trace-execution.ts';
@@ -24,12 +24,15 @@ export interface RunnableExecution extends ClaimedExecution {
 /** From claimed to its outcome. Never rejects: what fails of ours ends the execution truthfully. */
 export async function runExecution<Positions>(
   claimed: RunnableExecution,
-  live: Pick<LiveExecution, 'log' | 'stop'>,
+  pausing: Omit<PauseOptions, 'grant' | 'whenDecided' | 'token'>,
   deps: RunDependencies<Positions>,
 ): Promise<ExecutionOutcome> {
   const { id: executionId, workspaceId, principalId, bearer, traceparent } = claimed;
-  const grant = { executionId, workspaceId, principalId, bearer, traceparent: traceparent ?? undefined };
-  const calls = trackToolCalls(deps.tools, grant, (summary) => live.log.toolCall(summary));
+  const grant: PausableGrant = { executionId, workspaceId, principalId, bearer, traceparent: traceparent ?? undefined };
+  const { live } = pausing;
+  const whenDecided = deps.tools.whenDecided?.bind(deps.tools);
+  const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided });
+  const calls = trackToolCalls(deps.tools, grant, pauses, (summary) => live.log.toolCall(summary));
   const stop = live.stop.signal;
   let started = false;
   try {
@@ -48,6 +51,7 @@ export async function runExecution<Positions>(
         onOutput: (text) => live.log.output(text),
         onCall: (call) => calls.call(call),
         onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
+        onControls: pauses.control,
         ...keepLeftBehind(claimed.id, deps),
       };
       const outcome = await traced(deps.tracing, 'run program', traceparent, (span) => {

@@ -1,5 +1,6 @@
 import type { Effects, ToolCallReply, ToolCallSummary } from '@code-executor/contracts';
 import type { ExecutionGrant, ToolPort } from '../port.ts';
+import type { Pauses } from './pauses.ts';
 
 /** An upstream that does not let go of an aborted call holds the answer up for no longer. */
 const SETTLE_MS = 2_000;
@@ -20,6 +21,7 @@ const SETTLED = new Error('the execution has ended');
 export function trackToolCalls(
   tools: Pick<ToolPort, 'callTool'>,
   grant: ExecutionGrant,
+  pauses: Pauses,
   onSummary: (summary: ToolCallSummary) => void,
 ): ToolCalls {
   const abort = new AbortController();
@@ -34,7 +36,10 @@ export function trackToolCalls(
       const callNumber = summaries.length + 1;
       const startedMs = performance.now();
       summaries.push({ tool, startedMs });
-      const answered = tools.callTool(grant, { callNumber, tool, args }, abort.signal);
+      const answered = pauses.through(
+        (approvalId) => tools.callTool(grant, { callNumber, tool, args, approvalId }, abort.signal),
+        abort.signal,
+      );
       underWay.add(answered);
       try {
         const { reply, effects: caused } = await answered;

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { HeldExecution } from '../ledger/port.ts';
 
 /**
- * A query for the ids of those executions whose claims hold: they run, with this token, and their lease is not over. It locks
+ * A query for the ids of those executions whose claims hold: they run or wait for a person, with this token, and their lease is not over. It locks
  * their rows until the statement that it stands in has committed: what is written beside it comes before whatever ends
  * the execution, and is seen by it.
  */
@@ -11,6 +11,6 @@ export function heldExecutions(claims: readonly HeldExecution[]): RawBuilder<{ i
     select e.id, e.token from executions e
     join unnest(${claims.map(({ executionId }) => executionId)}::text[], ${claims.map(({ token }) => token)}::int4[]) c (id, token)
       on e.id = c.id and e.token = c.token
-    where e.status = 'running' and e.lease_until > clock_timestamp()
+    where e.status in ('running', 'paused') and e.lease_until > clock_timestamp()
     order by e.id for share of e`;
 }

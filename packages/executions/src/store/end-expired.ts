@@ -34,7 +34,7 @@ export async function endExpired(
     const { rows } = await sql<ExpiredExecution>`
       select id, token, worker_id as "workerId", created_at as "createdAt", started_at as "startedAt", clock_timestamp() as now
       from executions
-      where dispatched_at is not null and ended_at is null and status = 'running' and lease_until < clock_timestamp()
+      where dispatched_at is not null and ended_at is null and status in ('running', 'paused') and lease_until < clock_timestamp()
       order by id limit ${ROWS}
       for no key update skip locked`.execute(transaction);
     if (rows.length === 0 || !mayJudge()) return [];

@@ -3,6 +3,7 @@ import { AppError, type Database } from '@code-executor/platform';
 import { CompiledQuery, sql } from 'kysely';
 import type { ClaimedExecution } from '../execution.ts';
 import type { HistoryFilter } from '../export-executions.ts';
+import type { HeldExecution } from '../ledger/port.ts';
 import type { ExecutionRecord, ExecutionSummary } from '../port.ts';
 import { CLAIMED_COLUMNS, toClaimedExecution } from './claimed-execution.ts';
 import { RECORD_COLUMNS, SUMMARY_COLUMNS, toExecutionRecord, toExecutionSummary } from './execution-record.ts';
@@ -10,6 +11,7 @@ import type { EndedExecution } from './finish-statement.ts';
 import { createFinishing } from './finishing.ts';
 import { findByKey, type IdempotentRequest, KEY_PARAMETERS, keyParameters, TAKE_KEY } from './idempotency-key.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
+import { setPaused } from './pause-statement.ts';
 import { firstIdAt, type PurgeScope, purgeEnded } from './purge-ended.ts';
 import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
@@ -98,6 +100,11 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         .returning(CLAIMED_COLUMNS)
         .executeTakeFirst();
       return row === undefined ? null : toClaimedExecution(row);
+    },
+
+    /** For what runs in this process, whose database is never away for long. */
+    async setPaused(held: HeldExecution, isPaused: boolean): Promise<undefined> {
+      await setPaused(query, held, isPaused);
     },
 
     /** false: the token is stale or the execution has ended; nothing was written. */

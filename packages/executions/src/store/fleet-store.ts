@@ -19,6 +19,14 @@ const CLAIM_REPEATABLE_MS = 3_000;
 const AGE_MS = sql`extract(epoch from clock_timestamp() - created_at) * 1000`;
 const leaseEnd = (leaseMs: number): RawBuilder<Date> => sql`clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
 
+/** What a grant for it is made of. */
+interface PausedExecution {
+  readonly workspaceId: string;
+  readonly principalId: string;
+  readonly timeoutMs: number;
+  readonly traceparent: string | null;
+}
+
 export type FleetStore = ReturnType<typeof createFleetStore>;
 
 /**
@@ -94,7 +102,7 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
         from (select distinct workspace_id from executions where dispatched_at is null and ended_at is null) w
         left join (
           select workspace_id, count(*) as count from executions
-          where dispatched_at is not null and ended_at is null group by workspace_id) f on f.workspace_id = w.workspace_id
+          where dispatched_at is not null and ended_at is null and status <> 'paused' group by workspace_id) f on f.workspace_id = w.workspace_id
         where coalesce(f.count, 0) < ${share}::int4
         limit ${limit}`.execute(query);
       return rows.map(({ workspace_id }) => workspace_id);
@@ -130,20 +138,38 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
     },
 
     /** Leases of executions that run and whose end nobody has judged, be they over or not; the others are `lost`. */
-    async renew(workerId: string, held: readonly HeldExecution[], leaseMs: number): Promise<Pick<Renewal, 'lost' | 'cancelled'>> {
-      if (held.length === 0) return { lost: [], cancelled: [] };
-      const { rows } = await sql<{ id: string; cancelled: boolean }>`
+    async renew(
+      workerId: string,
+      held: readonly HeldExecution[],
+      leaseMs: number,
+    ): Promise<Pick<Renewal, 'lost' | 'cancelled'> & { readonly paused: readonly string[] }> {
+      if (held.length === 0) return { lost: [], cancelled: [], paused: [] };
+      const { rows } = await sql<{ id: string; cancelled: boolean; paused: boolean }>`
         with held as materialized (
           select e.id from executions e
           join unnest(${held.map(({ executionId }) => executionId)}::text[], ${held.map(({ token }) => token)}::int4[]) h (id, token)
             on e.id = h.id and e.token = h.token
-          where e.status = 'running' and e.worker_id = ${workerId}
+          where e.status in ('running', 'paused') and e.worker_id = ${workerId}
           order by e.id for no key update of e)
         update executions e set lease_until = ${leaseEnd(leaseMs)} from held where e.id = held.id
-        returning e.id, e.cancel_requested_at is not null as cancelled`.execute(query);
-      const renewed = new Map(rows.map((row) => [row.id, row.cancelled]));
+        returning e.id, e.cancel_requested_at is not null as cancelled, e.status = 'paused' as paused`.execute(query);
+      const renewed = new Map(rows.map((row) => [row.id, row]));
       const ids = held.map(({ executionId }) => executionId);
-      return { lost: ids.filter((id) => !renewed.has(id)), cancelled: ids.filter((id) => renewed.get(id) === true) };
+      return {
+        lost: ids.filter((id) => !renewed.has(id)),
+        cancelled: ids.filter((id) => renewed.get(id)?.cancelled === true),
+        paused: ids.filter((id) => renewed.get(id)?.paused === true),
+      };
+    },
+
+    /** null: the claim is not this worker's any more. */
+    async setPaused({ executionId, token }: HeldExecution, workerId: string, isPaused: boolean): Promise<PausedExecution | null> {
+      const status = isPaused ? 'paused' : 'running';
+      const { rows } = await sql<PausedExecution>`
+        update executions set status = ${status}, paused_at = case when ${isPaused} then coalesce(paused_at, clock_timestamp()) end
+        where id = ${executionId} and token = ${token} and worker_id = ${workerId} and ended_at is null and status in ('running', 'paused')
+        returning workspace_id as "workspaceId", principal_id as "principalId", timeout_ms as "timeoutMs", traceparent`.execute(query);
+      return rows[0] ?? null;
     },
 
     finish: finishing.finish,

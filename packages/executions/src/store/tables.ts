@@ -48,6 +48,8 @@ export interface ExecutionsTable {
   cancel_requested_at: OptionalTime;
   /** W3C Trace Context of the request that asked for it; null where nothing is traced. */
   traceparent: string | null;
+  /** Since when it waits for a person's decision; null: it does not. */
+  paused_at: OptionalTime;
   /** What its client calls the session that it runs in. */
   session_id: string | null;
 }

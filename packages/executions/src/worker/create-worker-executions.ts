@@ -7,13 +7,16 @@ import type { ClaimedExecution } from '../execution.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
 import { createLiveExecutions } from '../live-executions.ts';
-import type { ToolPort } from '../port.ts';
+import type { ExecutionGrant, ToolPort } from '../port.ts';
 import type { QueueConsumer } from '../queue/bullmq-consumer.ts';
 import type { Preparer, RunDependencies } from '../run/dependencies.ts';
+import { createPauseRoom } from '../run/pauses.ts';
+import { createPlaces } from '../run/places.ts';
 import { createPreparation } from '../run/preparation.ts';
 import { CANCELLED, LOST, STOPPED } from '../run/stop-reason.ts';
 import { within } from '../run/within.ts';
 import { takeExecution } from '../take-execution.ts';
+import { createWaiters } from '../waiters.ts';
 import type { CatalogSnapshots } from './catalog-snapshots.ts';
 import { createEventPusher } from './event-pusher.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
@@ -32,6 +35,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly sandboxLimits?: SandboxLimits | undefined;
   /** Executions that run at once. */
   readonly slots: number;
+  /** Sandboxes that are kept frozen while people decide; 16 by default. */
+  readonly pausedMaximum?: number | undefined;
   readonly log: Logger;
   /** The ledger's lease; 4 s by default. */
   readonly leaseMs?: number | undefined;
@@ -46,6 +51,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
 
 export interface WorkerExecutionsStats {
   readonly running: number;
+  /** Sandboxes that are frozen, for people to decide. */
+  readonly paused: number;
   readonly leasesLost: number;
   readonly eventBatches: number;
   readonly events: number;
@@ -62,6 +69,8 @@ export interface WorkerExecutions {
   start(): void;
   /** Stops it if it runs here; any other id is ignored. */
   cancel(executionId: string): void;
+  /** These approvals are pending no more. */
+  decided(approvalIds: readonly string[]): void;
   /** One event per ended execution, after its end is written. Answers the way to unsubscribe. */
   onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
   stats(): WorkerExecutionsStats;
@@ -78,6 +87,7 @@ const SNAPSHOT_MS = 10_000;
 const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, () => 1_000)];
 /** Of one tool call, while the proxy says that the claim has run out and the ledger says that it has not. */
 const CALL_ATTEMPTS = 3;
+const PAUSED_MAXIMUM = 16;
 const DRAINING = new Error('the worker takes nothing more');
 const EXECUTION_ID = idPattern('exe');
 
@@ -92,6 +102,9 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   const draining = new AbortController();
   let taking = false;
 
+  const waiters = createWaiters();
+  const places = createPlaces((executionId, onPaused) => takeAndRelease(executionId, onPaused));
+
   const leases = createLeaseKeeper({
     ledger,
     leaseMs,
@@ -100,13 +113,20 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     log,
     report() {
       const { hits, misses, warm } = pool.stats();
-      return { workerId, slots, running: underWay.size, draining: draining.signal.aborted, pool: { hits, misses, warm } };
+      return {
+        workerId,
+        slots,
+        running: underWay.size - places.outside(),
+        draining: draining.signal.aborted,
+        pool: { hits, misses, warm },
+      };
     },
     onLost(executionId, reason) {
       log.warn({ executionId, reason }, 'The claim on an execution is void: its program is stopped and nothing of it is written');
       live.get(executionId)?.stop.abort(LOST);
     },
     onCancelled: cancel,
+    onDecided: waiters.wake,
     onCatalogVersion: (version) => snapshots.follow(version),
   });
   const events = createEventPusher({
@@ -115,7 +135,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     intervalMs: options.eventIntervalMs,
     onStale: (executionId) => leases.lose(executionId, 'its events were refused'),
   });
-  const rows = createWorkerRows({ ledger, leases, leaseMs, events, live, log, now });
+  const rows = createWorkerRows({ ledger, workerId, leases, leaseMs, events, live, log, now });
   const shared = {
     store: rows,
     live,
@@ -124,6 +144,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     workerId,
     handover: new Map<string, ClaimedExecution>(),
     onEnded: listeners.tell,
+    pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),
     writeRetryDelaysMs: END_RETRY_DELAYS_MS,
     run: {
       pool,
@@ -135,6 +156,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS,
       tools: {
         callTool: guardedCall,
+        whenDecided: (_grant: ExecutionGrant, approvalId: string, signal: AbortSignal) => waiters.wait(approvalId, signal),
         discover: tools.discover,
         snapshotDir,
       },
@@ -153,12 +175,14 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       });
     },
     cancel,
+    decided: waiters.wake,
     onExecutionEnded: listeners.add,
     stats() {
       const { batches, events: sent, failures } = events.stats();
       const renewedAtMs = leases.renewedAtMs();
       return {
-        running: underWay.size,
+        running: underWay.size - places.outside(),
+        paused: shared.pauseRoom.used(),
         leasesLost: leases.lost(),
         eventBatches: batches,
         events: sent,
@@ -187,7 +211,11 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   /** Handed back by not being claimed: it stays queued in its row, and the reconciler queues it again. */
   async function handle(executionId: string): Promise<void> {
     if (draining.signal.aborted || underWay.has(executionId) || !EXECUTION_ID.test(executionId)) return;
-    const work = take(executionId);
+    await places.take(executionId);
+  }
+
+  async function takeAndRelease(executionId: string, onPaused: () => void): Promise<void> {
+    const work = take(executionId, onPaused);
     underWay.set(executionId, work);
     try {
       await work;
@@ -196,7 +224,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     }
   }
 
-  async function take(executionId: string): Promise<void> {
+  async function take(executionId: string, onPaused: () => void): Promise<void> {
     try {
       // A ledger that is away would refuse one id after the other, and the queue be emptied for nothing.
       await leases.untilRenewed(draining.signal);
@@ -204,7 +232,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       return;
     }
     try {
-      await takeExecution(executionId, shared);
+      await takeExecution(executionId, { ...shared, onPaused });
     } finally {
       rows.release(executionId);
     }

@@ -15,7 +15,7 @@ export interface EventPusherOptions {
 
 export interface EventPusher {
   /** Sends the log's events as they come. Answers the way to stop, which waits for nothing: the end carries all events. */
-  follow(held: HeldExecution, grant: string, log: EventLog): () => void;
+  follow(held: HeldExecution, grant: () => string, log: EventLog): () => void;
   stats(): { readonly batches: number; readonly events: number; readonly failures: number };
 }
 
@@ -45,7 +45,7 @@ export function createEventPusher({ ledger, log, onStale, intervalMs = 50 }: Eve
     stats: () => ({ batches, events: eventCount, failures }),
   };
 
-  async function push(held: HeldExecution, grant: string, eventLog: EventLog, signal: AbortSignal): Promise<void> {
+  async function push(held: HeldExecution, grant: () => string, eventLog: EventLog, signal: AbortSignal): Promise<void> {
     try {
       for await (const batch of batched(eventLog, signal)) {
         if (!(await publish(held, grant, batch, signal))) return;
@@ -57,10 +57,15 @@ export function createEventPusher({ ledger, log, onStale, intervalMs = 50 }: Eve
     }
   }
 
-  async function publish(held: HeldExecution, grant: string, batch: readonly ExecutionEvent[], signal: AbortSignal): Promise<boolean> {
+  async function publish(
+    held: HeldExecution,
+    grant: () => string,
+    batch: readonly ExecutionEvent[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(RETRY_LAST_MS, delayMs * 2)) {
       try {
-        await ledger.publish(held, grant, batch);
+        await ledger.publish(held, grant(), batch);
         batches += 1;
         eventCount += batch.length;
         return true;

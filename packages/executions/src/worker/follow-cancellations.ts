@@ -4,9 +4,10 @@ import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
 
 const EXECUTION_ID = idPattern('exe');
+const APPROVAL_ID = idPattern('apr');
 
 /**
- * Hears which executions somebody wants cancelled, for as long as Redis answers. It may miss some: the renewal of the
+ * Hears which executions somebody wants cancelled, and which approvals are decided, for as long as Redis answers. It may miss some: the renewal of the
  * leases is what tells for certain.
  */
 export function followCancellations(options: {
@@ -14,8 +15,9 @@ export function followCancellations(options: {
   readonly redis: string;
   readonly log: Logger;
   readonly onCancel: (executionId: string) => void;
+  readonly onDecided: (approvalIds: readonly string[]) => void;
 }): { connected(): boolean; close(): void } {
-  const { redis, log, onCancel } = options;
+  const { redis, log, onCancel, onDecided } = options;
   return subscribeChannels({
     redis,
     name: 'worker-cancellations',
@@ -24,6 +26,7 @@ export function followCancellations(options: {
       [CHANNELS.cancel]: (executionId) => {
         if (EXECUTION_ID.test(executionId)) onCancel(executionId);
       },
+      [CHANNELS.decided]: (approvalIds) => onDecided(approvalIds.split(',').filter((id) => APPROVAL_ID.test(id))),
     },
     onSubscribed: () => undefined,
   });

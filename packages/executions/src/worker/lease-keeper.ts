@@ -14,6 +14,8 @@ export interface LeaseKeeperOptions {
   /** The claim is void: stop its program, write nothing. */
   readonly onLost: (executionId: string, reason: string) => void;
   readonly onCancelled: (executionId: string) => void;
+  /** Approvals that its executions wait for are decided. */
+  readonly onDecided: (approvalIds: readonly string[]) => void;
   readonly onCatalogVersion: (version: string) => void;
 }
 
@@ -57,7 +59,7 @@ const LOOK_MS = 20;
  * ledger could not be reached, and may be renewed. Nothing is dispatched meanwhile, and the ledger's word is what stops a program.
  */
 export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
-  const { ledger, report, leaseMs, giveUpAfterMs, renewEveryMs, log, onLost, onCancelled, onCatalogVersion } = options;
+  const { ledger, report, leaseMs, giveUpAfterMs, renewEveryMs, log, onLost, onCancelled, onDecided, onCatalogVersion } = options;
   const leases = new Map<string, Lease>();
   let renewedAtMs: number | null = null;
   let lostCount = 0;
@@ -123,7 +125,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     const askedAtMs = performance.now();
     const held = [...leases.values()].map(({ executionId, token }) => ({ executionId, token }));
     try {
-      const { lost, cancelled, catalogVersion } = await ledger.renew(report(), held);
+      const { lost, cancelled, decided, catalogVersion } = await ledger.renew(report(), held);
       renewedAtMs = askedAtMs;
       for (const { executionId, token } of held) {
         const lease = leases.get(executionId);
@@ -131,6 +133,7 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
       }
       for (const executionId of lost) lose(executionId, 'the ledger says that it is not ours any more');
       for (const executionId of cancelled) onCancelled(executionId);
+      if (decided.length > 0) onDecided(decided);
       onCatalogVersion(catalogVersion);
       if (isFailing) log.info({ held: held.length }, 'Leases are renewed again');
       isFailing = false;

@@ -19,6 +19,7 @@ const CLAIM_RETRY_DELAYS_MS = [50, 250];
 const CLAIM_TIMEOUT_MS = 1_200;
 /** Two tries, at least, within a lease of four seconds. */
 const RENEW_TIMEOUT_MS = 1_500;
+const PAUSE_TIMEOUT_MS = 5_000;
 const PUBLISH_TIMEOUT_MS = 5_000;
 /** A result of 10 MB has to be written. */
 const FINISH_TIMEOUT_MS = 15_000;
@@ -31,6 +32,10 @@ export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
     async renew(report, held) {
       const answer = await client.ask({ ...post('/internal/executions/renew', { report, held }), timeoutMs: RENEW_TIMEOUT_MS });
       return read(renewalSchema, answer);
+    },
+    async setPaused({ executionId, token }, { workerId }, isPaused) {
+      const path = `/internal/executions/${executionId}/pause`;
+      return read(pausedSchema, await client.ask({ ...post(path, { token, workerId, isPaused }), timeoutMs: PAUSE_TIMEOUT_MS }));
     },
     async publish({ executionId, token }, grant, events) {
       const path = `/internal/executions/${executionId}/events`;
@@ -90,7 +95,14 @@ const claimSchema = z
   })
   .nullable();
 
-const renewalSchema = z.object({ lost: z.array(z.string()), cancelled: z.array(z.string()), catalogVersion: z.string() });
+const renewalSchema = z.object({
+  lost: z.array(z.string()),
+  cancelled: z.array(z.string()),
+  decided: z.array(z.string()).default([]),
+  catalogVersion: z.string(),
+});
+
+const pausedSchema = z.object({ grant: z.string() });
 
 const finishedSchema = z.object({
   written: z.boolean(),

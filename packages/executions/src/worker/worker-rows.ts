@@ -1,4 +1,5 @@
-import { AppError, type Logger } from '@code-executor/platform';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, isAppError, type Logger, messageOf } from '@code-executor/platform';
 import type { ExecutionLedger } from '../ledger/port.ts';
 import type { LiveExecutions } from '../live-executions.ts';
 import type { ExecutionRecord } from '../port.ts';
@@ -7,7 +8,8 @@ import type { EventPusher } from './event-pusher.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 export interface WorkerRowsOptions {
-  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish'>;
+  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'setPaused'>;
+  readonly workerId: string;
   readonly leases: LeaseKeeper;
   readonly leaseMs: number;
   readonly events: EventPusher;
@@ -22,17 +24,18 @@ export interface WorkerRows extends ClaimableRows {
 }
 
 interface Claim {
-  readonly grant: string;
-  readonly stopEvents: () => void;
+  grant: string;
+  stopEvents: () => void;
   isFinishing: boolean;
   otherEnd: ExecutionRecord | null;
 }
 
 /** Of executions whose end nobody has acknowledged here; their ids are not taken a second time. */
 const REMEMBERED_MAXIMUM = 10_000;
+const PAUSE_RETRY_MS = 250;
 
 /** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
-export function createWorkerRows({ ledger, leases, leaseMs, events, live, log, now }: WorkerRowsOptions): WorkerRows {
+export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, live, log, now }: WorkerRowsOptions): WorkerRows {
   const claims = new Map<string, Claim>();
   const started = new Set<string>();
 
@@ -51,7 +54,9 @@ export function createWorkerRows({ ledger, leases, leaseMs, events, live, log, n
       const held = { executionId, token: execution.token };
       leases.add(held, askedAtMs);
       const { log: eventLog } = live.open(execution, now());
-      claims.set(executionId, { grant, stopEvents: events.follow(held, grant, eventLog), isFinishing: false, otherEnd: null });
+      const claim: Claim = { grant, stopEvents: () => undefined, isFinishing: false, otherEnd: null };
+      claim.stopEvents = events.follow(held, () => claim.grant, eventLog);
+      claims.set(executionId, claim);
       return { ...execution, bearer: grant, catalogVersion };
     },
 
@@ -68,6 +73,27 @@ export function createWorkerRows({ ledger, leases, leaseMs, events, live, log, n
       started.delete(ended.id);
       if (!written) claim.otherEnd = record;
       return written;
+    },
+
+    async setPaused(held, isPaused, signal) {
+      let hasFailed = false;
+      while (!signal.aborted) {
+        try {
+          const { grant } = await ledger.setPaused(held, { workerId }, isPaused);
+          const claim = claims.get(held.executionId);
+          if (claim !== undefined) claim.grant = grant;
+          return grant;
+        } catch (error) {
+          if (isAppError(error) && !error.retryable) {
+            leases.lose(held.executionId, 'its pause was refused');
+            return undefined;
+          }
+          if (!hasFailed) log.warn({ executionId: held.executionId, reason: messageOf(error) }, 'A pause could not be written; trying on');
+          hasFailed = true;
+          await sleep(PAUSE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+        }
+      }
+      return undefined;
     },
 
     async find(executionId) {

@@ -3,7 +3,16 @@ import { AppError, isDatabaseAway, messageOf } from '@code-executor/platform';
 import type { Insertable, Kysely } from 'kysely';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
 import type { ToolTables } from '../tables.ts';
-import { type CallFence, type CallStart, insertFenced, insertStarts, type StartedCall, type StartOutcome } from './insert-starts.ts';
+import { insertApproved } from './insert-approved.ts';
+import {
+  type CallFence,
+  type CallStart,
+  type InsertStarts,
+  insertFenced,
+  insertStarts,
+  type StartedCall,
+  type StartOutcome,
+} from './insert-starts.ts';
 
 export type FinishedCall = Insertable<ToolTables['tool_call_outcomes']>;
 
@@ -14,9 +23,9 @@ export type FinishedCall = Insertable<ToolTables['tool_call_outcomes']>;
 export interface CallRecorder {
   /**
    * Resolves when the row is committed, be it that the database was away for some seconds. `token`: of the claim on its
-   * execution, where there is a fence. Throws LEDGER_UNAVAILABLE.
+   * execution, where there is a fence. `approvalId`: consumed with it, or nothing is written. Throws LEDGER_UNAVAILABLE.
    */
-  started(call: StartedCall, token?: number): Promise<StartOutcome>;
+  started(call: StartedCall, token?: number, approvalId?: string | null): Promise<StartOutcome>;
   finished(call: FinishedCall): void;
   /** Resolves when nothing is left to write; starts do not wait for a database that is away any more. */
   close(): Promise<void>;
@@ -45,7 +54,8 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
   const endsWriter = createWriter(() => ends.length > 0, writeEnds);
 
   return {
-    started(row, token) {
+    started(row, token, approvalId = null) {
+      if (approvalId !== null) return startApproved({ row, token }, approvalId);
       return new Promise((resolve, reject) => {
         starts.push({ row, token, resolve, reject });
         startsWriter.wake();
@@ -66,19 +76,27 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
     },
   };
 
+  async function startApproved(start: CallStart, approvalId: string): Promise<StartOutcome> {
+    try {
+      const [outcome = 'stale'] = await insertPatiently([start], insertApproved(approvalId, fence));
+      return outcome;
+    } catch (error) {
+      throw notRecorded(error);
+    }
+  }
+
   async function writeStarts(): Promise<void> {
     const batch = starts.splice(0, ROWS_PER_STATEMENT);
     try {
-      const outcomes = await insertPatiently(batch);
+      const outcomes = await insertPatiently(batch, insert);
       for (const [index, start] of batch.entries()) start.resolve(outcomes[index] ?? 'stale');
     } catch (error) {
-      const code = isDatabaseAway(error) ? 'LEDGER_UNAVAILABLE' : 'INTERNAL';
-      for (const start of batch) start.reject(new AppError(code, 'The call could not be recorded and was not made', { cause: error }));
+      for (const start of batch) start.reject(notRecorded(error));
     }
   }
 
   /** Whether the claims still hold is asked with every try. */
-  async function insertPatiently(batch: readonly PendingStart[]): Promise<StartOutcome[]> {
+  async function insertPatiently(batch: readonly CallStart[], insert: InsertStarts): Promise<StartOutcome[]> {
     let wasLost = false;
     for (const delayMs of START_RETRY_DELAYS_MS) {
       try {
@@ -95,13 +113,13 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
   }
 
   /** A try whose answer was lost may have been committed: what is there under the very same id was recorded by it, and nothing was dispatched. */
-  async function recognizeOwn(batch: readonly PendingStart[], outcomes: readonly StartOutcome[]): Promise<StartOutcome[]> {
+  async function recognizeOwn(batch: readonly CallStart[], outcomes: readonly StartOutcome[]): Promise<StartOutcome[]> {
     const ids = batch.map(({ row }) => row.id);
     const found = await db.selectFrom('tool_calls').select('id').where('id', 'in', ids).execute();
     const own = new Set(found.map(({ id }) => id));
     return batch.map(({ row }, index) => {
       const outcome = outcomes[index] ?? 'stale';
-      return outcome === 'repeated' && own.has(row.id) ? 'recorded' : outcome;
+      return outcome !== 'recorded' && own.has(row.id) ? 'recorded' : outcome;
     });
   }
 
@@ -124,6 +142,11 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
       }
     }
   }
+}
+
+function notRecorded(error: unknown): AppError {
+  const code = isDatabaseAway(error) ? 'LEDGER_UNAVAILABLE' : 'INTERNAL';
+  return new AppError(code, 'The call could not be recorded and was not made', { cause: error });
 }
 
 /** Writes for as long as there is something, one statement after the other. */

@@ -15,7 +15,7 @@ export async function effectsOf(db: Kysely<ToolTables>, executionId: string): Pr
     .leftJoin('tool_call_outcomes', 'tool_call_outcomes.call_id', 'tool_calls.id')
     .select(['outcome'])
     .where('execution_id', '=', executionId)
-    .where('decision', '=', 'allow')
+    .where('decision', 'in', ['allow', 'approved'])
     .where('read_only', '=', false)
     .execute();
   if (calls.some(({ outcome }) => outcome === null || UNANSWERED.has(outcome))) return 'unknown';

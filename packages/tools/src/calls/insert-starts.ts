@@ -10,8 +10,10 @@ export interface CallStart {
   readonly token: number | undefined;
 }
 
-/** `repeated`: this call of this execution was recorded before; `stale`: the execution is not the caller's any more. Neither may be dispatched. */
-export type StartOutcome = 'recorded' | 'repeated' | 'stale';
+/**
+ * `repeated`: this call of this execution was recorded before; `stale`: the execution is not the caller's any more. `unapproved`: its
+ * approval is none, or not any more. None of these may be dispatched. */
+export type StartOutcome = 'recorded' | 'repeated' | 'stale' | 'unapproved';
 
 /**
  * A query for those of these claims that still hold. It locks the rows of their executions until the statement that it stands in

@@ -1,18 +1,12 @@
 import type { Principal, ToolCallReply } from '@code-executor/contracts';
 import { AppError, type Logger } from '@code-executor/platform';
-import type {
-  IntegrationRecord,
-  RefreshedIntegration,
-  SearchAnswer,
-  ToolAdministration,
-  ToolInfo,
-  ToolPage,
-  ToolsSummary,
-} from '../port.ts';
+import type { SearchAnswer, ToolAdministration, ToolInfo, ToolPage, ToolsSummary } from '../port.ts';
 import { failure } from '../sources/mcp/reply-value.ts';
-import { remoteConnections } from './remote-connections.ts';
-import { remotePolicies } from './remote-policies.ts';
 import { askWithin, connectToProxy, type ProxyAnswer, type ProxyQuestion } from './proxy-connection.ts';
+import { remoteApprovals } from './remote-approvals.ts';
+import { remoteConnections } from './remote-connections.ts';
+import { remoteIntegrations, type SendDocument } from './remote-integrations.ts';
+import { remotePolicies } from './remote-policies.ts';
 
 export interface RemoteToolAdministration extends ToolAdministration {
   close(): Promise<void>;
@@ -32,6 +26,8 @@ const SUMMARY_TIMEOUT_MS = 500;
 const READ_TIMEOUT_MS = 15_000;
 /** Connecting to an upstream server may take 40 s. */
 const CHANGE_TIMEOUT_MS = 60_000;
+/** A large document is fetched, read and stored within it. */
+const DOCUMENT_TIMEOUT_MS = 180_000;
 /** Above the longest time that an upstream server may be given for one call. */
 const INVOKE_TIMEOUT_MS = 3_600_000;
 /** A proxy that is restarted, or another replica of it, is found within this; people wait for these answers. */
@@ -59,6 +55,12 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     const question = questionOf(method, principal, given, CHANGE_TIMEOUT_MS);
     return resultOf<Answer>(await askWithin(connection, question, { windowMs: PATIENCE_MS, again: ({ kind }) => kind === 'unheard' }));
   }
+
+  const send: SendDocument = async (method, principal, given, document) => {
+    const question = questionOf(method, principal, [...given], DOCUMENT_TIMEOUT_MS);
+    const whole = document === undefined ? question : { ...question, path: '/internal/administration/document', document };
+    return resultOf(await askWithin(connection, whole, { windowMs: PATIENCE_MS, again: ({ kind }) => kind === 'unheard' }));
+  };
 
   function resultOf<Answer>(answer: ProxyAnswer): Answer {
     note(answer);
@@ -93,12 +95,8 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
       });
     },
 
-    listIntegrations: (principal) => read<readonly IntegrationRecord[]>('listIntegrations', principal),
-    getIntegration: (principal, slug) => read<IntegrationRecord>('getIntegration', principal, slug),
-    addIntegration: (principal, integration) => change<IntegrationRecord>('addIntegration', principal, integration),
-    removeIntegration: (principal, slug) => change<void>('removeIntegration', principal, slug),
-    refreshIntegration: (principal, slug) => change<RefreshedIntegration>('refreshIntegration', principal, slug),
-
+    ...remoteIntegrations(read, change, send),
+    ...remoteApprovals(read, change),
     ...remotePolicies(read, change),
     ...remoteConnections(read, change),
 

@@ -1,5 +1,5 @@
-import type { DiscoveryOperation, ToolCallReply, ToolDefinition } from '@code-executor/contracts';
-import type { ExecutionGrant, ToolCallOutcome, ToolPort } from '@code-executor/executions';
+import { type DiscoveryOperation, idPattern, type ToolCallReply, type ToolDefinition } from '@code-executor/contracts';
+import type { ExecutionGrant, PendingApproval, ToolCallOutcome, ToolPort } from '@code-executor/executions';
 import { AppError, type Logger } from '@code-executor/platform';
 import { failure } from '../sources/mcp/reply-value.ts';
 import { askWithin, connectToProxy, type ProxyAnswer, type ProxyConnection, type ProxyQuestion } from './proxy-connection.ts';
@@ -69,13 +69,13 @@ const isSilence = ({ kind }: ProxyAnswer): boolean => kind === 'unheard' || kind
  */
 async function callTool(
   grant: ExecutionGrant,
-  { callNumber, tool, args }: Parameters<ToolPort['callTool']>[1],
+  { callNumber, tool, args, approvalId }: Parameters<ToolPort['callTool']>[1],
   { connection, patienceMs, log }: CallDependencies,
   signal: AbortSignal,
 ): Promise<ToolCallOutcome> {
   let losses = 0;
   try {
-    const question = questionOf(grant, '/internal/tool-calls', { callNumber, tool, args }, CALL_TIMEOUT_MS);
+    const question = questionOf(grant, '/internal/tool-calls', { callNumber, tool, args, approvalId }, CALL_TIMEOUT_MS);
     const again = (answer: ProxyAnswer): boolean => {
       if (answer.kind === 'lost') losses += 1;
       return answer.kind === 'unheard' || (answer.kind === 'lost' && losses === 1);
@@ -115,7 +115,8 @@ function outcomeOf(answer: ProxyAnswer, tool: string, wasLost: boolean): ToolCal
 
 /** A failure without effects says nothing of the question that was lost before it: that one may have been dispatched. */
 function afterLoss(outcome: ToolCallOutcome, tool: string): ToolCallOutcome {
-  if (outcome.reply.ok) return outcome;
+  // Who waits for a decision was not dispatched, however often it was asked.
+  if (outcome.reply.ok || outcome.approval !== undefined) return outcome;
   if (outcome.reply.error.code === 'CALL_REPEATED') return lost(tool);
   return { ...outcome, effects: outcome.effects === 'none' ? 'unknown' : outcome.effects };
 }
@@ -163,7 +164,14 @@ function catalogOf(answer: ProxyAnswer): CatalogSnapshot {
 function readOutcome(value: unknown): ToolCallOutcome | null {
   if (!isObject(value) || (value.effects !== 'none' && value.effects !== 'some' && value.effects !== 'unknown')) return null;
   const reply = readReply(value.reply);
-  return reply === null ? null : { reply, effects: value.effects };
+  if (reply === null) return null;
+  const approval = readApproval(value.approval);
+  return { reply, effects: value.effects, ...(approval === null ? {} : { approval }) };
+}
+
+function readApproval(value: unknown): PendingApproval | null {
+  if (!isObject(value) || typeof value.id !== 'string' || typeof value.expiresAt !== 'string') return null;
+  return idPattern('apr').test(value.id) ? { id: value.id, expiresAt: value.expiresAt } : null;
 }
 
 function readReply(value: unknown): ToolCallReply | null {

@@ -1,4 +1,6 @@
 import {
+  type ApprovalVerdict,
+  type IntegrationRecord,
   type NewPolicy,
   newId,
   type PolicyChange,
@@ -9,12 +11,13 @@ import {
   type ToolCallReply,
 } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
-import type { IntegrationRecord, NewIntegration, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
+import type { ApprovalRecord, NewIntegration, SearchQuery, ToolAdministration, ToolInfo } from '@code-executor/tools';
 import { MemoryConnections } from './memory-connections.ts';
 
 /** A catalog of one server with one tool, in memory, for tests of the gateway alone. */
 export class MemoryTools extends MemoryConnections implements ToolAdministration {
   readonly integrations = new Map<string, IntegrationRecord>([['notes', integrationOf('notes')]]);
+  readonly approvals = new Map<string, ApprovalRecord>();
   readonly policies = new Map<string, PolicyRecord>();
   readonly invocations: unknown[] = [];
   readonly searches: SearchQuery[] = [];
@@ -79,6 +82,10 @@ export class MemoryTools extends MemoryConnections implements ToolAdministration
     return record;
   }
 
+  async detectIntegration(_principal: Principal, url: string) {
+    return { kind: 'openapi' as const, why: 'OpenAPI 3.1', title: url, version: '1', operations: 1, baseUrl: null, warnings: [] };
+  }
+
   async removeIntegration(principal: Principal, slug: string): Promise<void> {
     this.getIntegration(principal, slug);
     this.integrations.delete(slug);
@@ -86,6 +93,22 @@ export class MemoryTools extends MemoryConnections implements ToolAdministration
 
   async refreshIntegration(principal: Principal, slug: string) {
     return { ...this.getIntegration(principal, slug), added: ['read'], removed: [], changed: [] };
+  }
+
+  async listApprovals() {
+    return { items: [...this.approvals.values()], total: this.approvals.size, nextCursor: null };
+  }
+
+  async getApproval(_principal: Principal, approvalId: string): Promise<ApprovalRecord> {
+    const record = this.approvals.get(approvalId);
+    if (!record) throw new AppError('APPROVAL_NOT_FOUND', `There is no approval ${approvalId}.`);
+    return record;
+  }
+
+  async decideApproval(principal: Principal, approvalId: string, { decision }: ApprovalVerdict): Promise<ApprovalRecord> {
+    const record = { ...(await this.getApproval(principal, approvalId)), status: decision === 'approve' ? 'approved' : 'denied' } as const;
+    this.approvals.set(approvalId, record);
+    return record;
   }
 
   async listPolicies() {
@@ -131,5 +154,17 @@ export class MemoryTools extends MemoryConnections implements ToolAdministration
 }
 
 function integrationOf(slug: string): IntegrationRecord {
-  return { slug, kind: 'mcp', origin: 'api', state: 'ready', reason: null, toolCount: 1, trust: 'annotations', warnings: [], restarts: 0 };
+  return {
+    slug,
+    kind: 'mcp',
+    origin: 'api',
+    state: 'ready',
+    reason: null,
+    progress: null,
+    toolCount: 1,
+    trust: 'annotations',
+    warnings: [],
+    restarts: 0,
+    document: null,
+  };
 }

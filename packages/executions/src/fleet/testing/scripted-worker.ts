@@ -27,7 +27,12 @@ export async function startScriptedWorker(options: {
   const { ledger, slots, log } = options;
   const claimed: string[] = [];
   const held = new Map<string, { readonly token: number; readonly stop: AbortController }>();
-  const cancellations = followCancellations({ redis: options.redis, log, onCancel: (id) => held.get(id)?.stop.abort(CANCELLED) });
+  const cancellations = followCancellations({
+    onDecided: () => undefined,
+    redis: options.redis,
+    log,
+    onCancel: (id) => held.get(id)?.stop.abort(CANCELLED),
+  });
   const consumer = createQueueConsumer({ redis: options.redis, concurrency: slots, log, handler: run });
   await renew();
   const timer = setInterval(() => void renew(), RENEW_MS);

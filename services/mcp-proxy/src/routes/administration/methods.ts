@@ -1,8 +1,10 @@
-import { newIntegrationShape, ROLES, SEARCH_DETAILS } from '@code-executor/contracts';
-import type { LocalToolAdministration, NewIntegration } from '@code-executor/tools';
+import { ROLES, SEARCH_DETAILS } from '@code-executor/contracts';
+import type { LocalToolAdministration } from '@code-executor/tools';
 import { z } from 'zod';
-import { type AdministrationMethod, method } from './method.ts';
+import { APPROVAL_METHODS } from './approval-methods.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
+import { type AdministrationMethod, method } from './method.ts';
+import { INTEGRATION_METHODS } from './integration-methods.ts';
 import { POLICY_METHODS } from './policy-methods.ts';
 
 export const principalSchema = z.strictObject({
@@ -23,7 +25,6 @@ const searchSchema = z.strictObject({
   limit,
   offset: z.int().min(0).max(1_000_000),
 });
-const integrationSchema = z.strictObject(newIntegrationShape) satisfies z.ZodType<NewIntegration>;
 
 /** Everything that may be asked from outside; what is not here does not exist there, whatever the object has. */
 export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> = new Map([
@@ -36,11 +37,8 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
       tools.invoke(principal, server, tool, args, signal),
     ),
   ],
-  ['listIntegrations', method(z.tuple([]), (tools, principal) => tools.listIntegrations(principal))],
-  ['getIntegration', method(z.tuple([slug]), (tools, principal, [name]) => tools.getIntegration(principal, name))],
-  ['addIntegration', method(z.tuple([integrationSchema]), (tools, principal, [definition]) => tools.addIntegration(principal, definition))],
-  ['removeIntegration', method(z.tuple([slug]), (tools, principal, [name]) => tools.removeIntegration(principal, name))],
-  ['refreshIntegration', method(z.tuple([slug]), (tools, principal, [name]) => tools.refreshIntegration(principal, name))],
+  ...INTEGRATION_METHODS,
+  ...APPROVAL_METHODS,
   ...CONNECTION_METHODS,
   ...POLICY_METHODS,
   // Shown to everybody by /health.

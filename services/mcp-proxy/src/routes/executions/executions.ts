@@ -2,7 +2,7 @@ import { AppError, type ClaimGrant, isAppError } from '@code-executor/platform';
 import { grantOf } from '../../plugins/authenticate.ts';
 import { readBody } from '../../plugins/json-body.ts';
 import type { ProxyApp, RouteDeps } from '../../proxy-app.ts';
-import { claimBody, eventsBody, finishBody, renewBody } from './ledger-bodies.ts';
+import { claimBody, eventsBody, finishBody, pauseBody, renewBody } from './ledger-bodies.ts';
 
 /** A result of 10 MB as JSON within JSON may double, and so may 8 MB of output that was drained for its events. */
 const FINISH_LIMIT_BYTES = 48 * 1024 * 1024;
@@ -23,6 +23,13 @@ export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: Rout
     const renewal = await ledger.renew(report, held);
     for (const _lost of renewal.lost) metrics.staleRefused('renew');
     return renewal;
+  });
+
+  // By the worker's own token: the execution's grant may have run out while people were thinking.
+  app.post<{ Params: { id: string } }>('/internal/executions/:id/pause', { config: { caller: 'worker' } }, async (request) => {
+    const { token, workerId, isPaused } = readBody(pauseBody, request.body);
+    const held = { executionId: request.params.id, token };
+    return await counted('pause', () => ledger.setPaused(held, { workerId }, isPaused));
   });
 
   app.post<{ Params: { id: string } }>(
@@ -53,7 +60,7 @@ export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: Rout
     },
   );
 
-  async function counted<Answer>(act: 'finish' | 'events', work: () => Promise<Answer>): Promise<Answer> {
+  async function counted<Answer>(act: 'finish' | 'events' | 'pause', work: () => Promise<Answer>): Promise<Answer> {
     try {
       return await work();
     } catch (error) {

@@ -23,6 +23,8 @@ const reportSchema = z.strictObject({
 const held = z.strictObject({ executionId: id, token: z.int().min(0) });
 export const renewBody = z.strictObject({ report: reportSchema, held: z.array(held).max(10_000) });
 
+export const pauseBody = z.strictObject({ token: z.int().min(1), workerId: z.string().min(1).max(128), isPaused: z.boolean() });
+
 const executionError = executionErrorSchema.extend({ code: z.string().max(200) }).strict();
 const toolCallSummary = toolCallSummarySchema.extend({ durationMs: milliseconds }).strict();
 const status = z.enum(['queued', 'running', 'paused', 'succeeded', 'failed', 'timed_out', 'cancelled']);

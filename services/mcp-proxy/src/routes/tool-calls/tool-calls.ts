@@ -1,3 +1,4 @@
+import { idPattern } from '@code-executor/contracts';
 import { traceparentWithin } from '@code-executor/platform';
 import { z } from 'zod';
 import { grantOf } from '../../plugins/authenticate.ts';
@@ -11,15 +12,20 @@ const callBody = z.strictObject({
   callNumber: z.int().min(1).max(1_000_000),
   tool: z.string().max(4_096),
   args: z.unknown(),
+  approvalId: z.string().regex(idPattern('apr')).optional(),
 });
 
 /** One tool call of a running execution. Its failure is an answer like any other; who hangs up aborts it. */
 export function registerToolCallRoutes(app: ProxyApp, { tools, metrics, closing }: RouteDeps): void {
   app.post('/internal/tool-calls', { config: { caller: 'grant' }, bodyLimit: CALL_LIMIT_BYTES }, async (request, reply) => {
     const { grant, bearer } = grantOf(request);
-    const { callNumber, tool, args } = readBody(callBody, request.body);
+    const { callNumber, tool, args, approvalId } = readBody(callBody, request.body);
     const traceparent = traceparentWithin(grant.traceparent, request.headers.traceparent);
-    const outcome = await tools.callTool({ ...grant, bearer, traceparent }, { callNumber, tool, args }, closing.answerSignal(reply));
+    const outcome = await tools.callTool(
+      { ...grant, bearer, traceparent },
+      { callNumber, tool, args, approvalId },
+      closing.answerSignal(reply),
+    );
     if (!outcome.reply.ok && outcome.reply.error.code === 'STALE_CLAIM') metrics.staleRefused('tool_call');
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(outcome));
   });
