@@ -19,7 +19,7 @@ import { createCatalogStore } from './catalog/catalog-store.ts';
 import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
 import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
-import { openConnections, type SecretSettings } from './connections/open-connections.ts';
+import { openConnections, type SecretSettings, secretPathsOf } from './connections/open-connections.ts';
 import { discover } from './discovery.ts';
 import { createDocumentIntegrations } from './integrations/document-integrations.ts';
 import { createIntegrationAdministration } from './integrations/integration-administration.ts';
@@ -129,12 +129,13 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const listeners: (() => void)[] = [];
 
   const outbound = options.outbound ?? createOutboundHttp({ allow: [], strict: false, log });
+  const secrets = options.secrets ?? { filesDirs: [], vault: null, cacheMs: 0 };
   const { connections, ...opened } = await openConnections({
     db,
     workspaceId,
     seal,
     log,
-    secrets: options.secrets ?? { filesDirs: [], vault: null, cacheMs: 0 },
+    secrets,
     environment,
     outbound,
     integrationOf(slug) {
@@ -154,7 +155,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       home: environment.HOME ?? homedir(),
       tempDir: tmpdir(),
       lang: environment.LANG ?? 'C.UTF-8',
-      maskedPaths: [dataDir, serversFile, sealKeyFile, ...(options.maskedPaths ?? [])],
+      maskedPaths: [dataDir, serversFile, sealKeyFile, ...secretPathsOf(secrets), ...(options.maskedPaths ?? [])],
       proc: createProcProbe({ bwrapPath, path, log }),
       outbound,
     },

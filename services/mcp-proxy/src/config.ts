@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings } from '@code-executor/tools';
+import { approvalSettings, outboundSettings, secretSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 /** Every variable of the MCP proxy; docs/configuration.md explains them to operators. */
@@ -15,6 +15,7 @@ const schema = z.object({
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...tracingSettings,
   ...outboundSettings,
+  ...secretSettings,
   ...approvalSettings,
   /** What the addresses in webhooks begin with: where people reach the gateway. */
   EXECUTOR_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -37,7 +38,8 @@ export interface ProxyConfig extends z.infer<typeof schema> {
 }
 
 export function readProxyConfig(environment: Readonly<Record<string, string | undefined>>): ProxyConfig {
-  const config = readConfig(schema, environment);
+  // Values that connections refer to.
+  const config = readConfig(schema, environment, ['EXECUTOR_SECRET_*']);
   const dataDir = resolve(config.EXECUTOR_DATA_DIR);
   return {
     ...config,

@@ -28,6 +28,7 @@ import {
   approvalSettingsOf,
   createOutboundHttp,
   createToolDomain,
+  readSecretSettings,
   registerApprovalMetrics,
   type ToolCallEvent,
 } from '@code-executor/tools';
@@ -85,6 +86,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     maskedPaths: config.secretPaths,
     wrapperStore: catalog.store,
     outbound,
+    secrets: readSecretSettings(config),
     fence: heldExecutions,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings } from '@code-executor/tools';
+import { approvalSettings, outboundSettings, secretSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -24,6 +24,7 @@ const schema = z.object({
   ...approvalSettings,
   ...tracingSettings,
   ...outboundSettings,
+  ...secretSettings,
   ...mcpSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */
   EXECUTOR_QUEUE_LIMIT: count(1, 100_000, 'executions').default(1_000),
@@ -43,8 +44,8 @@ export interface StandaloneConfig extends z.infer<typeof schema> {
   readonly serversFile: string;
 }
 
-/** `deploy.sh` and the tests read these themselves. */
-const FOREIGN = ['EXECUTOR_TEST_FIXTURES'];
+/** `deploy.sh` and the tests read the first themselves; the others are values that connections refer to. */
+const FOREIGN = ['EXECUTOR_TEST_FIXTURES', 'EXECUTOR_SECRET_*'];
 
 export function readStandaloneConfig(environment: Readonly<Record<string, string | undefined>>): StandaloneConfig {
   const config = readConfig(schema, environment, FOREIGN);

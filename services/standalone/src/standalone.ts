@@ -23,6 +23,7 @@ import {
   createCallJournal,
   createOutboundHttp,
   createToolDomain,
+  readSecretSettings,
   registerApprovalMetrics,
   registerCallMetrics,
 } from '@code-executor/tools';
@@ -68,6 +69,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     serversFile: config.serversFile,
     wrapperStore,
     outbound,
+    secrets: readSecretSettings(config),
     tracing,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`),

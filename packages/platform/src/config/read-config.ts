@@ -9,7 +9,7 @@ const PREFIX = 'EXECUTOR_';
 /**
  * Reads the environment once through `schema` (its keys are the variables' names). `NAME_FILE` gives the value of `NAME`
  * from a file (Docker and Kubernetes secrets); an empty value counts as unset. `foreign` names variables of ours that
- * other programs read. Throws INVALID_REQUEST whose message has one line per wrong variable.
+ * other programs read, or whose beginning (`EXECUTOR_X_*`) is the operator's to go on from. Throws INVALID_REQUEST whose message has one line per wrong variable.
  */
 export function readConfig<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape>,
@@ -28,7 +28,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
     }
   }
   for (const name of Object.keys(environment)) {
-    if (!name.startsWith(PREFIX) || foreign.includes(name)) continue;
+    if (!name.startsWith(PREFIX) || foreign.some((known) => isNamed(name, known))) continue;
     if (names.includes(name) || names.includes(name.replace(/_FILE$/, ''))) continue;
     const near = nearest(name, names);
     problems.push(`${name} is no variable of this service${near ? `; did you mean ${near}?` : ''}`);
@@ -39,6 +39,9 @@ export function readConfig<Shape extends z.ZodRawShape>(
     throw new AppError('INVALID_REQUEST', `The configuration is wrong.\n  ${problems.join('\n  ')}`);
   return parsed.data;
 }
+
+const isNamed = (name: string, known: string): boolean =>
+  known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known;
 
 function readVariable(name: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const direct = environment[name];
