@@ -104,3 +104,9 @@ export async function openConnections(options: {
   });
   return { connections, administration, close: () => providers.close() };
 }
+
+/** What no stdio server may see. */
+export const secretPathsOf = ({ filesDirs, vault }: SecretSettings): readonly string[] => [
+  ...filesDirs,
+  ...(vault?.login.method === 'kubernetes' ? [vault.login.tokenFile] : []),
+];
