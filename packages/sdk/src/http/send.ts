@@ -99,7 +99,9 @@ async function sendOnce(request: Request, options: SendOptions, signal: AbortSig
 }
 
 function addressOf(base: string, { path, query }: Request): string {
-  const entries: [string, string][] = Object.entries(query ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
+  const entries: [string, string][] = Object.entries(query ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
   const search = new URLSearchParams(entries).toString();
   return `${base}${path}${search === '' ? '' : `?${search}`}`;
 }

@@ -18,6 +18,11 @@ export interface Tools {
   info(server: string, tool: string, options?: RequestOptions): Promise<ToolInfo>;
   /** One call without code. @throws ExecutorPausedError where a human has to decide first. */
   invoke(server: string, tool: string, args?: Readonly<Record<string, unknown>>, options?: RequestOptions): Promise<InvokeAnswer>;
+  /** The catalog as OpenAPI 3.1, one operation a tool. */
+  openapi(
+    query?: { readonly server?: string },
+    options?: RequestOptions,
+  ): Promise<{ readonly openapi: string; readonly [member: string]: unknown }>;
 }
 
 export function toolsOf(send: Send): Tools {
@@ -28,6 +33,7 @@ export function toolsOf(send: Send): Tools {
     search: (query, options) =>
       sendForJson(send, { method: 'GET', path: '/tools/search', query: typeof query === 'string' ? { q: query } : { ...query }, options }),
     info: (server, tool, options) => sendForJson(send, { method: 'GET', path: `/tools/info/${segment(server)}/${segment(tool)}`, options }),
+    openapi: (query, options) => sendForJson(send, { method: 'GET', path: '/tools/export/openapi', query: { ...query }, options }),
     async invoke(server, tool, args = {}, options = {}) {
       const answer = await sendForJson<InvokeAnswer | PausedAnswer>(send, {
         method: 'POST',
