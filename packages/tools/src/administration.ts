@@ -25,7 +25,9 @@ export interface AdministrationDependencies {
 }
 
 /** Catalog, integrations and policies as the gateway asks for them. */
-export function createAdministration(deps: AdministrationDependencies): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration> {
+export function createAdministration(
+  deps: AdministrationDependencies,
+): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration> {
   const { catalog, servers, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {
@@ -61,7 +63,8 @@ export function createAdministration(deps: AdministrationDependencies): Omit<Loc
     },
     toolInfo: (_principal, server, tool) => infoOf(find(server, tool)),
     async invoke(principal, server, tool, args, signal) {
-      const call = { workspaceId: principal.workspaceId, principalId: principal.id, execution: null, address: `${server}.${tool}`, args };
+      const { id: principalId, workspaceId } = principal;
+      const call = { workspaceId, principalId, principal, execution: null, address: `${server}.${tool}`, args };
       return (await deps.invoke(call, signal)).reply;
     },
 

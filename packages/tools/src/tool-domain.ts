@@ -5,14 +5,15 @@ import type { ToolPort } from '@code-executor/executions';
 import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
+import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Audit } from './audit/port.ts';
-import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
 import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
 import { effectsOf } from './calls/effects-of.ts';
 import type { CallFence } from './calls/insert-starts.ts';
+import type { FindPrincipal } from './calls/may-call.ts';
 import { type ToolCallEvent, watchCalls } from './calls/watch-calls.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createCatalogStore } from './catalog/catalog-store.ts';
@@ -30,18 +31,18 @@ import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createOutboundHttp } from './outbound/outbound-http.ts';
 import type { GuardedHttp } from './outbound/port.ts';
+import { createCallLimits } from './policies/call-limits.ts';
 import { createPolicies } from './policies/policies.ts';
 import { createPolicyAdministration } from './policies/policy-administration.ts';
-import type { CallPrincipal } from './policies/subject.ts';
 import type { LocalToolAdministration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
+import { createBindingCache } from './sources/documents/binding-cache.ts';
+import { DOCUMENT_KINDS } from './sources/kinds.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
 import { manageMcpServer } from './sources/mcp/mcp-servers.ts';
 import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
 import { readServersFile } from './sources/mcp/servers-file.ts';
-import { createBindingCache } from './sources/documents/binding-cache.ts';
-import { DOCUMENT_KINDS } from './sources/kinds.ts';
 import { createDocumentReader } from './sources/reading/read-document.ts';
 import { createServers } from './sources/servers.ts';
 import type { ToolTables } from './tables.ts';
@@ -64,7 +65,7 @@ export interface ToolDomainOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   readonly now?: (() => number) | undefined;
   /** What is known of a principal by its id, in memory; null: nothing. Policies for roles and names, and revoked keys, go by it. */
-  readonly findPrincipal?: ((id: string) => CallPrincipal | null) | undefined;
+  readonly findPrincipal?: FindPrincipal | undefined;
   /** The way to every upstream over HTTP; the caller closes it. Default: nothing but the servers file's own servers is listed. */
   readonly outbound?: GuardedHttp | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
@@ -121,6 +122,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const committed = options.onCommitted ?? (() => undefined);
   const findPrincipal = options.findPrincipal ?? (() => null);
   const audit = createAudit({ db, log, findPrincipal, now });
+  const limits = createCallLimits(tables, now);
   const catalogStore = createCatalogStore(tables, workspaceId, committed);
   const catalog = await createCatalog(catalogStore, now);
   const policies = await createPolicies(tables, workspaceId, now);
@@ -217,7 +219,17 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     outbound,
     allowAlways: async (principal, pattern) => await policyAdministration.addPolicy(principal, { pattern, action: 'allow' }),
   });
-  const callDependencies = { resolve: resolver.resolve, validator, recorder, approvals, seal, log, tracing: options.tracing };
+  const callDependencies = {
+    findPrincipal,
+    limits,
+    resolve: resolver.resolve,
+    validator,
+    recorder,
+    approvals,
+    seal,
+    log,
+    tracing: options.tracing,
+  };
   const isWatched = options.onCall !== undefined || Boolean(options.tracing);
   const call = isWatched ? watchCalls(callTool, options.onCall ?? (() => undefined)) : callTool;
   const policyAdministration = createPolicyAdministration({
@@ -273,7 +285,6 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
         {
           workspaceId: grant.workspaceId,
           principalId: grant.principalId,
-          principal: findPrincipal(grant.principalId) ?? undefined,
           execution: { id: grant.executionId, callNumber, token: grant.token, approvalId },
           address: tool,
           args,

@@ -20,6 +20,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     principal: Principal | null;
+    /** Of a body with a `document`, where the route takes one: UTF-8. */
+    document: Uint8Array<ArrayBuffer> | undefined;
     /** For the log line: what the request was answered with, and the execution it was about. */
     errorCode: ErrorCode | null;
     executionId: string | null;

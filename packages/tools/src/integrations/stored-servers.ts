@@ -1,11 +1,10 @@
 import { canonicalJson } from '../calls/canonical-json.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { createTurn } from '../in-turn.ts';
-import type { NewIntegration } from '../port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
 import type { Servers } from '../sources/servers.ts';
 import type { ManagedServer } from '../sources/source.ts';
-import type { IntegrationStore } from './integration-store.ts';
+import type { IntegrationStore, StoredIntegration } from './integration-store.ts';
 
 /** The servers of the integrations that were added through the API, by this process or by another one. */
 export interface StoredServers {
@@ -13,8 +12,12 @@ export interface StoredServers {
   load(): Promise<void>;
   /** Makes the servers those of the database again, and starts new ones. Answers whether there was anything to do. */
   reload(): Promise<boolean>;
-  /** Writes it down, then makes a server of it, which is not started. @throws AppError INTEGRATION_EXISTS where another process was first. */
-  add(integration: NewIntegration): Promise<ManagedServer | null>;
+  /** Writes it down, and makes no server of it yet. @throws AppError INTEGRATION_EXISTS where another process was first. */
+  save(integration: StoredIntegration): Promise<void>;
+  /** Writes down how it stands now; other processes make its server anew. @throws AppError SERVER_NOT_FOUND */
+  update(integration: StoredIntegration): Promise<void>;
+  /** Makes a server of it, which is not started. Null: it is switched off. */
+  manage(integration: StoredIntegration): ManagedServer | null;
   /** Its tools are the caller's affair. */
   remove(slug: string): Promise<void>;
 }
@@ -24,7 +27,7 @@ export function createStoredServers(deps: {
   readonly servers: Servers;
   readonly catalog: Catalog;
   /** Null: it is switched off. */
-  manage(integration: NewIntegration): ManagedServer | null;
+  manage(integration: StoredIntegration): ManagedServer | null;
   readonly log: ServerLog;
 }): StoredServers {
   const { integrations, servers, catalog, log } = deps;
@@ -32,13 +35,7 @@ export function createStoredServers(deps: {
   let known = new Map<string, string>();
   const inTurn = createTurn();
 
-  function addStored(integration: NewIntegration): void {
-    if (servers.all().has(integration.slug))
-      log.warn({ server: integration.slug }, 'The servers file defines an integration that was added through the API; the file counts');
-    else manage(integration);
-  }
-
-  function manage(integration: NewIntegration): ManagedServer | null {
+  function manage(integration: StoredIntegration): ManagedServer | null {
     const managed = deps.manage(integration);
     return managed === null ? null : servers.add(managed);
   }
@@ -53,16 +50,26 @@ export function createStoredServers(deps: {
   return {
     async load() {
       const found = await integrations.load();
-      for (const integration of found) addStored(integration);
+      for (const integration of found) {
+        const { slug: server } = integration.definition;
+        if (servers.all().has(server))
+          log.warn({ server }, 'The servers file defines an integration that was added through the API; the file counts');
+        else manage(integration);
+      }
       known = described(found);
     },
     reload: () => inTurn(reload),
-    add: (integration) =>
+    save: (integration) =>
       inTurn(async () => {
         await integrations.save(integration);
-        known.set(integration.slug, describe(integration));
-        return manage(integration);
+        known.set(integration.definition.slug, describe(integration));
       }),
+    update: (integration) =>
+      inTurn(async () => {
+        await integrations.update(integration);
+        known.set(integration.definition.slug, describe(integration));
+      }),
+    manage,
     remove: (slug) =>
       inTurn(async () => {
         await integrations.remove(slug);
@@ -75,23 +82,33 @@ export function createStoredServers(deps: {
     const found = await integrations.load();
     const before = known;
     known = described(found);
+    const stored = new Map(found.map((integration) => [integration.definition.slug, integration]));
     let hasChanged = false;
     for (const [slug, description] of before) {
-      if (known.get(slug) !== description) hasChanged = (await drop(slug)) || hasChanged;
+      const now = stored.get(slug);
+      if (known.get(slug) === description) continue;
+      // Its tools are those of the catalog, which is read again, too: nothing has to list them.
+      if (now !== undefined && now.definition.kind !== 'mcp' && servers.all().get(slug)?.kind === now.definition.kind) {
+        const last = servers.all().get(slug);
+        manage(now);
+        await last?.source?.stop();
+        hasChanged = true;
+      } else hasChanged = (await drop(slug)) || hasChanged;
     }
     for (const integration of found) {
-      if (servers.all().has(integration.slug)) continue;
+      const { slug: server } = integration.definition;
+      if (servers.all().has(server)) continue;
       const source = manage(integration)?.source;
       if (source?.lazy === false) source.start();
-      log.info({ server: integration.slug }, 'An integration that another process has added was taken over');
+      log.info({ server }, 'An integration that another process has added was taken over');
       hasChanged = true;
     }
     return hasChanged;
   }
 }
 
-const described = (integrations: readonly NewIntegration[]): Map<string, string> =>
-  new Map(integrations.map((integration) => [integration.slug, describe(integration)]));
+const described = (integrations: readonly StoredIntegration[]): Map<string, string> =>
+  new Map(integrations.map((integration) => [integration.definition.slug, describe(integration)]));
 
 /** The same text for what was given and for what is read back. */
-const describe = (integration: NewIntegration): string => canonicalJson(JSON.parse(JSON.stringify(integration)));
+const describe = (integration: StoredIntegration): string => canonicalJson(JSON.parse(JSON.stringify(integration)));

@@ -11,6 +11,8 @@ export interface ProxyQuestion {
   authorization(): Promise<string>;
   /** JSON. */
   readonly body?: string | undefined;
+  /** Sent behind the JSON, after a line feed, as it is. */
+  readonly document?: Uint8Array | undefined;
   readonly etag?: string | undefined;
   readonly traceparent?: string | undefined;
   readonly timeoutMs: number;
@@ -38,6 +40,9 @@ const KEEP_ALIVE_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** Above the largest reply of a tool (8 MB) and a catalog of ten thousand tools, escaped. */
 const ANSWER_LIMIT_BYTES = 128 * 1024 * 1024;
+
+/** JSON without a line feed, a line feed, and then bytes. */
+export const DOCUMENT_CONTENT_TYPE = 'application/vnd.code-executor.document';
 
 /** Errors before the first byte of a question has left. */
 const NOT_SENT = new Set([
@@ -76,7 +81,7 @@ export async function askWithin(
 }
 
 async function ask(pool: Pool, question: ProxyQuestion, signal: AbortSignal | undefined): Promise<ProxyAnswer> {
-  const { method, path, body, etag, traceparent, timeoutMs } = question;
+  const { method, path, body, document, etag, traceparent, timeoutMs } = question;
   const authorization = await question.authorization();
   if (signal?.aborted) return { kind: 'aborted', wasSent: false };
   try {
@@ -85,11 +90,11 @@ async function ask(pool: Pool, question: ProxyQuestion, signal: AbortSignal | un
       path,
       headers: {
         authorization,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': document === undefined ? 'application/json' : DOCUMENT_CONTENT_TYPE }),
         ...(etag === undefined ? {} : { 'if-none-match': etag }),
         ...(traceparent === undefined ? {} : { traceparent }),
       },
-      body: body ?? null,
+      body: document === undefined ? (body ?? null) : Buffer.concat([Buffer.from(`${body}\n`), document]),
       signal: signal ?? null,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,

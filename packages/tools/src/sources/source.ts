@@ -11,6 +11,8 @@ export interface SourceState {
   readonly restarts: number;
   /** How much of its document is read, 0 to 1; null: nothing is being read. */
   readonly progress?: number | null | undefined;
+  /** It is broken because the upstream wants a credential: it may be kept until it has one. */
+  readonly wantsCredential?: boolean | undefined;
 }
 
 /** Who is about to call which tool. */
@@ -67,6 +69,8 @@ export interface Source {
   up(signal: AbortSignal): Promise<void>;
   /** Finds all that the call needs, its credential too. @throws AppError, before anything is recorded or sent. */
   prepare(occasion: CallOccasion, signal: AbortSignal): Promise<PreparedCall>;
+  /** Connections of it were added, changed or removed. Must not throw. */
+  connectionsChanged?(): void;
   /** Lists the tools again. */
   relist(signal: AbortSignal): Promise<void>;
   /** Ends all that runs for it. Never rejects. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findSyntaxError } from './find-syntax-error.ts';
 import { parseJsonBody } from './parse-json.ts';
-import { DEPTH_LIMIT, KEY_LIMIT } from './scan-json.ts';
+import { BODY_LIMITS } from './scan-json.ts';
 
 const parse = (text: string): unknown => parseJsonBody(Buffer.from(text));
 
@@ -157,8 +157,10 @@ describe('what is refused, and where', () => {
   });
 
   it('more than 64 levels, before anything is built from them', () => {
-    expect(parse(`${'['.repeat(DEPTH_LIMIT)}${']'.repeat(DEPTH_LIMIT)}`)).toHaveLength(1);
-    expect(refusalOf(`${'['.repeat(DEPTH_LIMIT + 1)}${']'.repeat(DEPTH_LIMIT + 1)}`).message).toContain('deeper than 64 levels');
+    expect(parse(`${'['.repeat(BODY_LIMITS.depth)}${']'.repeat(BODY_LIMITS.depth)}`)).toHaveLength(1);
+    expect(refusalOf(`${'['.repeat(BODY_LIMITS.depth + 1)}${']'.repeat(BODY_LIMITS.depth + 1)}`).message).toContain(
+      'deeper than 64 levels',
+    );
     const began = process.threadCpuUsage();
     expect(refusalOf('['.repeat(8_000_000)).code).toBe('MALFORMED_JSON');
     expect(refusalOf('{"a":'.repeat(1_000_000)).code).toBe('MALFORMED_JSON');
@@ -167,7 +169,7 @@ describe('what is refused, and where', () => {
   });
 
   it('more than 100,000 keys', () => {
-    const text = `{${Array.from({ length: KEY_LIMIT + 1 }, (_, index) => `"${index}":0`).join(',')}}`;
+    const text = `{${Array.from({ length: BODY_LIMITS.keys + 1 }, (_, index) => `"${index}":0`).join(',')}}`;
     expect(refusalOf(text)).toMatchObject({ code: 'MALFORMED_JSON', message: expect.stringContaining('more than 100000 keys') });
   });
 

@@ -1,41 +1,41 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { AppError } from '@code-executor/platform';
 import { findSyntaxError } from './find-syntax-error.ts';
-import { DEPTH_LIMIT, type JsonFinding, KEY_LIMIT, scanJson } from './scan-json.ts';
+import { BODY_LIMITS, type JsonFinding, type JsonLimits, scanJson } from './scan-json.ts';
 
 /**
  * The body of a request as a JSON value, or an AppError that says what is wrong and where: MALFORMED_JSON for bytes that are
- * no JSON, repeat a key or nest deeper than 64, INVALID_REQUEST for keys that reach for prototypes and for half surrogate
+ * no JSON, repeat a key or nest deeper than the limit (64), INVALID_REQUEST for keys that reach for prototypes and for half surrogate
  * pairs. A NUL in a string is let through; fields that cannot hold one refuse it themselves. An empty body is undefined.
  */
-export function parseJsonBody(body: Buffer): unknown {
+export function parseJsonBody(body: Buffer, limits: JsonLimits = BODY_LIMITS): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) {
     throw new AppError('MALFORMED_JSON', `The body is not valid UTF-8: byte ${invalidByteAt(body)} (counted from 0) starts no character.`);
   }
   const text = body.toString(isAscii(body) ? 'latin1' : 'utf8');
-  const finding = scanJson(text);
+  const finding = scanJson(text, limits);
   // Judged before the parser runs: a bomb of brackets costs it more memory than the body.
-  if (finding?.kind === 'depth' || finding?.kind === 'keys') throw errorOf(finding, text);
+  if (finding?.kind === 'depth' || finding?.kind === 'keys') throw errorOf(finding, text, limits);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw syntaxErrorOf(text, error);
   }
-  if (finding) throw errorOf(finding, text);
+  if (finding) throw errorOf(finding, text, limits);
   return value;
 }
 
-function errorOf(finding: JsonFinding, text: string): AppError {
+function errorOf(finding: JsonFinding, text: string, limits: JsonLimits): AppError {
   const where = placeOf(text, finding.position);
   const at = finding.path === '' ? where : `${where}, at ${quoted(finding.path)}`;
   const details = { position: finding.position, path: finding.path };
   switch (finding.kind) {
     case 'depth':
-      return new AppError('MALFORMED_JSON', `The body nests deeper than ${DEPTH_LIMIT} levels (${where}).`, { details });
+      return new AppError('MALFORMED_JSON', `The body nests deeper than ${limits.depth} levels (${where}).`, { details });
     case 'keys':
-      return new AppError('MALFORMED_JSON', `The body has more than ${KEY_LIMIT} keys (${where}).`, { details });
+      return new AppError('MALFORMED_JSON', `The body has more than ${limits.keys} keys (${where}).`, { details });
     case 'duplicate':
       return new AppError('MALFORMED_JSON', `The key ${quoted(finding.key)} is given twice (${at}); keep one of them.`, { details });
     case 'prototype':

@@ -1,7 +1,12 @@
-/** Deepest nesting of objects and arrays in a body. */
-export const DEPTH_LIMIT = 64;
-/** Keys of all objects of a body: a million of them would hold the event loop for a second. */
-export const KEY_LIMIT = 100_000;
+export interface JsonLimits {
+  /** Deepest nesting of objects and arrays. */
+  readonly depth: number;
+  /** Keys of all objects together. */
+  readonly keys: number;
+}
+
+/** Of a body that is read between requests: a million keys would hold the event loop for a second. */
+export const BODY_LIMITS: JsonLimits = { depth: 64, keys: 100_000 };
 
 /** Something `JSON.parse` accepts and this gateway does not. `position` counts UTF-16 units from 0. */
 export interface JsonFinding {
@@ -34,7 +39,7 @@ interface Level {
  * keys that reach for prototypes, and `\u` escapes of half a surrogate pair. It does not judge the grammar; a text that is
  * no JSON may yield any finding or none.
  */
-export function scanJson(text: string): JsonFinding | null {
+export function scanJson(text: string, limits: JsonLimits = BODY_LIMITS): JsonFinding | null {
   const levels: Level[] = [];
   let level: Level | undefined;
   let found: JsonFinding | null = null;
@@ -50,7 +55,7 @@ export function scanJson(text: string): JsonFinding | null {
           level.expectsKey = false;
           level.key = end.escaped ? unescapeKey(text.slice(at, end.at + 1)) : text.slice(at + 1, end.at);
           keyCount += 1;
-          if (keyCount > KEY_LIMIT) return note('keys', at, level.key);
+          if (keyCount > limits.keys) return note('keys', at, level.key);
           if (!found) {
             if (level.key === '__proto__' || (level.key === 'prototype' && levels.at(-2)?.key === 'constructor')) {
               found = note('prototype', at, level.key);
@@ -62,7 +67,7 @@ export function scanJson(text: string): JsonFinding | null {
       }
       case OPEN_BRACE:
       case OPEN_BRACKET:
-        if (levels.length >= DEPTH_LIMIT) return note('depth', at);
+        if (levels.length >= limits.depth) return note('depth', at);
         level =
           text.charCodeAt(at) === OPEN_BRACE
             ? { keys: new KeySet(), key: '', index: 0, expectsKey: true }

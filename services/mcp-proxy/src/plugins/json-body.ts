@@ -1,4 +1,5 @@
 import { AppError } from '@code-executor/platform';
+import { DOCUMENT_CONTENT_TYPE } from '@code-executor/tools';
 import type { z } from 'zod';
 import type { ProxyApp } from '../proxy-app.ts';
 
@@ -12,6 +13,18 @@ export function registerJsonBody(app: ProxyApp): void {
       done(new AppError('MALFORMED_JSON', 'The body is no JSON', { cause: error }));
     }
   });
+  app.addContentTypeParser(DOCUMENT_CONTENT_TYPE, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+}
+
+/** A question as JSON, and the document behind it. @throws AppError MALFORMED_JSON */
+export function readDocumentBody(body: unknown): { readonly head: unknown; readonly document: Uint8Array } {
+  const end = Buffer.isBuffer(body) ? body.indexOf('\n') : -1;
+  if (!Buffer.isBuffer(body) || end === -1) throw new AppError('MALFORMED_JSON', 'The body is no question with a document behind it');
+  try {
+    return { head: JSON.parse(body.toString('utf8', 0, end)), document: body.subarray(end + 1) };
+  } catch (error) {
+    throw new AppError('MALFORMED_JSON', 'The body does not begin with JSON', { cause: error });
+  }
 }
 
 /** The body of a service that may be compromised, or of another version. @throws AppError INVALID_REQUEST naming each wrong field. */

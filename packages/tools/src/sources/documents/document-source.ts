@@ -38,9 +38,7 @@ export interface DocumentSourceDependencies {
 /** A source that holds no connection: it is ready as soon as its document was read, and broken while its upstream does not answer. */
 export interface DocumentSource extends Source {
   readonly connected: ConnectedIntegration;
-  /** Its document was read anew. */
-  take(record: SourceRecord): void;
-  /** Asks the upstream whether it is there, by a request that changes nothing. Resolves with its state. Never rejects. */
+  /** Asks the upstream whether it is there, by a request that changes nothing; the state tells. Never rejects. */
   probe(): Promise<void>;
 }
 
@@ -49,17 +47,16 @@ const PROBE_AFTER_MS = { first: 5_000, most: 300_000 };
 
 export function createDocumentSource(
   definition: DocumentDefinition,
-  initial: SourceRecord,
+  record: SourceRecord,
   { kind, http, connections, binding, log, probeAfterMs = PROBE_AFTER_MS }: DocumentSourceDependencies,
 ): DocumentSource {
   const { slug, callTimeoutMs } = definition;
-  let record = initial;
   let fault: string | null = null;
   let restarts = 0;
   let probing: Promise<void> | null = null;
   const life = new AbortController();
 
-  const baseUrl = (): string | null => baseUrlOf(definition, record);
+  const baseUrl = baseUrlOf(definition, record);
   const stateName = (): IntegrationState => (life.signal.aborted ? 'stopped' : fault === null ? 'ready' : 'broken');
 
   /** A call that has got through is the best probe. */
@@ -93,10 +90,9 @@ export function createDocumentSource(
   }
 
   async function problemOf(credential: Credential | null, over: OutboundHttp, signal: AbortSignal): Promise<string | null> {
-    const address = baseUrl();
-    if (address === null) return NO_BASE_URL;
+    if (baseUrl === null) return NO_BASE_URL;
     try {
-      return await kind.probe({ baseUrl: address, credential, http: over, timeoutMs: PROBE_TIMEOUT_MS, signal });
+      return await kind.probe({ baseUrl, credential, http: over, timeoutMs: PROBE_TIMEOUT_MS, signal });
     } catch (error) {
       return printable(messageOf(error), 500);
     }
@@ -105,11 +101,13 @@ export function createDocumentSource(
   async function prepare({ workspaceId, principalId, connection, entry }: CallOccasion, signal: AbortSignal): Promise<PreparedCall> {
     const { name } = entry.tool;
     const tool = `${slug}.${name}`;
-    const to = baseUrl();
-    if (to === null) throw new AppError('UPSTREAM_UNAVAILABLE', `${slug} cannot be called: ${NO_BASE_URL}`, { details: { server: slug } });
+    if (baseUrl === null)
+      throw new AppError('UPSTREAM_UNAVAILABLE', `${slug} cannot be called: ${NO_BASE_URL}`, { details: { server: slug } });
     const bound = await binding(name, entry.digest);
     if (bound === null)
-      throw new AppError('UPSTREAM_UNAVAILABLE', `The definition of ${tool} is being changed; call it again`, { details: { server: slug } });
+      throw new AppError('UPSTREAM_UNAVAILABLE', `The definition of ${tool} is being changed; call it again`, {
+        details: { server: slug },
+      });
     const credential = await connections.credentialFor(
       { integration: slug, connection, principal: { id: principalId, workspaceId } },
       signal,
@@ -118,7 +116,7 @@ export function createDocumentSource(
       async send({ args, idempotencyKey, traceparent }, callSignal) {
         const scrub = createScrub(credential?.secrets ?? []);
         try {
-          const context = { baseUrl: to, credential, http, idempotencyKey, timeoutMs: callTimeoutMs, traceparent, signal: callSignal };
+          const context = { baseUrl, credential, http, idempotencyKey, timeoutMs: callTimeoutMs, traceparent, signal: callSignal };
           const result = await kind.invoke(JSON.parse(bound), args, context);
           answered();
           if (result.meta?.status === 401 && credential !== null) connections.rejected(credential);
@@ -151,12 +149,8 @@ export function createDocumentSource(
     readOnlyTools: definition.readOnlyTools,
     connected: {
       slug,
-      get schemes() {
-        return record.securitySchemes;
-      },
-      get url() {
-        return baseUrl();
-      },
+      schemes: record.securitySchemes,
+      url: baseUrl,
       http,
       probe: (credential, over, signal) => problemOf(credential, over, signal),
     },
@@ -171,9 +165,6 @@ export function createDocumentSource(
     async stop() {
       life.abort();
       await probing;
-    },
-    take(read) {
-      record = read;
     },
     async probe() {
       await look();

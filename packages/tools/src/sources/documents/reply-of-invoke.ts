@@ -23,7 +23,8 @@ export function replyOfInvoke(
   const about = meta === undefined ? {} : { meta: scrubbed(structuredClone(meta), scrub) as ReplyMeta };
   if (ok) return { reply: { ok: true, value: clean, ...about }, bytes };
   const status = meta?.status;
-  const said = scrub(message ?? '').slice(0, MESSAGE_LIMIT_CHARACTERS) || `${address} failed${status === undefined ? '' : ` with HTTP ${status}`}`;
+  const said =
+    scrub(message ?? '').slice(0, MESSAGE_LIMIT_CHARACTERS) || `${address} failed${status === undefined ? '' : ` with HTTP ${status}`}`;
   const details = { tool: address, ...(status === undefined ? {} : { status }), value: clean, ...about };
   return { reply: failure('TOOL_FAILED', said, details), bytes };
 }

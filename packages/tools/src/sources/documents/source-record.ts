@@ -4,8 +4,6 @@ import type { DocumentSummary } from '../reading/messages.ts';
 export interface SourceRecord extends DocumentSummary {
   /** When, as ISO 8601. */
   readonly readAt: string;
-  /** SHA-256 of its bytes. */
-  readonly documentDigest: string;
 }
 
 /** Where calls go: what the operator says, else what the document says, else where the document is from. Null: nobody says it. */
@@ -21,11 +19,17 @@ export function baseUrlOf(
 }
 
 /** What an operator should know of it. */
-export function baseUrlWarnings(definition: { readonly url: string | null; readonly baseUrl: string | null }, record: SourceRecord): string[] {
+export function baseUrlWarnings(
+  definition: { readonly url: string | null; readonly baseUrl: string | null },
+  record: SourceRecord,
+): string[] {
   if (definition.baseUrl !== null) return [];
   if (baseUrlOf(definition, record) === null) return [`Calls fail: ${NO_BASE_URL}`];
   if (record.baseUrl !== null) return [];
-  return [`The document names no server: calls go to ${baseUrlOf(definition, record)}, where it was fetched from; "baseUrl" says otherwise`];
+  return [
+    `The document names no server: calls go to ${baseUrlOf(definition, record)}, where it was fetched from; "baseUrl" says otherwise`,
+  ];
 }
 
-export const NO_BASE_URL = 'its document does not say where the API is. Say it with POST /integrations/:slug/refresh {"baseUrl": "https://…"}';
+export const NO_BASE_URL =
+  'its document does not say where the API is. Say it with POST /integrations/:slug/refresh {"baseUrl": "https://…"}';

@@ -1,5 +1,6 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { driftWarnings } from '../drift-warnings.ts';
 import { type ManagedServer, NO_CHANGE } from '../source.ts';
 import { mcpSource } from './call-mcp-tool.ts';
 import { createMcpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
@@ -52,7 +53,7 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Manage
       ...degradations(entry, host),
       ...openedOrigins(entry, host),
       ...listWarnings,
-      ...(entry.trust === true ? [] : driftedTools(catalog, entry.slug)),
+      ...(entry.trust === true ? [] : driftWarnings(catalog, entry.slug)),
     ],
     lastChange: () => lastChange,
   };
@@ -88,14 +89,4 @@ function degradations({ transport }: McpServerEntry, { proc }: McpServerDependen
 function openedOrigins({ origin, transport }: McpServerEntry, { outbound }: McpServerDependencies['host']): string[] {
   const warning = origin === 'api' && transport.kind === 'http' ? outbound.warningOf(transport.spelledUrl) : null;
   return warning === null ? [] : [warning];
-}
-
-function driftedTools(catalog: Catalog, server: string): string[] {
-  return [...catalog.tools(server).values()]
-    .filter((entry) => entry.driftedAt !== null)
-    .slice(0, 20)
-    .map(
-      ({ tool, driftedAt }) =>
-        `${tool.name.slice(0, 80)}: its definition changed on ${driftedAt?.toISOString()}; it needs approval until an allow policy that covers it is added`,
-    );
 }

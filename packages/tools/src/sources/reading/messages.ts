@@ -36,6 +36,8 @@ export interface DocumentSummary {
   readonly operations: number;
   readonly toolCount: number;
   readonly warnings: readonly string[];
+  /** SHA-256 of its bytes. */
+  readonly digest: string;
 }
 
 export type ThreadMessage =

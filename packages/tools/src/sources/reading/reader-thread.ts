@@ -1,5 +1,6 @@
 /** Entry of a thread that reads one document and ends. */
 import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, isAppError, messageOf } from '@code-executor/platform';
 import { TOOL_LIST_LIMITS } from '../mcp/list-tools.ts';
@@ -51,7 +52,11 @@ async function read({ kindsModule, bytes, url, kind: wanted, slug, wantsTools }:
   const { title, version, baseUrl, securitySchemes, operations } = parsed;
   const toolCount = wantsTools ? await sendTools(slug, parsed.tools, warnings) : parsed.tools.length;
   if (toolCount === 0) throw new AppError('INTEGRATION_INVALID', 'The document describes no operation that could become a tool');
-  post({ type: 'done', summary: { kind: kind.kind, why, title, version, baseUrl, securitySchemes, operations, toolCount, warnings } });
+  const digest = hash('sha256', bytes);
+  post({
+    type: 'done',
+    summary: { kind: kind.kind, why, title, version, baseUrl, securitySchemes, operations, toolCount, warnings, digest },
+  });
 }
 
 async function sendTools(slug: string, tools: Awaited<ReturnType<SourceKind['parse']>>['tools'], warnings: string[]): Promise<number> {

@@ -1,72 +1,30 @@
-import { INTEGRATION_KINDS, newIntegrationShape } from '@code-executor/contracts';
-import type { IntegrationRecord } from '@code-executor/tools';
+import { detectedIntegrationSchema, integrationChangesSchema, integrationRecordSchema } from '@code-executor/contracts';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
-import { listOf, noBody } from '../../validation/fields.ts';
+import { registerDocumentBody } from '../../plugins/json-body.ts';
+import { listOf } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
-
-const integrationSchema = z.object({
-  slug: z.string(),
-  kind: z.enum(INTEGRATION_KINDS),
-  origin: z.enum(['file', 'api']),
-  state: z.enum(['starting', 'ready', 'idle', 'broken', 'stopped']),
-  reason: z.string().nullable().describe('why it is broken'),
-  toolCount: z.int(),
-  trust: z.union([z.boolean(), z.literal('annotations')]),
-  warnings: z.array(z.string()),
-  restarts: z.int(),
-});
-
-const newIntegrationSchema = z.strictObject(newIntegrationShape).superRefine((body, context) => {
-  if ((body.url === undefined) === (body.command === undefined)) {
-    context.addIssue({ code: 'custom', message: 'An integration of kind "mcp" has either "url" or "command" (with "args" and "env").' });
-  }
-  for (const field of ['args', 'env', 'cwd', 'sandbox'] as const) {
-    if (body.url !== undefined && body[field] !== undefined) {
-      context.addIssue({ code: 'custom', path: [field], message: 'goes with "command", not with "url"' });
-    }
-  }
-  if (body.command !== undefined && body.headers !== undefined) {
-    context.addIssue({ code: 'custom', path: ['headers'], message: 'goes with "url", not with "command"' });
-  }
-});
+import { integrationChangeSchema, newIntegrationSchema } from './new-integration.ts';
 
 const params = z.strictObject({ slug: z.string().min(1).max(128) });
+const FROM_OUTSIDE = ['INTEGRATION_INVALID', 'INTEGRATION_UNREACHABLE', 'OUTBOUND_REFUSED', 'TOOLS_UNAVAILABLE'] as const;
 
 /** Which API surfaces there are. */
-export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps): void {
+export function registerIntegrationRoutes(app: GatewayApp, deps: RouteDeps): void {
+  const { tools } = deps;
   app.get(
     '/integrations',
     {
       config: { access: 'operator' },
       schema: {
         summary: 'Every integration with its state',
-        response: { 200: listOf(integrationSchema), ...errorResponses(['TOOLS_UNAVAILABLE']) },
+        response: { 200: listOf(integrationRecordSchema), ...errorResponses(['TOOLS_UNAVAILABLE']) },
       },
     },
     async (request) => {
-      const items = (await tools.listIntegrations(principalOf(request))).map(answerOf);
+      const items = [...(await tools.listIntegrations(principalOf(request)))];
       return { items, total: items.length, nextCursor: null };
-    },
-  );
-
-  app.post(
-    '/integrations',
-    {
-      config: { access: 'admin' },
-      schema: {
-        summary: 'Add an integration',
-        body: newIntegrationSchema,
-        response: {
-          201: integrationSchema,
-          ...errorResponses([...WITH_BODY, 'INTEGRATION_EXISTS', 'INTEGRATION_INVALID', 'INTEGRATION_UNREACHABLE', 'TOOLS_UNAVAILABLE']),
-        },
-      },
-    },
-    async (request, reply) => {
-      const record = await tools.addIntegration(principalOf(request), request.body);
-      return reply.code(201).header('location', `/integrations/${record.slug}`).send(answerOf(record));
     },
   );
 
@@ -77,10 +35,10 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
       schema: {
         summary: 'One integration',
         params,
-        response: { 200: integrationSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
+        response: { 200: integrationRecordSchema, ...errorResponses(['SERVER_NOT_FOUND', 'TOOLS_UNAVAILABLE']) },
       },
     },
-    async (request) => answerOf(await tools.getIntegration(principalOf(request), request.params.slug)),
+    async (request) => await tools.getIntegration(principalOf(request), request.params.slug),
   );
 
   app.delete(
@@ -100,24 +58,57 @@ export function registerIntegrationRoutes(app: GatewayApp, { tools }: RouteDeps)
   );
 
   app.post(
+    '/integrations/detect',
+    {
+      config: { access: 'admin' },
+      schema: {
+        summary: 'What kind of API lies at an address',
+        body: z.strictObject({ url: z.url({ protocol: /^https?$/ }).max(4_096) }),
+        response: { 200: detectedIntegrationSchema, ...errorResponses([...WITH_BODY, ...FROM_OUTSIDE]) },
+      },
+    },
+    async (request) => await tools.detectIntegration(principalOf(request), request.body.url),
+  );
+
+  // Of their own scope: their bodies carry documents.
+  app.register(async (scope: GatewayApp) => {
+    registerDocumentBody(scope);
+    registerDocumentRoutes(scope, deps);
+  });
+}
+
+function registerDocumentRoutes(scope: GatewayApp, { tools }: RouteDeps): void {
+  scope.post(
+    '/integrations',
+    {
+      config: { access: 'admin' },
+      schema: {
+        summary: 'Add an integration',
+        body: newIntegrationSchema,
+        response: { 201: integrationRecordSchema, ...errorResponses([...WITH_BODY, 'INTEGRATION_EXISTS', ...FROM_OUTSIDE]) },
+      },
+    },
+    async (request, reply) => {
+      const { document: _, ...fields } = request.body;
+      const record = await tools.addIntegration(principalOf(request), { ...fields, document: request.document });
+      return reply.code(201).header('location', `/integrations/${record.slug}`).send(record);
+    },
+  );
+
+  scope.post(
     '/integrations/:slug/refresh',
     {
       config: { access: 'admin' },
       schema: {
-        summary: 'List the tools of an integration again',
+        summary: 'List the tools of an integration again, or read its document anew',
         params,
-        body: noBody,
-        response: {
-          200: integrationSchema.extend({ added: z.array(z.string()), removed: z.array(z.string()), changed: z.array(z.string()) }),
-          ...errorResponses([...WITH_BODY, 'SERVER_NOT_FOUND', 'INTEGRATION_UNREACHABLE', 'TOOLS_UNAVAILABLE']),
-        },
+        body: integrationChangeSchema,
+        response: { 200: integrationChangesSchema, ...errorResponses([...WITH_BODY, 'SERVER_NOT_FOUND', ...FROM_OUTSIDE]) },
       },
     },
     async (request) => {
-      const record = await tools.refreshIntegration(principalOf(request), request.params.slug);
-      return { ...answerOf(record), added: record.added, removed: record.removed, changed: record.changed };
+      const change = { baseUrl: request.body?.baseUrl, document: request.document };
+      return await tools.refreshIntegration(principalOf(request), request.params.slug, change);
     },
   );
 }
-
-const answerOf = (record: IntegrationRecord) => ({ ...record, warnings: [...record.warnings] });

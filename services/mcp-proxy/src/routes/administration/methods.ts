@@ -1,17 +1,11 @@
-import { ROLES, SEARCH_DETAILS } from '@code-executor/contracts';
+import { SEARCH_DETAILS } from '@code-executor/contracts';
 import type { LocalToolAdministration } from '@code-executor/tools';
 import { z } from 'zod';
 import { APPROVAL_METHODS } from './approval-methods.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
-import { type AdministrationMethod, method } from './method.ts';
 import { INTEGRATION_METHODS } from './integration-methods.ts';
+import { type AdministrationMethod, method } from './method.ts';
 import { POLICY_METHODS } from './policy-methods.ts';
-
-export const principalSchema = z.strictObject({
-  id: z.string().min(1).max(64),
-  workspaceId: z.string().min(1).max(64),
-  role: z.enum(ROLES),
-});
 
 const slug = z.string().min(1).max(128);
 const toolName = z.string().min(1).max(256);

@@ -1,0 +1,18 @@
+import { type ManageDocumentDependencies, manageDocument, unreadServer } from '../sources/documents/managed-document.ts';
+import { type ManageMcpDependencies, manageMcpServer } from '../sources/mcp/mcp-servers.ts';
+import type { ManagedServer } from '../sources/source.ts';
+import type { StoredIntegration } from './integration-store.ts';
+import { documentDefinition, parseStoredMcp } from './parse-integration.ts';
+
+/** The server of an integration that was added through the API, not started yet. Null: it is switched off. */
+export function manageStored(
+  integration: StoredIntegration,
+  deps: { readonly mcp: ManageMcpDependencies; readonly documents: ManageDocumentDependencies },
+): ManagedServer | null {
+  const { definition, source } = integration;
+  if (definition.kind === 'mcp') return manageMcpServer(parseStoredMcp(definition), deps.mcp);
+  const trust = definition.trust ?? 'annotations';
+  if (source === null || !deps.documents.kinds.has(source.kind))
+    return unreadServer({ slug: definition.slug, kind: definition.kind, trust });
+  return manageDocument(documentDefinition(integration), trust, source, deps.documents);
+}
