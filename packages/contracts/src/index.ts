@@ -90,7 +90,8 @@ export {
   policyPreviewSchema,
   policyRecordSchema,
 } from './policy.ts';
-export { DEFAULT_WORKSPACE_ID, type Principal, ROLES, type Role } from './principal.ts';
+export { DEFAULT_WORKSPACE_ID, type Principal, principalSchema, ROLES, type Role } from './principal.ts';
+export { type ActScope, allowsAct, allowsServer, isWithin, SCOPES, scopesSchema, serversOf } from './scope.ts';
 export {
   DISCOVERY_OPERATIONS,
   type DiscoveryOperation,

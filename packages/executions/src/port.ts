@@ -107,6 +107,8 @@ export interface KeyRecord {
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
+  /** What narrows the role; null: nothing does. */
+  readonly scopes: readonly string[] | null;
 }
 
 /** API keys: 256 random bits, stored as SHA-256 only; the bare key is shown once. */
@@ -115,7 +117,12 @@ export interface Keys {
   authenticate(bareKey: string): Promise<Principal | null>;
   create(
     principal: Principal,
-    key: { readonly name: string; readonly role: Role; readonly expiresAt?: string | undefined },
+    key: {
+      readonly name: string;
+      readonly role: Role;
+      readonly expiresAt?: string | undefined;
+      readonly scopes?: readonly string[] | undefined;
+    },
   ): Promise<KeyRecord & { readonly key: string }>;
   list(principal: Principal): Promise<KeyRecord[]>;
   revoke(principal: Principal, keyId: string): Promise<KeyRecord>;

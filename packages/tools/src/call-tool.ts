@@ -12,6 +12,8 @@ import type { CatalogTool } from './catalog/catalog.ts';
 import { storableText } from './catalog/catalog-store.ts';
 import type { Seal } from './integrations/seal.ts';
 import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
+import { assertMayCall, type FindPrincipal } from './calls/may-call.ts';
+import type { CallLimits } from './policies/call-limits.ts';
 import type { CallDecision } from './policies/decide.ts';
 import type { PolicyCall } from './policies/rule.ts';
 import type { CallPrincipal } from './policies/subject.ts';
@@ -60,6 +62,8 @@ export interface CallToolDependencies {
   resolve(address: string, signal: AbortSignal, asked: AskedOfPolicy): Promise<ResolvedTool>;
   readonly validator: ArgumentValidator;
   readonly recorder: CallRecorder;
+  readonly findPrincipal: FindPrincipal;
+  readonly limits: CallLimits;
   readonly approvals: Approvals;
   readonly seal: Seal;
   readonly log: ServerLog;
@@ -75,10 +79,12 @@ const ARGUMENTS_LIMIT_BYTES = 1024 * 1024;
 export async function callTool(call: ToolCall, deps: CallToolDependencies, signal: AbortSignal): Promise<ToolCallOutcome> {
   try {
     signal.throwIfAborted();
-    const asked = { args: call.args, principal: call.principal ?? { id: call.principalId } };
+    const asked = { args: call.args, principal: await principalOf(call, deps) };
     const tool = await deps.resolve(call.address, signal, asked);
     const canonical = canonicalArguments(call.args, call.address);
     trace(call, tool, canonical);
+    const entitled = (): Promise<void> => assertEntitled(call, tool, canonical, deps);
+    await entitled();
     if (isBlocked(tool)) return refuse(call, tool, canonical, deps);
     checkArguments(tool, call.args, deps);
     let consent = await consentTo(call, tool, canonical, deps);
@@ -94,12 +100,41 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
       if ('reply' in consent) return consent;
     }
     const prepared = await current.source.prepare(occasionOf(call, current), signal);
+    // Its key may have been revoked while a server was waited for.
+    await entitled();
+    await countCall(call, current, canonical, deps);
     const record = recordOf(call, current, canonical, deps.seal, consent.isApproved ? 'approved' : undefined);
     const started = await deps.recorder.started(record, call.execution?.token, consent.approvalId);
     if (started !== 'recorded') throw notStarted(started, call);
     return await dispatch(prepared, { current, record, call }, deps, signal);
   } catch (error) {
     return { reply: replyOfFault(error, call.address, signal, deps), effects: 'none' };
+  }
+}
+
+const principalOf = async (call: ToolCall, { findPrincipal }: CallToolDependencies): Promise<CallPrincipal> =>
+  call.principal ?? (await findPrincipal(call.principalId)) ?? { id: call.principalId };
+
+/** @throws AppError UNAUTHENTICATED, FORBIDDEN. It is in the journal then. */
+async function assertEntitled(call: ToolCall, tool: ResolvedTool, canonical: string, deps: CallToolDependencies): Promise<void> {
+  try {
+    assertMayCall(await principalOf(call, deps), tool.entry.tool.server);
+  } catch (error) {
+    if (isAppError(error)) journalRefusal(call, tool, canonical, error.code, deps, 'refused');
+    throw error;
+  }
+}
+
+/** @throws AppError RATE_LIMITED, CALL_LIMIT. It is in the journal then. */
+async function countCall(call: ToolCall, tool: ResolvedTool, canonical: string, deps: CallToolDependencies): Promise<void> {
+  const { limits } = tool.decision;
+  if (limits.length === 0) return;
+  const counted = { workspaceId: call.workspaceId, principalId: call.principalId, executionId: call.execution?.id ?? null };
+  try {
+    await deps.limits.count(counted, limits);
+  } catch (error) {
+    if (isAppError(error)) journalRefusal(call, tool, canonical, error.code, deps, 'refused');
+    throw error;
   }
 }
 
@@ -224,11 +259,18 @@ function blocked({ entry, decision }: ResolvedTool): ToolCallOutcome {
 function needsApproval({ entry, decision }: ResolvedTool): ToolCallOutcome {
   const address = `${entry.tool.server}.${entry.tool.name}`;
   const message = `${address} needs the operator's approval (${decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
-  return { reply: failure('TOOL_NEEDS_APPROVAL', message, { tool: address, policy: decision }), effects: 'none' };
+  return { reply: failure('TOOL_NEEDS_APPROVAL', message, { tool: address, policy: { action: decision.action, reason: decision.reason } }), effects: 'none' };
 }
 
-function journalRefusal(call: ToolCall, tool: ResolvedTool, canonical: string, code: string, deps: CallToolDependencies): void {
-  const record = recordOf(call, tool, canonical, deps.seal);
+function journalRefusal(
+  call: ToolCall,
+  tool: ResolvedTool,
+  canonical: string,
+  code: string,
+  deps: CallToolDependencies,
+  decided?: string,
+): void {
+  const record = recordOf(call, tool, canonical, deps.seal, decided);
   deps.recorder.started(record, call.execution?.token).then(
     (started) => {
       if (started !== 'recorded') return;

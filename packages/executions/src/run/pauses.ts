@@ -114,7 +114,7 @@ export function createPauses(options: PauseOptions): Pauses {
       return;
     }
     isPaused = true;
-    controls?.pause();
+    await controls?.pause();
     await renewed(true, signal);
     if (signal.aborted) return;
     live.log.status('paused', new Date(now()));

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { keyScopesMigration } from '../keys/migration.ts';
 import { pausesMigration } from './pauses-migration.ts';
 
 /** Times are timestamptz; JSON is kept as text, so that it comes back byte for byte and may carry U+0000 as an escape. */
@@ -149,5 +150,6 @@ export const executionMigrations: Record<string, Migration> = {
       await sql`alter table executions drop column session_id`.execute(db);
     },
   },
+  '006_key_scopes': keyScopesMigration,
   '007_pauses': pausesMigration,
 };

@@ -90,6 +90,8 @@ export interface ApiKeysTable {
   created_at: Time;
   expires_at: OptionalTime;
   revoked_at: OptionalTime;
+  /** A JSON array; null: nothing narrows the role. */
+  scopes_json: ColumnType<string | null, string | null | undefined, never>;
 }
 
 export interface ExecutionTables {

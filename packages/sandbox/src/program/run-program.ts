@@ -8,7 +8,7 @@ import { type ComputeClock, startComputeClock } from './compute-clock.ts';
 import { createFrameHandler, type Reason, tooLargeResult } from './frame-handler.ts';
 import { type Ending, judgeEnd } from './judge-end.ts';
 import type { PositionMap } from './position-map.ts';
-import { createProgramOutput, readOutput } from './program-output.ts';
+import { createProgramOutput, type OutputReading, readOutput } from './program-output.ts';
 import { type CallHooks, createToolCallGate } from './tool-call-gate.ts';
 import { isValidJson } from './validate-json.ts';
 
@@ -29,7 +29,8 @@ export interface ProgramHooks extends CallHooks {
 
 /** Stops and continues every process of the sandbox, and the compute clock with them. */
 export interface ProgramControls {
-  pause(): void;
+  /** Resolves when everything that was printed before is read. */
+  pause(): Promise<void>;
   resume(): void;
 }
 
@@ -101,7 +102,7 @@ export async function runProgram(
   });
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    hooks.onControls?.(controlsOf(sandbox, clock, ended.signal));
+    hooks.onControls?.(controlsOf(sandbox, clock, reading, ended.signal));
     if (signal.aborted) onAbort();
     else {
       sandbox.channel.listen({ onFrame: frames.onFrame, onViolation: frames.onViolation, onClose: channelClosed.resolve });
@@ -150,12 +151,13 @@ const OUTPUT_END_MS = 2_000;
 /** A runtime that ends closes its channel first; one that closes it and lives on has cut itself off. */
 const CLOSED_GRACE_MS = 250;
 
-function controlsOf(sandbox: Sandbox, clock: ComputeClock, ended: AbortSignal): ProgramControls {
+function controlsOf(sandbox: Sandbox, clock: ComputeClock, reading: OutputReading, ended: AbortSignal): ProgramControls {
   return {
-    pause() {
+    async pause() {
       if (ended.aborted) return;
       sandbox.freeze();
       clock.pause();
+      await reading.drained();
     },
     resume() {
       if (ended.aborted) return;

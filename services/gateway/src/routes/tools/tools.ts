@@ -5,6 +5,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { cursor, listOf, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
+import { invokeGated, pausedCallSchema } from './invoke-gated.ts';
 
 /** The catalog is paged so that 10,000 tools are ten answers. */
 const PAGE_LIMIT = 1_000;
@@ -56,7 +57,8 @@ const CALL_ERRORS: readonly ErrorCode[] = [
 ];
 
 /** The catalog, disclosed step by step, and calls without code. */
-export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDeps): void {
+export function registerToolRoutes(app: GatewayApp, deps: RouteDeps): void {
+  const { tools, closing } = deps;
   app.get(
     '/tools',
     {
@@ -118,6 +120,7 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
           .describe('The arguments of the tool go under "args".'),
         response: {
           200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number() }),
+          202: pausedCallSchema,
           ...errorResponses([...WITH_BODY, ...CALL_ERRORS, 'TOOLS_UNAVAILABLE']),
         },
       },
@@ -125,9 +128,24 @@ export function registerToolRoutes(app: GatewayApp, { tools, closing }: RouteDep
     async (request, reply) => {
       const { server, tool } = request.params;
       const startedAt = performance.now();
-      const answer = await tools.invoke(principalOf(request), server, tool, request.body.args, closing.answerSignal(reply));
-      if (!answer.ok) throw errorOf(answer.error);
-      return { tool: `${server}.${tool}`, result: answer.value, durationMs: Math.round((performance.now() - startedAt) * 100) / 100 };
+      const { args } = request.body;
+      const principal = principalOf(request);
+      const address = `${server}.${tool}`;
+      const answered = (result: unknown) => ({
+        tool: address,
+        result,
+        durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+      });
+      const answer = await tools.invoke(principal, server, tool, args, closing.answerSignal(reply));
+      if (answer.ok) return answered(answer.value);
+      if (answer.error.code !== 'TOOL_NEEDS_APPROVAL') throw errorOf(answer.error);
+      const call = { tool: address, args, requestId: request.id, traceparent: request.span?.traceparent };
+      const gated = await invokeGated(principal, call, reply, deps);
+      if (gated.kind === 'value') return answered(gated.value);
+      if (gated.kind === 'failed') throw errorOf(gated);
+      const { executionId, approval } = gated;
+      request.executionId = executionId;
+      return reply.code(202).header('location', `/executions/${executionId}`).send({ status: 'execution_paused', executionId, approval });
     },
   );
 }
