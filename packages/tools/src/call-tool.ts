@@ -161,7 +161,7 @@ async function dispatch(
 ): Promise<ToolCallOutcome> {
   const began = performance.now();
   const span = startUpstream(call, current, deps);
-  const { reply, bytes, isAnswered } = await prepared.send(
+  const { reply, bytes, isAnswered, isUnsent } = await prepared.send(
     { args: call.args as Record<string, unknown>, idempotencyKey: record.idempotency_key, traceparent: span?.traceparent },
     signal,
   );
@@ -174,7 +174,7 @@ async function dispatch(
     reply_bytes: bytes,
     finished_at: new Date(),
   });
-  return { reply, effects: record.read_only ? 'none' : isAnswered ? 'some' : 'unknown' };
+  return { reply, effects: record.read_only || isUnsent === true ? 'none' : isAnswered ? 'some' : 'unknown' };
 }
 
 /** The time that the upstream server takes, apart from ours. */

@@ -2,6 +2,8 @@ import type { Effects } from '@code-executor/contracts';
 import type { Kysely } from 'kysely';
 import type { ToolTables } from '../tables.ts';
 
+/** Ends after the record and before the first byte. */
+const UNSENT = new Set(['UPSTREAM_UNAVAILABLE', 'INVALID_ARGUMENTS', 'ARGUMENTS_TOO_LARGE']);
 /** Ends after which nobody knows whether the tool has acted. */
 const UNANSWERED = new Set(['TOOL_TIMEOUT', 'UPSTREAM_LOST', 'CALL_ABORTED']);
 
@@ -19,5 +21,5 @@ export async function effectsOf(db: Kysely<ToolTables>, executionId: string): Pr
     .where('read_only', '=', false)
     .execute();
   if (calls.some(({ outcome }) => outcome === null || UNANSWERED.has(outcome))) return 'unknown';
-  return calls.length > 0 ? 'some' : 'none';
+  return calls.some(({ outcome }) => outcome !== null && !UNSENT.has(outcome)) ? 'some' : 'none';
 }

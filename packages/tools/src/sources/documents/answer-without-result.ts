@@ -10,8 +10,8 @@ export interface Unanswered {
   readonly isUnsent: boolean;
 }
 
-/** Faults before the first byte. */
-const UNSENT: ReadonlySet<ErrorCode> = new Set(['OUTBOUND_REFUSED', 'UPSTREAM_UNAVAILABLE', 'INVALID_ARGUMENTS', 'ARGUMENTS_TOO_LARGE']);
+/** Faults before the first byte. (An address that is refused may be one that was redirected to.) */
+const UNSENT: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_UNAVAILABLE', 'INVALID_ARGUMENTS', 'ARGUMENTS_TOO_LARGE']);
 /** Faults after which nobody knows whether the upstream has acted. */
 const LOST: ReadonlySet<ErrorCode> = new Set(['TOOL_TIMEOUT', 'UPSTREAM_LOST']);
 
@@ -22,10 +22,8 @@ export function answerWithoutResult(error: unknown, tool: string, signal: AbortS
     return { code: 'CALL_ABORTED', message, isAnswered: false, isUnsent: false };
   }
   if (!isAppError(error) || error.code === 'INTERNAL') return null;
-  const { code, message, details } = error;
-  // A refused redirect was sent to who redirected.
-  const wasRedirected = typeof details === 'object' && details !== null && 'redirectedFrom' in details;
-  const isUnsent = UNSENT.has(code) && !wasRedirected;
+  const { code, message } = error;
+  const isUnsent = UNSENT.has(code);
   const whatFor = message.includes(tool) ? message : `${tool}: ${message}`;
   return { code, message: LOST.has(code) ? `${whatFor}; whether it acted is unknown` : whatFor, isAnswered: !LOST.has(code), isUnsent };
 }
