@@ -14,6 +14,7 @@ export { createMcpSessions, type McpSessionLimits } from './mcp-sessions/create-
 export { mcpMigrations } from './mcp-sessions/migrations.ts';
 export type { McpClient, McpRequest, McpSession, McpSessions } from './mcp-sessions/port.ts';
 export { mcpSessionLimitsOf, mcpSettings } from './mcp-sessions/settings.ts';
+export { anonymousPrincipal } from './oauth-server/anonymous.ts';
 export type { OAuthClient } from './oauth-server/clients.ts';
 export { createOAuthServer } from './oauth-server/create-oauth-server.ts';
 export { createExternalTokens } from './oauth-server/external-tokens.ts';
@@ -28,6 +29,7 @@ export type {
 } from './oauth-server/port.ts';
 export { OAuthRefusal } from './oauth-server/refusal.ts';
 export { rolesUpTo, SCOPES } from './oauth-server/scopes.ts';
+export { readOrMakeSecret } from './oauth-server/secret-file.ts';
 export { readUserCode } from './oauth-server/secrets.ts';
 export { accessSettings, externalIssuerOf } from './oauth-server/settings.ts';
 export type {

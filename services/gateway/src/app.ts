@@ -2,7 +2,7 @@ import { newId } from '@code-executor/contracts';
 import type { Keys, McpSessions } from '@code-executor/executions';
 import { registerClosing, type Tracing } from '@code-executor/platform';
 import type { Audit, ToolAdministration } from '@code-executor/tools';
-import fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyRequest, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -35,6 +35,10 @@ import { registerIntegrationRoutes } from './routes/integrations/integrations.ts
 import { registerKeyRoutes } from './routes/keys/keys.ts';
 import { registerMcpRoutes } from './routes/mcp/mcp.ts';
 import { registerMetricsRoute } from './routes/metrics/metrics.ts';
+import { type Access, withAccess } from './routes/oauth/access.ts';
+import { RESOURCE_METADATA } from './routes/oauth/metadata.ts';
+import { registerOauthServer } from './routes/oauth/oauth.ts';
+import { originOf } from './routes/oauth/origin.ts';
 import { registerPolicyRoutes } from './routes/policies/policies.ts';
 import { registerProviderRoutes } from './routes/providers/providers.ts';
 import { registerSessionRoutes } from './routes/sessions/sessions.ts';
@@ -53,6 +57,8 @@ export interface GatewayOptions {
   readonly tools: ToolAdministration;
   readonly audit: Audit;
   readonly mcpSessions?: McpSessions | undefined;
+  /** Absent: API keys alone are let in. */
+  readonly access?: Access | undefined;
   readonly config: GatewayConfigInput;
   readonly log: Logger;
   /** null or absent: nothing is traced. */
@@ -91,7 +97,10 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerHostCheck(app, config);
   registerUnknownRoutes(app);
   registerApprovalPage(app);
-  registerAuthentication(app, options.keys);
+  const { access } = options;
+  const keys = access === undefined ? options.keys : withAccess(options.keys, access);
+  const metadata = access === undefined ? null : (request: FastifyRequest) => `${originOf(request, config).issuer}${RESOURCE_METADATA}`;
+  registerAuthentication(app, keys, metadata);
   registerAudit(app, options.audit);
   if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
   registerJsonBody(app);
@@ -100,7 +109,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   const approvalUrl = (approvalId: string): string => `${publicUrlOf(app, config)}/approvals/${approvalId}`;
   const executions = showApprovals(options.executions, options.tools, approvalUrl);
   const missing = options.missing ?? (async () => []);
-  const deps: RouteDeps = { ...options, executions, approvalUrl, missing, config, registry, closing };
+  const deps: RouteDeps = { ...options, keys, executions, approvalUrl, missing, config, registry, closing };
   registerExecuteRoutes(app, deps);
   registerExecutionRoutes(app, deps);
   registerSessionRoutes(app, deps);
@@ -115,6 +124,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerApprovalRoutes(app, deps);
   registerKeyRoutes(app, deps);
   registerMcpRoutes(app, deps);
+  if (access !== undefined) await registerOauthServer(app, deps, access, options.keys);
   registerHealthRoutes(app, deps);
   registerMetricsRoute(app, deps);
   await app.ready();

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { mcpSettings } from '@code-executor/executions';
+import { accessSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { z } from 'zod';
 
@@ -15,6 +15,7 @@ const schema = z.object({
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...tracingSettings,
   ...mcpSettings,
+  ...accessSettings,
   DATABASE_URL: z.string(),
   REDIS_URL: z.string(),
   EXECUTOR_PROXY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:9092'),

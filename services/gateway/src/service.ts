@@ -9,6 +9,7 @@ import {
   type KeysService,
   mcpMigrations,
   mcpSessionLimitsOf,
+  oauthMigrations,
 } from '@code-executor/executions';
 import {
   type Closable,
@@ -24,6 +25,7 @@ import { createAudit, createCallJournal, createRemoteToolAdministration, toolMig
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
+import { openAccess } from './open-access.ts';
 import type { GatewayServiceConfig } from './service-config.ts';
 
 /**
@@ -42,12 +44,13 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const db = open('database', await openDatabase({ url: config.DATABASE_URL, directory: '', log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
   await db.migrate('mcp', mcpMigrations);
+  await db.migrate('oauth', oauthMigrations);
   // Executions are purged here, and their tool calls with them.
   await db.migrate('tools', toolMigrations);
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
-  const audit = open('audit', createAudit({ db, log }), (part) => part.close());
+  const audit = open('audit', createAudit({ db, log, findPrincipal: async (id) => (await keys?.find(id)) ?? null }), (part) => part.close());
   let keys: KeysService | null = null;
   const executions = createFleetExecutions({
     db,
@@ -65,6 +68,17 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   open('executions', executions, (part) => part.close());
   keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
   await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
+  const service = keys;
+  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
+  const access = await openAccess({
+    db,
+    log,
+    settings: config,
+    naming,
+    secret: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
+    onKeysChanged: () => service.changed(),
+    open,
+  });
   const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
     part.close(),
   );
@@ -75,10 +89,9 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     tools,
     audit,
     mcpSessions,
+    access,
     config: {
-      host: config.EXECUTOR_HOST,
-      publicUrl: config.EXECUTOR_PUBLIC_URL ?? null,
-      allowedHosts: [...config.allowedHosts],
+      ...naming,
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
       maxConnections: config.EXECUTOR_CONNECTIONS,
     },

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { executorSettings, mcpSettings } from '@code-executor/executions';
+import { accessSettings, executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { approvalSettings, outboundSettings, secretSettings } from '@code-executor/tools';
 import { z } from 'zod';
@@ -26,6 +26,7 @@ const schema = z.object({
   ...outboundSettings,
   ...secretSettings,
   ...mcpSettings,
+  ...accessSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */
   EXECUTOR_QUEUE_LIMIT: count(1, 100_000, 'executions').default(1_000),
   /** A session that nobody uses for so long ends with its files and variables. */

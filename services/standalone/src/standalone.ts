@@ -13,9 +13,11 @@ import {
   executionMigrations,
   mcpMigrations,
   mcpSessionLimitsOf,
+  oauthMigrations,
+  readOrMakeSecret,
   sandboxLimitsOf,
 } from '@code-executor/executions';
-import { buildGateway } from '@code-executor/gateway';
+import { buildGateway, openAccess } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import {
@@ -57,6 +59,8 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const db = open('database', await openDatabase({ directory: join(dataDir, 'database'), log }), (part) => part.close());
   await db.migrate('executions', executionMigrations);
   await db.migrate('mcp', mcpMigrations);
+  await db.migrate('oauth', oauthMigrations);
+  const keys = await createKeys({ db, log });
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
   const countApproval = registerApprovalMetrics([registry], () => tools.countPendingApprovals());
@@ -65,6 +69,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   const tools = await createToolDomain({
     db,
     log,
+    findPrincipal: keys.find,
     dataDir,
     serversFile: config.serversFile,
     wrapperStore,
@@ -136,9 +141,18 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     journal: createCallJournal(db),
   });
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
-  const keys = await createKeys({ db, log });
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
+  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
+  const access = await openAccess({
+    db,
+    log,
+    settings: config,
+    naming,
+    secret: await readOrMakeSecret(join(dataDir, 'oauth.key')),
+    onKeysChanged: () => keys.changed(),
+    open,
+  });
   const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
     part.close(),
   );
@@ -149,10 +163,9 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     tools,
     audit: tools.audit,
     mcpSessions,
+    access,
     config: {
-      host: config.EXECUTOR_HOST,
-      publicUrl: config.EXECUTOR_PUBLIC_URL ?? null,
-      allowedHosts: [...config.allowedHosts],
+      ...naming,
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
     },
     log,

@@ -7,6 +7,8 @@ import { createKeyRows } from './key-rows.ts';
 import { createKeyStore, type StoredKey } from './key-store.ts';
 
 export interface KeysService extends Keys {
+  /** A principal was made or changed beside the keys (an OAuth client): here and elsewhere it is looked for. */
+  changed(): Promise<void>;
   /** Another process made or revoked a key: the next requests are judged by what the rows say now. */
   reload(): Promise<void>;
   close(): void;
@@ -53,6 +55,10 @@ export async function createKeys(options: {
 
   return {
     reload: rows.reload,
+    async changed() {
+      await rows.reload();
+      await tell();
+    },
     close: () => clearInterval(looks ?? undefined),
 
     async authenticate(bareKey) {

@@ -69,6 +69,8 @@ export function createKeyStore(db: { query<T>(): Kysely<T> }) {
           .where('workspace_id', '=', workspaceId)
           .where('role', '=', 'admin')
           .where('revoked_at', 'is', null)
+          // What no key opens (OAuth, OIDC) depends on others, and keeps nobody from being locked out.
+          .where('digest', 'not like', '%:%')
           .forUpdate()
           .execute();
         const active = admins.filter(({ expires_at }) => expires_at === null || expires_at > now);

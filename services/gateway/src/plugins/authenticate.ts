@@ -5,6 +5,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 const REALM = 'Bearer realm="code-executor"';
 
+/** Where a client reads how to be let in (RFC 9728); null: it is let in by key alone. */
+type ResourceMetadata = ((request: FastifyRequest) => string) | null;
+
 /** Roles from the least to the most: each may do what those before it may. */
 const LADDER: readonly Role[] = [...ROLES].reverse();
 
@@ -12,12 +15,12 @@ const LADDER: readonly Role[] = [...ROLES].reverse();
  * Judges the key before the body is read. Every route says the least role it needs (`config.access`), or `public`; a route
  * that says nothing needs `admin`.
  */
-export function registerAuthentication(app: FastifyInstance, keys: Keys): void {
+export function registerAuthentication(app: FastifyInstance, keys: Keys, metadata: ResourceMetadata = null): void {
   app.decorateRequest('principal', null);
   app.addHook('onRequest', async (request, reply) => {
     const access = request.routeOptions.config.access ?? 'admin';
     if (access === 'public' || request.is404) return;
-    const principal = await authenticated(request, reply, keys);
+    const principal = await authenticated(request, reply, keys, metadata);
     request.principal = principal;
     if (LADDER.indexOf(principal.role) < LADDER.indexOf(access)) {
       throw new AppError(
@@ -39,26 +42,30 @@ export function bareKeyOf(request: FastifyRequest): string {
   return bearerToken(request.headers.authorization) ?? '';
 }
 
-async function authenticated(request: FastifyRequest, reply: FastifyReply, keys: Keys): Promise<Principal> {
+async function authenticated(request: FastifyRequest, reply: FastifyReply, keys: Keys, metadata: ResourceMetadata): Promise<Principal> {
   const header = request.headers.authorization;
+  const challenge = metadata === null ? REALM : `${REALM}, resource_metadata="${metadata(request)}"`;
   if (header === undefined) {
-    reply.header('www-authenticate', REALM);
+    // The key of who shows none, where the operator lets such in.
+    const anonymous = await keys.authenticate('');
+    if (anonymous !== null) return anonymous;
+    reply.header('www-authenticate', challenge);
     throw new AppError('UNAUTHENTICATED', 'No key was given: send `Authorization: Bearer <key>`.');
   }
   const token = bearerToken(header);
   if (token === null) {
-    reply.header('www-authenticate', `${REALM}, error="invalid_request"`);
+    reply.header('www-authenticate', `${challenge}, error="invalid_request"`);
     throw new AppError('UNAUTHENTICATED', 'The Authorization header is not of the form `Bearer <key>`.');
   }
   const principal = await keys.authenticate(token);
   if (!principal) {
     // One sentence for all three: which of them it is would tell a stranger that a key once worked.
-    reply.header('www-authenticate', `${REALM}, error="invalid_token"`);
+    reply.header('www-authenticate', `${challenge}, error="invalid_token"`);
     throw new AppError('UNAUTHENTICATED', 'This key is unknown, expired or revoked.');
   }
   return principal;
 }
 
 function bearerToken(header: string | undefined): string | null {
-  return /^bearer +([\w.~+/=-]{1,512}) *$/i.exec(header ?? '')?.[1] ?? null;
+  return /^bearer +([\w.~+/=-]{1,4096}) *$/i.exec(header ?? '')?.[1] ?? null;
 }

@@ -1,0 +1,57 @@
+import {
+  type accessSettings,
+  anonymousPrincipal,
+  createExternalTokens,
+  createOAuthServer,
+  externalIssuerOf,
+} from '@code-executor/executions';
+import { AppError, type Database, type Logger, type Open } from '@code-executor/platform';
+import type { z } from 'zod';
+import { type GatewayConfig, isLoopback, LOOPBACK_HOSTS } from './config.ts';
+import type { Access } from './routes/oauth/access.ts';
+import { isOwnResource } from './routes/oauth/origin.ts';
+
+type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>;
+
+/** Who is let in beside API keys, as the operator has set it. Throws INVALID_REQUEST where that would let strangers in. */
+export async function openAccess(options: {
+  readonly db: Database;
+  readonly log: Logger;
+  readonly settings: AccessSettings;
+  readonly naming: Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>;
+  /** Seals the keys of access tokens. */
+  readonly secret: string;
+  readonly onKeysChanged: () => Promise<void>;
+  readonly open: Open;
+}): Promise<Access> {
+  const { db, log, settings, naming, secret, onKeysChanged, open } = options;
+  const external = externalIssuerOf(settings);
+  const anonymousRole = settings.EXECUTOR_ANONYMOUS_ROLE ?? null;
+  if (anonymousRole !== null && settings.EXECUTOR_ANONYMOUS_FORCE !== 'true') refuseStrangers(naming);
+  const oauth = open(
+    'OAuth server',
+    createOAuthServer({ db, log, secret, isOwnResource: isOwnResource(naming), onKeysChanged }),
+    async (part) => part.close(),
+  );
+  const anonymous = anonymousRole === null ? null : await anonymousPrincipal(db, anonymousRole);
+  if (anonymous !== null)
+    log.warn({ role: anonymous.role }, 'Whoever reaches this service is let in without a key (EXECUTOR_ANONYMOUS_ROLE)');
+  return {
+    oauth,
+    external: external === null ? null : { issuer: external.issuer, tokens: createExternalTokens({ db, log, external }) },
+    anonymous,
+  };
+}
+
+function refuseStrangers({ host, allowedHosts, publicUrl }: Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>): void {
+  const others = [
+    ...(isLoopback(host) ? [] : [`EXECUTOR_HOST is ${host}`]),
+    ...allowedHosts.filter((name) => !LOOPBACK_HOSTS.includes(name.toLowerCase())).map((name) => `EXECUTOR_ALLOWED_HOSTS has ${name}`),
+    ...(publicUrl === null || LOOPBACK_HOSTS.includes(new URL(publicUrl).hostname) ? [] : [`EXECUTOR_PUBLIC_URL is ${publicUrl}`]),
+  ];
+  if (others.length === 0) return;
+  throw new AppError(
+    'INVALID_REQUEST',
+    `EXECUTOR_ANONYMOUS_ROLE lets in whoever reaches this service, and others than this machine may: ${others.join(', ')}. Unset it, or set EXECUTOR_ANONYMOUS_FORCE=true where something in front keeps strangers out.`,
+  );
+}

@@ -1,0 +1,49 @@
+import { SCOPES } from '@code-executor/executions';
+import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import type { Access } from './access.ts';
+import { originOf } from './origin.ts';
+
+/** Of the MCP endpoint: what a 401 points to. */
+export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/mcp';
+
+const PUBLIC = { config: { access: 'public' as const }, schema: { hide: true } as object };
+
+/** RFC 9728 and RFC 8414: where a client that was answered 401 finds out how to be let in. */
+export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth, external }: Access): void {
+  for (const path of ['/.well-known/oauth-protected-resource', RESOURCE_METADATA]) {
+    app.get(path, PUBLIC, (request, reply) => {
+      const { issuer } = originOf(request, config);
+      return reply.send({
+        resource: `${issuer}/mcp`,
+        // The operator's own provider is there to be used before ours.
+        authorization_servers: [...(external === null ? [] : [external.issuer]), issuer],
+        bearer_methods_supported: ['header'],
+        scopes_supported: SCOPES,
+        resource_name: 'Code executor',
+      });
+    });
+  }
+  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/mcp']) {
+    app.get(path, PUBLIC, (request, reply) => {
+      const { issuer } = originOf(request, config);
+      return reply.send({
+        issuer,
+        authorization_endpoint: `${issuer}/oauth/authorize`,
+        token_endpoint: `${issuer}/oauth/token`,
+        registration_endpoint: `${issuer}/oauth/register`,
+        revocation_endpoint: `${issuer}/oauth/revoke`,
+        device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
+        jwks_uri: `${issuer}/oauth/jwks`,
+        scopes_supported: SCOPES,
+        response_types_supported: ['code'],
+        response_modes_supported: ['query'],
+        grant_types_supported: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+        token_endpoint_auth_methods_supported: ['none'],
+        revocation_endpoint_auth_methods_supported: ['none'],
+        code_challenge_methods_supported: ['S256'],
+        authorization_response_iss_parameter_supported: true,
+      });
+    });
+  }
+  app.get('/oauth/jwks', PUBLIC, async (_request, reply) => reply.send({ keys: await oauth.publishedKeys() }));
+}
