@@ -54,7 +54,10 @@ const oauthSchema = z.strictObject({
   clientId: z.string().min(1).max(2_048).optional(),
   clientSecret: secretSchema.optional(),
   clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'none']).optional(),
-  scopes: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/)).max(128).optional(),
+  scopes: z
+    .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/))
+    .max(128)
+    .optional(),
   /** Of the authorization server: its endpoints are looked up (RFC 8414). Left out: from the integration itself. */
   issuer: httpUrl.optional(),
   authorizationUrl: httpUrl.optional(),

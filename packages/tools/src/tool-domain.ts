@@ -163,6 +163,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     },
     times: { ...SUPERVISION_TIMES, ...options.times },
     log,
+    connections,
+    workspaceId,
   };
   for (const parsed of await readServersFile(serversFile, environment)) {
     const managed = manageMcpServer(parsed, mcp);
@@ -184,6 +186,9 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     log,
   });
   await stored.load();
+  connections.onChange((changed) => {
+    for (const slug of changed) servers.all().get(slug)?.source?.connectionsChanged?.();
+  });
 
   const trusts = () => new Map([...servers.all()].map(([slug, managed]) => [slug, managed.trust]));
   let visible: VisibleTools | null = null;

@@ -9,10 +9,16 @@ const SHORTEST_SECRET = 4;
  * What a connection's values add to a request. OAuth's access token comes as the value `accessToken`.
  * @throws AppError CONNECTION_BROKEN where a value cannot travel where it is meant to.
  */
-export function assembleCredential(connectionId: string, label: string, auth: StoredAuth, values: Readonly<Record<string, string>>): Credential {
+export function assembleCredential(
+  connectionId: string,
+  label: string,
+  auth: StoredAuth,
+  values: Readonly<Record<string, string>>,
+): Credential {
   const value = (name: string): string => {
     const found = values[name];
-    if (found === undefined) throw new AppError('CONNECTION_BROKEN', `${label} has no ${name}; give it anew with PATCH /connections/${connectionId}`);
+    if (found === undefined)
+      throw new AppError('CONNECTION_BROKEN', `${label} has no ${name}; give it anew with PATCH /connections/${connectionId}`);
     return found;
   };
   const headers: Record<string, string> = {};
@@ -63,7 +69,10 @@ const partsOf = (text: string): string[] => text.split(/\s+/).filter((part) => !
 
 function checkHeader(name: string, text: string, label: string): void {
   if (/[^\t\x20-\x7e\x80-\xff]/.test(text) || text.trim() !== text)
-    throw new AppError('CONNECTION_BROKEN', `${label}: its value for the header ${name} has characters that a header cannot carry (a line break?)`);
+    throw new AppError(
+      'CONNECTION_BROKEN',
+      `${label}: its value for the header ${name} has characters that a header cannot carry (a line break?)`,
+    );
 }
 
 function checkedCookie(text: string, label: string): string {

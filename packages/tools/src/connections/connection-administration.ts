@@ -66,10 +66,7 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
     if (Object.keys(read.sealed).length === 0) return null;
     const { id, integration, ownerId } = row;
     const settings = JSON.stringify(read.settings);
-    return seal.seal(
-      JSON.stringify(read.sealed),
-      valuesPlace({ workspace_id: workspaceId, id, integration, owner_id: ownerId, settings }),
-    );
+    return seal.seal(JSON.stringify(read.sealed), valuesPlace({ workspace_id: workspaceId, id, integration, owner_id: ownerId, settings }));
   }
 
   function checkReferences(auth: ReadAuth): void {
@@ -77,7 +74,10 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
       if (place.provider === 'sealed') continue;
       const provider = providers.list().find(({ kind }) => kind === place.provider);
       if (provider?.configured !== true)
-        throw new AppError('INVALID_REQUEST', `The provider ${place.provider} is not configured here. ${provider?.description ?? ''}`.trim());
+        throw new AppError(
+          'INVALID_REQUEST',
+          `The provider ${place.provider} is not configured here. ${provider?.description ?? ''}`.trim(),
+        );
     }
   }
 
@@ -155,7 +155,8 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
       return providers.list();
     },
     async resealSecrets(principal, newKey) {
-      if (principal.role !== 'admin') throw new AppError('FORBIDDEN', `The role ${principal.role} may not rotate the seal key; it takes admin`);
+      if (principal.role !== 'admin')
+        throw new AppError('FORBIDDEN', `The role ${principal.role} may not rotate the seal key; it takes admin`);
       return deps.reseal(newKey);
     },
   };

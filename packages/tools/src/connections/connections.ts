@@ -64,7 +64,8 @@ export async function createConnections(deps: ConnectionsDependencies): Promise<
     const names = (byIntegration.get(integration) ?? []).filter((row) => mayUse(row, principal.id)).map(({ name }) => name);
     const distinct = [...new Set(names)];
     const near = suggestions(connection ?? '', distinct);
-    const list = distinct.length === 0 ? ` ${integration} has none yet: POST /connections adds one` : ` There are ${distinct.slice(0, 20).join(', ')}`;
+    const list =
+      distinct.length === 0 ? ` ${integration} has none yet: POST /connections adds one` : ` There are ${distinct.slice(0, 20).join(', ')}`;
     return new AppError(
       'CONNECTION_NOT_FOUND',
       `${integration} has no connection ${JSON.stringify(printable(connection ?? '', 80))}.${didYouMean(near) || list}`,
@@ -94,7 +95,10 @@ export async function createConnections(deps: ConnectionsDependencies): Promise<
     try {
       return JSON.parse(seal.open(connection.sealedValues, placeOf(connection))) as Record<string, string>;
     } catch (error) {
-      log.warn({ connection: connection.id, integration: connection.integration, err: error }, 'The secrets of a connection cannot be opened');
+      log.warn(
+        { connection: connection.id, integration: connection.integration, err: error },
+        'The secrets of a connection cannot be opened',
+      );
       throw new AppError(
         'CONNECTION_BROKEN',
         `The secrets of ${labelOf(connection)} cannot be opened with the seal key of this service: bring its key file back from a backup, or give them anew with PATCH /connections/${connection.id}`,
@@ -134,7 +138,9 @@ export async function createConnections(deps: ConnectionsDependencies): Promise<
     valuesOf,
     resolve(request) {
       const found = resolve(request);
-      return found === null ? null : { id: found.id, name: found.name, owner: found.ownerId === '' ? 'workspace' : 'principal' };
+      return found === null
+        ? null
+        : { id: found.id, name: found.name, owner: found.ownerId === '' ? 'workspace' : 'principal', version: found.version };
     },
     async credentialFor(request, signal) {
       signal.throwIfAborted();

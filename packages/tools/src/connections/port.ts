@@ -38,6 +38,14 @@ export interface CredentialRequest {
   readonly principal: { readonly id: string; readonly workspaceId: string };
 }
 
+export interface ResolvedConnection {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: 'workspace' | 'principal';
+  /** Another one after every change of its values. */
+  readonly version: number;
+}
+
 /** What tool calls ask of connections. */
 export interface Connections {
   /**
@@ -47,7 +55,7 @@ export interface Connections {
    */
   credentialFor(request: CredentialRequest, signal: AbortSignal): Promise<Credential | null>;
   /** Which connection that is, without opening it: null where none applies. @throws AppError CONNECTION_NOT_FOUND */
-  resolve(request: CredentialRequest): { readonly id: string; readonly name: string; readonly owner: 'workspace' | 'principal' } | null;
+  resolve(request: CredentialRequest): ResolvedConnection | null;
   /** The upstream answered 401 to it: a token is renewed before it is used again. */
   rejected(credential: Credential): void;
   /** With their tokens; for an integration that is removed. */

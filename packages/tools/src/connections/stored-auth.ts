@@ -52,7 +52,10 @@ const FORBIDDEN_HEADERS = new Set([
  * What a caller wrote, in the one form that is kept. What it left out of an API key comes from the integration's own document.
  * @throws AppError INVALID_REQUEST that names the field and no value.
  */
-export function readAuth(auth: ConnectionAuth, integration: { readonly slug: string; readonly schemes: readonly SecurityScheme[] }): ReadAuth {
+export function readAuth(
+  auth: ConnectionAuth,
+  integration: { readonly slug: string; readonly schemes: readonly SecurityScheme[] },
+): ReadAuth {
   switch (auth.type) {
     case 'bearer':
       return placed({ token: auth.token }, (values) => ({ type: 'bearer', values }));
@@ -93,7 +96,9 @@ function readApiKey(
   return placed({ value }, (values) => ({ type: 'apiKey', in: place, name, values }));
 }
 
-type Declared = Extract<SecurityScheme, { type: 'apiKey' }> | { readonly type: 'bearer'; readonly in?: undefined; readonly parameter?: undefined };
+type Declared =
+  | Extract<SecurityScheme, { type: 'apiKey' }>
+  | { readonly type: 'bearer'; readonly in?: undefined; readonly parameter?: undefined };
 
 /** The API key scheme that is meant: the named one, or the only one; a document that declares bearer tokens alone calls its key a token. */
 function findScheme(
@@ -113,7 +118,8 @@ function findScheme(
   );
   const [only, other] = fitting;
   if (only !== undefined && other === undefined) return only;
-  if (only !== undefined) throw invalid(`auth.scheme: ${slug} declares several API key schemes; name one${listed(fitting.map(({ name }) => name))}`);
+  if (only !== undefined)
+    throw invalid(`auth.scheme: ${slug} declares several API key schemes; name one${listed(fitting.map(({ name }) => name))}`);
   if (schemes.some(({ type }) => type === 'bearer')) return { type: 'bearer' };
   throw invalid(
     `auth.in and auth.name: ${slug} does not declare where an API key goes; say it, for example "in": "header", "name": "X-API-Key"`,
@@ -125,11 +131,13 @@ function readOauth(auth: Extract<ConnectionAuth, { type: 'oauth2' | 'oauth' }>):
   const grant = auth.grant ?? 'authorization_code';
   if (grant === 'client_credentials' && (auth.clientId === undefined || clientSecret === undefined))
     throw invalid('auth.clientId and auth.clientSecret: the grant client_credentials needs both');
-  if (clientSecret !== undefined && auth.clientId === undefined) throw invalid('auth.clientId: a clientSecret without its clientId is of no use');
+  if (clientSecret !== undefined && auth.clientId === undefined)
+    throw invalid('auth.clientId: a clientSecret without its clientId is of no use');
   if (auth.authorizationUrl !== undefined && auth.tokenUrl === undefined) throw invalid('auth.tokenUrl: goes with authorizationUrl');
   if (accessToken !== undefined || refreshToken !== undefined) {
     if (grant !== 'authorization_code') throw invalid('auth.refreshToken: the grant client_credentials has no tokens to begin with');
-    if (refreshToken !== undefined && auth.clientId === undefined) throw invalid('auth.clientId: a refreshToken belongs to a client; name it');
+    if (refreshToken !== undefined && auth.clientId === undefined)
+      throw invalid('auth.clientId: a refreshToken belongs to a client; name it');
   }
   const read = placed(clientSecret === undefined ? {} : { clientSecret }, (values) => ({
     ...rest,

@@ -67,4 +67,3 @@ function watchStatus(http: OutboundHttp): { readonly http: OutboundHttp; status(
     },
   };
 }
-

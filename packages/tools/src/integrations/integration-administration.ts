@@ -94,13 +94,22 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
     try {
       const managed = stored.manage({ definition, source: null });
       if (managed?.source === null || managed === null) throw new AppError('INTEGRATION_INVALID', `${integration.slug} cannot be used`);
-      if (!managed.source.lazy) await connect(managed);
+      if (!managed.source.lazy) await connectOrWait(managed);
       return managed;
     } catch (error) {
       await drop(integration.slug);
       throw error;
     } finally {
       deps.committed();
+    }
+  }
+
+  /** One that wants a credential is kept: a connection can be made only for an integration that is there. */
+  async function connectOrWait(managed: ManagedServer): Promise<void> {
+    try {
+      await connect(managed);
+    } catch (error) {
+      if (managed.state().wantsCredential !== true) throw error;
     }
   }
 

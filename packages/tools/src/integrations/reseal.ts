@@ -45,7 +45,10 @@ async function resealRow(row: SealedRow, column: SealedColumn, { db, seal, log }
   try {
     fresh = seal.seal(seal.open(row.sealed ?? '', place), place);
   } catch (error) {
-    log.warn({ table: column.table, column: column.column, reason: messageOf(error) }, 'A sealed text opens with no key and stays as it is');
+    log.warn(
+      { table: column.table, column: column.column, reason: messageOf(error) },
+      'A sealed text opens with no key and stays as it is',
+    );
     return false;
   }
   const isThisRow = sql.join(

@@ -36,8 +36,20 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     column: 'sealed_values',
     place: column(valuesPlace),
   },
-  { table: 'connection_grants', primaryKey: ['connection_id'], reads: ['workspace_id'], column: 'sealed_client', place: column(clientPlace) },
-  { table: 'connection_grants', primaryKey: ['connection_id'], reads: ['workspace_id'], column: 'sealed_tokens', place: column(tokensPlace) },
+  {
+    table: 'connection_grants',
+    primaryKey: ['connection_id'],
+    reads: ['workspace_id'],
+    column: 'sealed_client',
+    place: column(clientPlace),
+  },
+  {
+    table: 'connection_grants',
+    primaryKey: ['connection_id'],
+    reads: ['workspace_id'],
+    column: 'sealed_tokens',
+    place: column(tokensPlace),
+  },
   {
     table: 'authorization_attempts',
     primaryKey: ['state_hash'],

@@ -11,8 +11,8 @@ import { tokensOf } from './authorize.ts';
 import { findServer } from './find-server.ts';
 import type { Grant, OauthClient } from './grant-store.ts';
 import type { OauthDependencies } from './oauth.ts';
-import { oauthFault, oauthOptions } from './oauth-http.ts';
 import { readyClient } from './oauth-client.ts';
+import { oauthFault, oauthOptions } from './oauth-http.ts';
 
 /** A token is renewed this long before its end, or after two thirds of a shorter life. */
 const MARGIN_MS = 60_000;
@@ -104,7 +104,10 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
       await sleep(POLL_MS, undefined, { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
-      throw new AppError('CONNECTION_UNAVAILABLE', 'its token is being renewed by another process, which does not come to an end; try again');
+      throw new AppError(
+        'CONNECTION_UNAVAILABLE',
+        'its token is being renewed by another process, which does not come to an end; try again',
+      );
     }
   }
 
@@ -113,7 +116,10 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
     if (tokens?.accessToken != null && (expiresAt === null || expiresAt.getTime() > Date.now())) return tokens.accessToken;
     const reason = 'its access token has expired, and there is no refresh token to renew it with';
     await deps.setStatus(connection.id, 'needs_reauthorization', reason);
-    throw new AppError('CONNECTION_BROKEN', `${reason}: POST /connections/${connection.id}/oauth/start gives the address of the consent page`);
+    throw new AppError(
+      'CONNECTION_BROKEN',
+      `${reason}: POST /connections/${connection.id}/oauth/start gives the address of the consent page`,
+    );
   }
 
   /** Null: the row was changed meanwhile, look again. */
@@ -139,9 +145,17 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
     }
   }
 
-  async function afterFailure(thrown: unknown, connection: StoredConnection, grant: Grant, secrets: readonly string[]): Promise<string | null> {
+  async function afterFailure(
+    thrown: unknown,
+    connection: StoredConnection,
+    grant: Grant,
+    secrets: readonly string[],
+  ): Promise<string | null> {
     const { error, isPassing, message } = oauthFault(thrown, createScrub(secrets));
-    deps.log.warn({ connection: connection.id, integration: connection.integration, reason: message }, 'The token of a connection could not be renewed');
+    deps.log.warn(
+      { connection: connection.id, integration: connection.integration, reason: message },
+      'The token of a connection could not be renewed',
+    );
     const now = await grants.read(connection.id);
     // Somebody else was first, and our refresh token the old one.
     if (now !== null && now.generation !== grant.generation) return null;
@@ -153,7 +167,10 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
     if (error === 'invalid_grant') {
       const reason = `the authorization server refuses to renew it: ${message}`;
       await deps.setStatus(connection.id, 'needs_reauthorization', reason);
-      throw new AppError('CONNECTION_BROKEN', `${reason}: POST /connections/${connection.id}/oauth/start gives the address of the consent page`);
+      throw new AppError(
+        'CONNECTION_BROKEN',
+        `${reason}: POST /connections/${connection.id}/oauth/start gives the address of the consent page`,
+      );
     }
     throw new AppError(
       'CONNECTION_BROKEN',

@@ -9,8 +9,8 @@ import type { AuthorizationEnd, AuthorizationStart, ConnectedIntegration } from 
 import type { StoredOauth } from '../stored-auth.ts';
 import { findServer } from './find-server.ts';
 import type { OauthClient, OauthTokens } from './grant-store.ts';
-import { readyClient, registerClient } from './oauth-client.ts';
 import type { OauthDependencies } from './oauth.ts';
+import { readyClient, registerClient } from './oauth-client.ts';
 import { oauthFault, oauthOptions } from './oauth-http.ts';
 
 /** A consent page that comes back later is not taken any more. */
@@ -34,7 +34,10 @@ export async function startAuthorization(
     throw new AppError('CONNECTION_BROKEN', `${found.server.issuer} has no consent page: give "authorizationUrl" in "auth"`);
   const methods = found.server.code_challenge_methods_supported;
   if (methods !== undefined && !methods.includes('S256'))
-    throw new AppError('CONNECTION_BROKEN', `${found.server.issuer} does not support PKCE with S256, and a code without it is not asked for`);
+    throw new AppError(
+      'CONNECTION_BROKEN',
+      `${found.server.issuer} does not support PKCE with S256, and a code without it is not asked for`,
+    );
 
   const client = await clientFor(auth, found, { connectionId: connection.id, redirectUri: by.redirectUri, connected }, { grants, signal });
   const state = randomBytes(32).toString('base64url');
@@ -72,17 +75,27 @@ async function clientFor(
   const known = (await grants.read(of.connectionId))?.client ?? null;
   const fits = known?.registered?.redirectUri === of.redirectUri && known.server.issuer === found.server.issuer;
   const registered =
-    auth.clientId !== undefined ? null : fits ? (known?.registered ?? null) : await registerClient(found.server, { ...found, ...of }, of.connected.http, signal);
+    auth.clientId !== undefined
+      ? null
+      : fits
+        ? (known?.registered ?? null)
+        : await registerClient(found.server, { ...found, ...of }, of.connected.http, signal);
   const client: OauthClient = { ...found, registered };
   await grants.saveClient(of.connectionId, client);
   return client;
 }
 
 /** What the browser came back with, exchanged for tokens. Never rejects for what the parameters or the server say. */
-export async function finishAuthorization(parameters: Readonly<Record<string, string>>, deps: OauthDependencies): Promise<AuthorizationEnd> {
+export async function finishAuthorization(
+  parameters: Readonly<Record<string, string>>,
+  deps: OauthDependencies,
+): Promise<AuthorizationEnd> {
   const { state = '' } = parameters;
   const attempt = /^[\w-]{43}$/.test(state) ? await deps.grants.take(hash('sha256', state)) : null;
-  if (attempt === null) return failed('This page was used already, is older than ten minutes, or was not opened by this service. Begin the authorization again.');
+  if (attempt === null)
+    return failed(
+      'This page was used already, is older than ten minutes, or was not opened by this service. Begin the authorization again.',
+    );
   const connection = await deps.connectionOf(attempt.connectionId);
   const grant = await deps.grants.read(attempt.connectionId);
   if (connection === null || connection.version !== attempt.version || connection.auth.type !== 'oauth2' || grant?.client == null)
@@ -129,7 +142,10 @@ export function tokensOf(
   oldRefreshToken: string | null,
 ): { readonly tokens: OauthTokens; readonly expiresAt: Date | null } {
   if (answer.token_type !== 'bearer')
-    throw new AppError('CONNECTION_BROKEN', `the authorization server gives tokens of the type ${printable(answer.token_type, 40)}; only bearer is understood`);
+    throw new AppError(
+      'CONNECTION_BROKEN',
+      `the authorization server gives tokens of the type ${printable(answer.token_type, 40)}; only bearer is understood`,
+    );
   const seconds = answer.expires_in === undefined ? null : Math.min(answer.expires_in, LONGEST_SECONDS);
   return {
     tokens: {

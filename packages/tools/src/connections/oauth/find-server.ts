@@ -32,7 +32,12 @@ export async function findServer(auth: StoredOauth, connected: ConnectedIntegrat
 function explicit(issuer: string | undefined, authorizationUrl: string | undefined, tokenUrl: string | undefined): OauthServer {
   for (const url of [authorizationUrl, tokenUrl]) if (url !== undefined) checkEndpoint(url);
   if (tokenUrl === undefined) throw new AppError('CONNECTION_BROKEN', 'tokenUrl: give it, since the document names none that can be used');
-  return { issuer: issuer ?? new URL(tokenUrl).origin, isDiscovered: false, authorization_endpoint: authorizationUrl, token_endpoint: tokenUrl };
+  return {
+    issuer: issuer ?? new URL(tokenUrl).origin,
+    isDiscovered: false,
+    authorization_endpoint: authorizationUrl,
+    token_endpoint: tokenUrl,
+  };
 }
 
 const absolute = (url: string | undefined, { url: base }: ConnectedIntegration): string | undefined =>
@@ -76,7 +81,12 @@ interface ResourceMetadata {
   readonly scopes: readonly string[];
 }
 
-async function readResource(connected: ConnectedIntegration, place: string, url: URL, signal: AbortSignal): Promise<ResourceMetadata | null> {
+async function readResource(
+  connected: ConnectedIntegration,
+  place: string,
+  url: URL,
+  signal: AbortSignal,
+): Promise<ResourceMetadata | null> {
   const answer = await ask(connected, place, signal, { accept: 'application/json' });
   if (answer === null || answer.status !== 200) return null;
   try {
@@ -84,7 +94,11 @@ async function readResource(connected: ConnectedIntegration, place: string, url:
     const resource = typeof value?.resource === 'string' && URL.canParse(value.resource) ? value.resource : null;
     // Metadata that speaks of another resource must not lead tokens of this one elsewhere.
     if (resource === null || new URL(resource).origin !== url.origin || !isWithin(url.pathname, new URL(resource).pathname)) return null;
-    return { resource, servers: texts(value?.authorization_servers).filter((text) => URL.canParse(text)), scopes: texts(value?.scopes_supported) };
+    return {
+      resource,
+      servers: texts(value?.authorization_servers).filter((text) => URL.canParse(text)),
+      scopes: texts(value?.scopes_supported),
+    };
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;
@@ -96,7 +110,12 @@ const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item.length <= 2_048).slice(0, 100) : [];
 
 /** Null: no answer; somewhere else may have one. */
-async function ask(connected: ConnectedIntegration, url: string, signal: AbortSignal, headers: Record<string, string>): Promise<Response | null> {
+async function ask(
+  connected: ConnectedIntegration,
+  url: string,
+  signal: AbortSignal,
+  headers: Record<string, string>,
+): Promise<Response | null> {
   try {
     const answer = await connected.http.request({
       method: 'GET',
@@ -139,7 +158,8 @@ async function discover(issuer: string, connected: ConnectedIntegration, signal:
 
 function serverOf(found: oauth.AuthorizationServer): OauthServer {
   if (found.token_endpoint === undefined) throw new AppError('CONNECTION_BROKEN', `${found.issuer} names no token endpoint`);
-  for (const url of [found.token_endpoint, found.authorization_endpoint, found.registration_endpoint]) if (url !== undefined) checkEndpoint(url);
+  for (const url of [found.token_endpoint, found.authorization_endpoint, found.registration_endpoint])
+    if (url !== undefined) checkEndpoint(url);
   return {
     issuer: found.issuer,
     isDiscovered: true,

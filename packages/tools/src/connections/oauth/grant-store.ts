@@ -78,7 +78,8 @@ export const attemptPlace = (row: { readonly workspace_id: string; readonly conn
 
 export function createGrantStore(db: Kysely<ConnectionTables>, workspaceId: string, seal: Seal): GrantStore {
   const row = (connectionId: string) => ({ workspace_id: workspaceId, connection_id: connectionId });
-  const sealTokens = (connectionId: string, tokens: OauthTokens): string => seal.seal(JSON.stringify(tokens), tokensPlace(row(connectionId)));
+  const sealTokens = (connectionId: string, tokens: OauthTokens): string =>
+    seal.seal(JSON.stringify(tokens), tokensPlace(row(connectionId)));
 
   function grantOf(found: Selectable<ConnectionTables['connection_grants']>): Grant {
     const opened = <Value>(sealed: string | null, place: string): Value | null =>
@@ -116,7 +117,14 @@ export function createGrantStore(db: Kysely<ConnectionTables>, workspaceId: stri
       const sealed = sealTokens(connectionId, tokens);
       await db
         .insertInto('connection_grants')
-        .values({ ...row(connectionId), sealed_client: null, sealed_tokens: sealed, expires_at: expiresAt, generation: 1, lease_holder: null })
+        .values({
+          ...row(connectionId),
+          sealed_client: null,
+          sealed_tokens: sealed,
+          expires_at: expiresAt,
+          generation: 1,
+          lease_holder: null,
+        })
         .onConflict((conflict) =>
           conflict.column('connection_id').doUpdateSet((present) => ({
             sealed_tokens: sealed,
@@ -165,10 +173,7 @@ export function createGrantStore(db: Kysely<ConnectionTables>, workspaceId: stri
       return saved.length > 0;
     },
     async begin(stateHash, attempt, expiresAt) {
-      await db
-        .deleteFrom('authorization_attempts')
-        .where('expires_at', '<', sql<Date>`now()`)
-        .execute();
+      await db.deleteFrom('authorization_attempts').where('expires_at', '<', sql<Date>`now()`).execute();
       const older = await db
         .selectFrom('authorization_attempts')
         .select('state_hash')

@@ -54,7 +54,10 @@ export async function registerClient(
   } catch (error) {
     signal.throwIfAborted();
     const { isPassing, message } = oauthFault(error, createScrub([]));
-    throw new AppError(isPassing ? 'CONNECTION_UNAVAILABLE' : 'CONNECTION_BROKEN', `${server.issuer} did not register a client: ${message}`);
+    throw new AppError(
+      isPassing ? 'CONNECTION_UNAVAILABLE' : 'CONNECTION_BROKEN',
+      `${server.issuer} did not register a client: ${message}`,
+    );
   }
 }
 
@@ -66,7 +69,11 @@ function methodFor({ token_endpoint_auth_methods_supported: supported }: OauthSe
 }
 
 /** @throws AppError CONNECTION_BROKEN */
-export function readyClient(auth: StoredOauth, { server, registered, resource }: OauthClient, clientSecret: string | undefined): ReadyClient {
+export function readyClient(
+  auth: StoredOauth,
+  { server, registered, resource }: OauthClient,
+  clientSecret: string | undefined,
+): ReadyClient {
   const clientId = auth.clientId ?? registered?.clientId;
   if (clientId === undefined) throw new AppError('CONNECTION_BROKEN', 'no client is registered; begin the authorization anew');
   const secret = auth.clientId === undefined ? registered?.clientSecret : clientSecret;

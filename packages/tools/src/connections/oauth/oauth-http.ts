@@ -43,7 +43,8 @@ export function checkEndpoint(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed?.protocol === 'https:') return;
   const host = parsed?.hostname ?? '';
-  const isLocal = isIP(host) !== 0 || host.startsWith('[') || !host.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)$/.test(host);
+  const isLocal =
+    isIP(host) !== 0 || host.startsWith('[') || !host.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)$/.test(host);
   if (parsed?.protocol !== 'http:' || !isLocal)
     throw new AppError('CONNECTION_BROKEN', `The authorization server's address ${printable(url, 200)} has to be an https:// one`);
 }

@@ -25,7 +25,10 @@ export interface OauthAdministration {
   ): Promise<AuthorizationStart>;
   finish(parameters: Readonly<Record<string, string>>): Promise<AuthorizationEnd>;
   /** Tokens that were obtained elsewhere. */
-  keepGiven(connectionId: string, given: { readonly accessToken?: string | undefined; readonly refreshToken?: string | undefined }): Promise<void>;
+  keepGiven(
+    connectionId: string,
+    given: { readonly accessToken?: string | undefined; readonly refreshToken?: string | undefined },
+  ): Promise<void>;
   expiresAt(connectionId: string): Promise<Date | null>;
 }
 

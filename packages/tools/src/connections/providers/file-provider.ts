@@ -52,9 +52,13 @@ async function readBeneath(directory: string, key: string, shown: string): Promi
     if (error instanceof AppError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new AppError('CONNECTION_BROKEN', `The file ${shown} beneath ${directory} cannot be read (${code}); the service's user has to be able to`, {
-      cause: error,
-    });
+    throw new AppError(
+      'CONNECTION_BROKEN',
+      `The file ${shown} beneath ${directory} cannot be read (${code}); the service's user has to be able to`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     await handle?.close();
   }

@@ -83,9 +83,13 @@ export function createVaultProvider(
       });
       return { status: answer.status, body: parsed(answer.body) };
     } catch (error) {
-      throw new AppError('CONNECTION_UNAVAILABLE', `Vault at ${address} does not answer: ${isAppError(error) ? error.message : messageOf(error)}`, {
-        cause: error,
-      });
+      throw new AppError(
+        'CONNECTION_UNAVAILABLE',
+        `Vault at ${address} does not answer: ${isAppError(error) ? error.message : messageOf(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -127,7 +131,9 @@ export function createVaultProvider(
       const answer = await send('POST', 'auth/token/renew-self', old.token, {});
       const auth = record(answer.body.auth);
       if (answer.status !== 200) throw refusal('renew its token', answer);
-      session = Promise.resolve(adopt(sessionOf(typeof auth.client_token === 'string' ? auth.client_token : old.token, auth.lease_duration, auth.renewable)));
+      session = Promise.resolve(
+        adopt(sessionOf(typeof auth.client_token === 'string' ? auth.client_token : old.token, auth.lease_duration, auth.renewable)),
+      );
     } catch (error) {
       if (life.signal.aborted) return;
       log.warn({ reason: messageOf(error) }, "Vault did not renew this service's token");
@@ -187,7 +193,10 @@ export function createVaultProvider(
       const path = hashAt === -1 ? key : key.slice(0, hashAt);
       const field = hashAt === -1 ? DEFAULT_FIELD : key.slice(hashAt + 1);
       if (!/^[^/#?%\s]+(\/[^/#?%]+)+$/.test(path) || path.split('/').some((part) => part === '.' || part === '..') || field === '')
-        throw new AppError('CONNECTION_BROKEN', `${JSON.stringify(shown)} is no key of Vault: write mount/path#field, such as secret/github#token`);
+        throw new AppError(
+          'CONNECTION_BROKEN',
+          `${JSON.stringify(shown)} is no key of Vault: write mount/path#field, such as secret/github#token`,
+        );
       const { mount, version } = await engineOf(path);
       const rest = path.slice(mount.length + 1);
       const answer = await ask(version === 2 ? `${encodePath(mount)}/data/${encodePath(rest)}` : encodePath(path));
@@ -210,7 +219,10 @@ export function createVaultProvider(
     const said = Array.isArray(body.errors) ? body.errors.filter((text) => typeof text === 'string').join('; ') : '';
     const why = `Vault at ${address} does not let this service ${act} (HTTP ${status}${said === '' ? '' : `: ${printable(said, 200)}`})`;
     if (status >= 500 || status === 429 || status === 473) return new AppError('CONNECTION_UNAVAILABLE', why);
-    return new AppError('CONNECTION_BROKEN', status >= 300 && status < 400 ? `${why}: it redirects; name the active node in EXECUTOR_VAULT_ADDR` : why);
+    return new AppError(
+      'CONNECTION_BROKEN',
+      status >= 300 && status < 400 ? `${why}: it redirects; name the active node in EXECUTOR_VAULT_ADDR` : why,
+    );
   }
 }
 
@@ -223,7 +235,8 @@ async function readServiceAccount(file: string): Promise<string> {
 }
 
 const encodePath = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
-const record = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
+const record = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 
 function parsed(bytes: Uint8Array): Record<string, unknown> {
   try {

@@ -1,6 +1,6 @@
-import { AppError } from '@code-executor/platform';
 import { McpError, ErrorCode as McpErrorCode } from '@modelcontextprotocol/sdk/types.js';
-import type { PreparedCall, Source, UpstreamAnswer } from '../source.ts';
+import type { CallOccasion, PreparedCall, Source, UpstreamAnswer } from '../source.ts';
+import type { CallSession, McpConnections } from './mcp-connections.ts';
 import type { McpServer } from './mcp-server.ts';
 import { messageWithCause } from './mcp-session.ts';
 import { failure, replyOf } from './reply-value.ts';
@@ -15,7 +15,7 @@ export interface McpScrub {
 }
 
 /** A supervised MCP server as the source of its tools. */
-export function mcpSource(server: McpServer, scrub: McpScrub): Source {
+export function mcpSource(server: McpServer, scrub: McpScrub, connections: McpConnections): Source {
   const { entry } = server;
   return {
     slug: entry.slug,
@@ -24,37 +24,39 @@ export function mcpSource(server: McpServer, scrub: McpScrub): Source {
     lazy: entry.lazy,
     callTimeoutMs: entry.callTimeoutMs,
     readOnlyTools: entry.readOnlyTools,
+    connected: connections.connected,
     state: server.state,
     start: server.start,
     settled: server.settled,
     async up(signal) {
       await server.session(signal);
     },
-    prepare: ({ entry: { tool }, connection }, signal) => prepare(server, scrub, tool.name, connection, signal),
+    prepare: (occasion, signal) => prepare({ server, scrub, connections }, occasion, signal),
+    connectionsChanged: connections.changed,
     relist: (signal) => server.relist(signal),
-    stop: server.stop,
+    async stop() {
+      await Promise.all([server.stop(), connections.close()]);
+    },
   };
 }
 
 async function prepare(
-  server: McpServer,
-  scrub: McpScrub,
-  name: string,
-  connection: string | null,
+  { server, scrub: own, connections }: { readonly server: McpServer; readonly scrub: McpScrub; readonly connections: McpConnections },
+  occasion: CallOccasion,
   signal: AbortSignal,
 ): Promise<PreparedCall> {
   const { slug, callTimeoutMs } = server.entry;
-  if (connection !== null)
-    throw new AppError('CONNECTION_NOT_FOUND', `${slug} is an MCP server with credentials of its own: write ${slug}.${name}`);
-  const session = await server.session(signal);
+  const { name } = occasion.entry.tool;
+  const way = await connections.sessionFor(occasion, signal);
+  const scrub: McpScrub = { reply: (text) => own.reply(way.scrub(text)), message: (text) => own.message(way.scrub(text)) };
   const address = `${slug}.${name}`;
   return {
     async send(call, callSignal) {
       try {
-        const result = await session.call({ ...call, name, timeoutMs: callTimeoutMs }, callSignal);
+        const result = await way.session.call({ ...call, name, timeoutMs: callTimeoutMs }, callSignal);
         return { ...replyOf(address, result, scrub.reply), isAnswered: true };
       } catch (error) {
-        return answerWithoutResult(error, address, { server, scrub }, callSignal);
+        return answerWithoutResult(error, address, { server, scrub, lost: way.lost }, callSignal);
       }
     },
   };
@@ -64,7 +66,7 @@ async function prepare(
 function answerWithoutResult(
   error: unknown,
   address: string,
-  { server, scrub }: { readonly server: McpServer; readonly scrub: McpScrub },
+  { server, scrub, lost: drop }: { readonly server: McpServer; readonly scrub: McpScrub; readonly lost: CallSession['lost'] },
   signal: AbortSignal,
 ): UpstreamAnswer {
   const { slug, callTimeoutMs } = server.entry;
@@ -93,6 +95,6 @@ function answerWithoutResult(
     }
   }
   // Not the protocol's error: the connection's. An HTTP session has no other way to say that it is gone.
-  server.reconnect(said);
+  drop(said);
   return lost('UPSTREAM_LOST', `${slug} could not be reached for ${address}: ${said}; whether it acted is unknown`);
 }

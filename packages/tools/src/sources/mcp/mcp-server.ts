@@ -1,9 +1,10 @@
 import { AppError } from '@code-executor/platform';
-import type { IntegrationState } from '../../port.ts';
+import type { SourceState } from '../source.ts';
+import type { Authorization } from './authorization.ts';
 import { coalesce } from './coalesce.ts';
 import { listAllTools, type ToolList } from './list-tools.ts';
-import { type McpSession, messageWithCause, openMcpSession, type ServerHost } from './mcp-session.ts';
-import { createScrub } from './secrets.ts';
+import { type McpSession, McpUnauthorized, messageWithCause, openMcpSession, type ServerHost } from './mcp-session.ts';
+import { createScrub, type Scrub } from './secrets.ts';
 import type { McpServerEntry } from './server-entry.ts';
 import { printable } from './stderr-log.ts';
 
@@ -41,6 +42,8 @@ export interface McpServerDependencies {
   readonly host: ServerHost;
   readonly times: SupervisionTimes;
   readonly log: ServerLog;
+  /** For a remote server: the credential of its supervised session. */
+  readonly authorization?: Authorization | undefined;
   /** The server's list as it now stands. The server counts as ready once this resolves. */
   onTools(list: ToolList): Promise<void>;
 }
@@ -48,7 +51,7 @@ export interface McpServerDependencies {
 /** One supervised MCP server: `idle → starting → ready ⇄ broken`, `stopped` from anywhere. */
 export interface McpServer {
   readonly entry: McpServerEntry;
-  state(): { readonly state: IntegrationState; readonly reason: string | null; readonly restarts: number };
+  state(): SourceState;
   /** Begins to start it, if it is neither up nor starting. Does not wait. */
   start(): void;
   /** Resolves when no start is under way. Never rejects. */
@@ -63,6 +66,9 @@ export interface McpServer {
   stop(): Promise<void>;
 }
 
+/** Begins the reason of a server that answers 401 or 403. */
+const CREDENTIAL_ADVICE = 'wants a credential, or another one (POST /connections)';
+
 type Phase =
   | { readonly name: 'idle' }
   /** `after`: why it was broken before, so that a server that falls again and again says so all the time. */
@@ -71,13 +77,15 @@ type Phase =
   | { readonly name: 'broken'; readonly reason: string; readonly retryAt: number; readonly timer: NodeJS.Timeout }
   | { readonly name: 'stopped' };
 
-export function createMcpServer(entry: McpServerEntry, { host, times, log, onTools }: McpServerDependencies): McpServer {
+export function createMcpServer(entry: McpServerEntry, { host, times, log, onTools, authorization }: McpServerDependencies): McpServer {
   let phase: Phase = { name: 'idle' };
   let failures = 0;
   let restarts = 0;
   let endings: Promise<void> = Promise.resolve();
   const life = new AbortController();
-  const scrub = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
+  const own = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
+  const scrub: Scrub = (text) => own(authorization?.scrub(text) ?? text);
+  let wantsCredential = false;
   const reasonOf = (error: unknown): string => printable(scrub(messageWithCause(error)), 500);
   const closeQuietly = (session: McpSession): Promise<void> =>
     session
@@ -124,7 +132,9 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
             log[stream === 'stderr' ? 'info' : 'warn']({ server: entry.slug, stream, ...(droppedLines > 0 ? { droppedLines } : {}) }, line),
         },
         signal,
+        authorization,
       );
+      wantsCredential = false;
       await onTools(await listAllTools(entry.slug, session, signal));
       signal.throwIfAborted();
       enter({ name: 'ready', session, since: Date.now(), scope });
@@ -134,7 +144,15 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
       const timedOut = Date.now() - began >= times.startTimeoutMs && !scope.signal.aborted;
       scope.abort();
       if (session !== null) await closeQuietly(session);
-      breakDown(lost ?? (timedOut ? `did not finish starting within ${times.startTimeoutMs / 1000} s` : reasonOf(error)));
+      wantsCredential = error instanceof McpUnauthorized;
+      breakDown(
+        lost ??
+          (wantsCredential
+            ? `${CREDENTIAL_ADVICE}: ${reasonOf(error)}`
+            : timedOut
+              ? `did not finish starting within ${times.startTimeoutMs / 1000} s`
+              : reasonOf(error)),
+      );
     }
   }
 
@@ -194,7 +212,8 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
   function view(): ReturnType<McpServer['state']> {
     const reason = phase.name === 'broken' ? phase.reason : phase.name === 'starting' ? phase.after : null;
     // One that falls again and again does not look well in between.
-    return { state: phase.name === 'starting' && phase.after !== null ? 'broken' : phase.name, reason, restarts };
+    const state = phase.name === 'starting' && phase.after !== null ? 'broken' : phase.name;
+    return { state, reason, restarts, wantsCredential: wantsCredential && state === 'broken' };
   }
 
   return {

@@ -1,8 +1,11 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { Connections } from '../../connections/port.ts';
 import { driftWarnings } from '../drift-warnings.ts';
 import { type ManagedServer, NO_CHANGE } from '../source.ts';
+import { authorizationOf } from './authorization.ts';
 import { mcpSource } from './call-mcp-tool.ts';
+import { remoteConnections, stdioConnections } from './mcp-connections.ts';
 import { createMcpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
 import { createScrub, type Scrub } from './secrets.ts';
 import type { McpServerEntry, ParsedEntry } from './server-entry.ts';
@@ -12,6 +15,8 @@ export interface ManageMcpDependencies {
   readonly host: McpServerDependencies['host'];
   readonly times: McpServerDependencies['times'];
   readonly log: ServerLog;
+  readonly connections: Connections;
+  readonly workspaceId: string;
 }
 
 /** The MCP server of an entry, not started yet; null where the entry is switched off. */
@@ -20,19 +25,27 @@ export function manageMcpServer(parsed: ParsedEntry, deps: ManageMcpDependencies
   return 'entry' in parsed ? supervised(parsed.entry, deps) : unusable(parsed.broken);
 }
 
-function supervised(entry: McpServerEntry, { catalog, host, times, log }: ManageMcpDependencies): ManagedServer {
+function supervised(entry: McpServerEntry, deps: ManageMcpDependencies): ManagedServer {
+  const { catalog, host, times, log, workspaceId } = deps;
   let listWarnings: readonly string[] = [];
   const scrub = { reply: createScrub(entry.hidden.secrets), message: createScrub([...entry.hidden.secrets, ...entry.hidden.privates]) };
+  // The supervised session is the workspace's: it belongs to no principal.
+  const authorization =
+    entry.transport.kind === 'http'
+      ? authorizationOf(deps.connections, { integration: entry.slug, connection: null, principal: { id: '', workspaceId } })
+      : undefined;
+  const clean = (text: string): string => scrub.reply(authorization?.scrub(text) ?? text);
   let lastChange = NO_CHANGE;
   const server = createMcpServer(entry, {
     host,
     times,
     log,
+    authorization,
     async onTools(list) {
       // A server that writes its own credentials into a description must not publish them.
-      const tools = list.tools.map((tool) => ({ tool: withoutSecrets(tool, scrub.reply) }));
+      const tools = list.tools.map((tool) => ({ tool: withoutSecrets(tool, clean) }));
       lastChange = await catalog.replace(entry.slug, tools, entry.trust === true);
-      const warnings = list.warnings.map(scrub.message);
+      const warnings = list.warnings.map((warning) => scrub.message(clean(warning)));
       for (const warning of warnings)
         if (!listWarnings.includes(warning)) log.warn({ server: entry.slug, warning }, 'MCP server lists a bad tool');
       listWarnings = warnings;
@@ -41,12 +54,13 @@ function supervised(entry: McpServerEntry, { catalog, host, times, log }: Manage
         log.warn({ server: entry.slug, tool: name }, 'The definition of a tool has changed: it needs approval again');
     },
   });
+  const connections = authorization === undefined ? stdioConnections(server) : remoteConnections(server, authorization, deps);
   return {
     slug: entry.slug,
     kind: 'mcp',
     origin: entry.origin,
     trust: entry.trust,
-    source: mcpSource(server, scrub),
+    source: mcpSource(server, scrub, connections),
     state: server.state,
     warnings: () => [
       ...entry.warnings,

@@ -1,11 +1,12 @@
 import { messageOf } from '@code-executor/platform';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { SSEClientTransport, SseError } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { EmptyResultSchema, ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
-import type { GuardedHttp } from '../../outbound/port.ts';
+import type { GuardedHttp, OutboundHttp } from '../../outbound/port.ts';
+import { type Authorization, authorizedFetch } from './authorization.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
 import type { ProcProbe } from './proc-mount.ts';
 import { createScrub, type Scrub } from './secrets.ts';
@@ -75,16 +76,25 @@ export async function openMcpSession(
   host: ServerHost,
   events: SessionEvents,
   signal: AbortSignal,
+  authorization?: Authorization,
 ): Promise<McpSession> {
-  const scrub = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
+  const own = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
+  const scrub: Scrub = (text) => own(authorization?.scrub(text) ?? text);
   try {
     return entry.transport.kind === 'stdio'
       ? await openStdio(entry.transport, host, events, scrub, signal)
-      : await openHttp(entry.transport, fetchOf(entry, host.outbound), events, scrub, signal);
+      : await openHttp(entry.transport, fetchOf(entry, host.outbound, authorization), events, scrub, signal);
   } catch (error) {
-    throw new Error(printable(scrub(messageWithCause(error)), 500));
+    const message = printable(scrub(messageWithCause(error)), 500);
+    throw isUnauthorized(error) ? new McpUnauthorized(message) : new Error(message);
   }
 }
+
+/** The server wants a credential, or another one. */
+export class McpUnauthorized extends Error {}
+
+const isUnauthorized = (error: unknown): boolean =>
+  (error instanceof StreamableHTTPError || error instanceof SseError) && (error.code === 401 || error.code === 403);
 
 async function openStdio(
   entry: StdioTransportEntry,
@@ -135,10 +145,16 @@ async function openStdio(
 }
 
 /** The operator's file lists the servers in it; what the API adds opens no more than an admin may. */
-const fetchOf = ({ origin, transport }: McpServerEntry, outbound: GuardedHttp): typeof fetch =>
-  tracedFetch(
-    transport.kind === 'http' ? outbound.withOrigin(transport.spelledUrl, origin === 'file' ? 'operator' : 'admin').fetch : outbound.fetch,
-  );
+function fetchOf(entry: McpServerEntry, outbound: GuardedHttp, authorization: Authorization | undefined): typeof fetch {
+  if (entry.transport.kind !== 'http') return outbound.fetch;
+  const guarded = guardOf(entry, outbound).fetch;
+  const { origin } = new URL(entry.transport.url);
+  return tracedFetch(authorization === undefined ? guarded : authorizedFetch(guarded, origin, authorization));
+}
+
+/** The way to one remote server. */
+export const guardOf = ({ origin, transport }: McpServerEntry, outbound: GuardedHttp): OutboundHttp =>
+  transport.kind === 'http' ? outbound.withOrigin(transport.spelledUrl, origin === 'file' ? 'operator' : 'admin') : outbound;
 
 async function openHttp(
   entry: HttpTransportEntry,

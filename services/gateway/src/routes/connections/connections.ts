@@ -123,7 +123,8 @@ export function registerConnectionRoutes(app: GatewayApp, { tools, config, closi
       config: { access: 'operator' },
       schema: {
         summary: 'Begin an authorization',
-        description: "A person opens `url` in a browser and consents there. It comes back to this gateway's /oauth/callback within ten minutes.",
+        description:
+          "A person opens `url` in a browser and consents there. It comes back to this gateway's /oauth/callback within ten minutes.",
         params,
         body: noBody,
         response: {
@@ -132,8 +133,7 @@ export function registerConnectionRoutes(app: GatewayApp, { tools, config, closi
         },
       },
     },
-    async (request) =>
-      tools.startAuthorization(principalOf(request), request.params.id, `${publicUrlOf(app, config)}${CALLBACK_PATH}`),
+    async (request) => tools.startAuthorization(principalOf(request), request.params.id, `${publicUrlOf(app, config)}${CALLBACK_PATH}`),
   );
 }
 

@@ -36,7 +36,8 @@ export function registerOauthCallback(app: GatewayApp, { tools }: RouteDeps): vo
     const parameters: Record<string, string> = {};
     for (const [name, value] of Object.entries(query)) {
       // RFC 6749: parameters come once; two of one name are somebody's trick.
-      if (typeof value !== 'string') return { outcome: 'failed' as const, message: 'This address is not one that this service has asked for.' };
+      if (typeof value !== 'string')
+        return { outcome: 'failed' as const, message: 'This address is not one that this service has asked for.' };
       parameters[name] = value;
     }
     try {
