@@ -1,7 +1,9 @@
+import { serversOf } from '@code-executor/contracts';
 import type { ToolCallOutcome } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import type { ApprovalsAdministration } from './approvals/port.ts';
 import type { ToolCall } from './call-tool.ts';
+import { assertServer } from './calls/may-call.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { describeTool } from './catalog/describe-tool.ts';
 import type { ToolResolver } from './catalog/tool-resolver.ts';
@@ -42,8 +44,10 @@ export function createAdministration(
   }
 
   return {
-    listTools(_principal, { server, limit, cursor }) {
-      const list = server === undefined ? visible().list : (visible().byServer.get(resolver.server(server).slug) ?? []);
+    listTools(principal, { server, limit, cursor }) {
+      const all = server === undefined ? visible().list : (visible().byServer.get(resolver.server(server).slug) ?? []);
+      const among = serversOf(principal.scopes);
+      const list = among === null ? all : all.filter(({ entry }) => among.includes(entry.tool.server));
       const start = readCursor(cursor);
       const items = list.slice(start, start + limit).map(({ entry: { tool }, decision }) => ({
         server: tool.server,
@@ -57,11 +61,15 @@ export function createAdministration(
         nextCursor: start + items.length < list.length && items.length > 0 ? String(start + items.length) : null,
       };
     },
-    search(_principal, query) {
+    search(principal, query) {
       const server = query.server === undefined ? undefined : resolver.server(query.server).slug;
-      return search.search({ ...query, server }, infoOf);
+      return search.search({ ...query, server, among: serversOf(principal.scopes) }, infoOf);
     },
-    toolInfo: (_principal, server, tool) => infoOf(find(server, tool)),
+    toolInfo(principal, server, tool) {
+      const found = find(server, tool);
+      assertServer(principal, found.entry.tool.server);
+      return infoOf(found);
+    },
     async invoke(principal, server, tool, args, signal) {
       const { id: principalId, workspaceId } = principal;
       const call = { workspaceId, principalId, principal, execution: null, address: `${server}.${tool}`, args };

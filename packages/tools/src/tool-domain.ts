@@ -298,8 +298,11 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
         callDependencies,
         signal,
       ),
-    discover: async (grant, operation, params) =>
-      discover(operation, params, { id: grant.principalId, workspaceId: grant.workspaceId, role: 'agent' }, administration, log),
+    async discover(grant, operation, params) {
+      const scopes = (await findPrincipal(grant.principalId))?.scopes;
+      const principal = { id: grant.principalId, workspaceId: grant.workspaceId, role: 'agent' as const, scopes };
+      return discover(operation, params, principal, administration, log);
+    },
     snapshotDir: async () => snapshots.dir(),
     start() {
       for (const { source } of servers.all().values()) if (source?.lazy === false) source.start();

@@ -17,6 +17,7 @@ import { registerMetrics } from './plugins/metrics.ts';
 import { registerOpenapi } from './plugins/openapi.ts';
 import { registerRateLimit } from './plugins/rate-limit.ts';
 import { registerRequestLog } from './plugins/request-log.ts';
+import { registerServerScopes } from './plugins/scopes.ts';
 import { registerSlowReaders } from './plugins/slow-readers.ts';
 import { registerTracing } from './plugins/tracing.ts';
 import { registerUnknownRoutes } from './plugins/unknown-routes.ts';
@@ -102,6 +103,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   const metadata = access === undefined ? null : (request: FastifyRequest) => `${originOf(request, config).issuer}${RESOURCE_METADATA}`;
   registerAuthentication(app, keys, metadata);
   registerAudit(app, options.audit);
+  registerServerScopes(app);
   if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
   registerJsonBody(app);
   await registerOpenapi(app, options.version);

@@ -3,6 +3,7 @@ import {
   CHANNELS,
   createActivePrincipals,
   createEndedExecutions,
+  createKeys,
   createLedger,
   createQueueProducer,
   type ExecutionEnded,
@@ -77,9 +78,12 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const sync = open('catalog sync', followCatalog({ redisUrl: config.REDIS_URL, publisher: redis, log }), (part) => part.close());
   const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
   open('outbound', outbound, (part) => part.close());
+  // Gateways make and revoke keys; what they did is looked for.
+  const keys = open('keys', await createKeys({ db, log, announce: async () => undefined }), (part) => part.close());
   const tools = await createToolDomain({
     db,
     log,
+    findPrincipal: keys.find,
     dataDir,
     serversFile: config.serversFile,
     sealKeyFile: config.sealKeyFile,

@@ -76,10 +76,20 @@ test('a file that cannot be written leaves no key behind', async () => {
 
 test('a created key works at once and after a restart, and shows itself only once', async () => {
   const created = await keys.create(admin, { name: 'ci', role: 'agent' });
-  expect(await keys.authenticate(created.key)).toEqual({ id: created.id, workspaceId: DEFAULT_WORKSPACE_ID, role: 'agent' });
+  expect(await keys.authenticate(created.key)).toEqual({
+    ...{ id: created.id, workspaceId: DEFAULT_WORKSPACE_ID, role: 'agent', name: 'ci', scopes: null },
+  });
   expect(await (await open()).authenticate(created.key)).toMatchObject({ id: created.id });
   const listed = (await keys.list(admin)).find(({ id }) => id === created.id);
-  expect(listed).toEqual({ id: created.id, name: 'ci', role: 'agent', createdAt: created.createdAt, expiresAt: null, revokedAt: null });
+  expect(listed).toEqual({
+    id: created.id,
+    name: 'ci',
+    role: 'agent',
+    createdAt: created.createdAt,
+    expiresAt: null,
+    revokedAt: null,
+    scopes: null,
+  });
 });
 
 test('a revoked key stops working at once, here and after a restart', async () => {

@@ -4,7 +4,8 @@ import type { KeyRecord, Keys } from '../port.ts';
 import { readAdminKey, writeAdminKey } from './admin-key-file.ts';
 import { digestOf, isBareKey, newBareKey } from './bare-key.ts';
 import { createKeyRows } from './key-rows.ts';
-import { createKeyStore, type StoredKey } from './key-store.ts';
+import { assertNoWider, readScopes } from './key-scopes.ts';
+import { createKeyStore, type NewKey, type StoredKey } from './key-store.ts';
 
 export interface KeysService extends Keys {
   /** A principal was made or changed beside the keys (an OAuth client): here and elsewhere it is looked for. */
@@ -14,6 +15,13 @@ export interface KeysService extends Keys {
   close(): void;
   /** After this the file holds a working admin key; `created`: a new one. Call once at start, before `authenticate`. */
   ensureAdminKey(file: string): Promise<{ readonly created: boolean }>;
+  /** What is known of a principal by its id, revoked and expired keys included; null: it is no key. */
+  find(keyId: string): Promise<KnownPrincipal | null>;
+}
+
+export interface KnownPrincipal extends Principal {
+  /** Neither revoked nor expired. */
+  readonly isActive: boolean;
 }
 
 interface CachedKey {
@@ -44,9 +52,11 @@ export async function createKeys(options: {
   const { db, log, announce, now = Date.now } = options;
   const store = createKeyStore(db);
   let valid = new Map<string, CachedKey>();
+  let byId = new Map<string, StoredKey>();
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   const rows = createKeyRows(store, (keys) => {
     valid = new Map();
+    byId = new Map();
     for (const key of keys) remember(key);
   });
   await rows.reload();
@@ -73,12 +83,23 @@ export async function createKeys(options: {
       return null;
     },
 
-    async create(principal, { name, role, expiresAt }) {
+    async find(keyId) {
+      if (announce !== undefined && !byId.has(keyId) && performance.now() - lookedAtMs > LOOK_FOR_WRONG_KEYS_MS) await look();
+      const key = byId.get(keyId);
+      if (key === undefined) return null;
+      const isExpired = key.expiresAt !== null && Date.parse(key.expiresAt) <= now();
+      return { ...principalOf(key), isActive: key.revokedAt === null && !isExpired };
+    },
+
+    async create(principal, { name, role, expiresAt, scopes }) {
       assertAdmin(principal, 'create keys');
       const expiry = expiresAt === undefined ? null : parseExpiry(expiresAt, now());
       assertName(name);
       assertRole(role);
-      return await add(newBareKey(), { workspaceId: principal.workspaceId, name, role, createdBy: principal.id, expiresAt: expiry });
+      const narrowed = readScopes(scopes);
+      assertNoWider(principal, byId.get(principal.id), { expiry, scopes: narrowed });
+      const key = { workspaceId: principal.workspaceId, name, role, createdBy: principal.id, expiresAt: expiry, scopes: narrowed };
+      return await add(newBareKey(), key);
     },
 
     async list(principal) {
@@ -94,6 +115,7 @@ export async function createKeys(options: {
         throw new AppError('LAST_ADMIN_KEY', `Key ${keyId} is the last admin key. Create another before you revoke it.`);
       }
       valid.delete(revoked.digest);
+      byId.set(revoked.id, revoked);
       if (announce !== undefined) await look();
       await tell();
       return toRecord(revoked);
@@ -108,7 +130,14 @@ export async function createKeys(options: {
       const bareKey = newBareKey();
       // The row first would leave a key that nobody has when the file cannot be written.
       await writeAdminKey(file, bareKey, () =>
-        add(bareKey, { workspaceId: DEFAULT_WORKSPACE_ID, name: 'first admin', role: 'admin', createdBy: null, expiresAt: null }),
+        add(bareKey, {
+          workspaceId: DEFAULT_WORKSPACE_ID,
+          name: 'first admin',
+          role: 'admin',
+          createdBy: null,
+          expiresAt: null,
+          scopes: null,
+        }),
       );
       if (others)
         log.warn(
@@ -122,7 +151,7 @@ export async function createKeys(options: {
 
   async function add(
     bareKey: string,
-    key: { workspaceId: string; name: string; role: Role; createdBy: string | null; expiresAt: Date | null },
+    key: Pick<NewKey, 'workspaceId' | 'name' | 'role' | 'createdBy' | 'expiresAt' | 'scopes'>,
   ): Promise<KeyRecord & { readonly key: string }> {
     const stored = await store.insert({ ...key, id: newId('key', now()), digest: digestOf(bareKey), createdAt: new Date(now()) });
     remember(stored);
@@ -132,7 +161,14 @@ export async function createKeys(options: {
 
   /** In the fleet the file is a secret that was there before the first row, and every gateway finds it. */
   async function adopt(bareKey: string): Promise<boolean> {
-    const made = { workspaceId: DEFAULT_WORKSPACE_ID, name: 'first admin', role: 'admin' as const, createdBy: null, expiresAt: null };
+    const made = {
+      workspaceId: DEFAULT_WORKSPACE_ID,
+      name: 'first admin',
+      role: 'admin' as const,
+      createdBy: null,
+      expiresAt: null,
+      scopes: null,
+    };
     const key = { ...made, id: newId('key', now()), digest: digestOf(bareKey), createdAt: new Date(now()) };
     if ((await store.insertUnlessKnown(key)) !== null) {
       log.info('The admin key of the file is known from now on');
@@ -161,21 +197,25 @@ export async function createKeys(options: {
   }
 
   function remember(key: StoredKey): void {
+    byId.set(key.id, key);
     if (key.revokedAt !== null) return;
     valid.set(key.digest, {
-      principal: { id: key.id, workspaceId: key.workspaceId, role: key.role },
+      principal: principalOf(key),
       expiresAtMs: key.expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt),
     });
   }
 }
 
-const toRecord = ({ id, name, role, createdAt, expiresAt, revokedAt }: StoredKey): KeyRecord => ({
+const principalOf = ({ id, workspaceId, role, name, scopes }: StoredKey): Principal => ({ id, workspaceId, role, name, scopes });
+
+const toRecord = ({ id, name, role, createdAt, expiresAt, revokedAt, scopes }: StoredKey): KeyRecord => ({
   id,
   name,
   role,
   createdAt,
   expiresAt,
   revokedAt,
+  scopes,
 });
 
 function assertAdmin(principal: Principal, act: string): void {

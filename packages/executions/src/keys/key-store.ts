@@ -18,6 +18,7 @@ export interface NewKey {
   readonly createdBy: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
+  readonly scopes: readonly string[] | null;
 }
 
 export function createKeyStore(db: { query<T>(): Kysely<T> }) {
@@ -98,6 +99,7 @@ const toRow = (key: NewKey) => ({
   created_at: key.createdAt,
   expires_at: key.expiresAt,
   revoked_at: null,
+  scopes_json: key.scopes === null ? null : JSON.stringify(key.scopes),
 });
 
 const toStoredKey = (row: Selectable<ApiKeysTable>): StoredKey => ({
@@ -109,4 +111,11 @@ const toStoredKey = (row: Selectable<ApiKeysTable>): StoredKey => ({
   createdAt: row.created_at.toISOString(),
   expiresAt: row.expires_at?.toISOString() ?? null,
   revokedAt: row.revoked_at?.toISOString() ?? null,
+  scopes: row.scopes_json === null ? null : scopesIn(row.scopes_json),
 });
+
+/** One that this version does not know lets nothing through. */
+function scopesIn(json: string): readonly string[] {
+  const scopes: unknown = JSON.parse(json);
+  return Array.isArray(scopes) ? scopes.map(String) : ['unreadable'];
+}

@@ -1,7 +1,7 @@
 import { type AuditRecord, ROLES } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { CallPrincipal } from '../policies/subject.ts';
+import type { FindPrincipal } from '../calls/may-call.ts';
 import type { ToolTables } from '../tables.ts';
 import type { AuditFilter } from './port.ts';
 
@@ -45,7 +45,7 @@ export async function readAudit(
   workspaceId: string,
   filter: AuditFilter,
   { limit, beyond, oldestFirst = false }: Window,
-  findPrincipal: (id: string) => CallPrincipal | null,
+  findPrincipal: FindPrincipal,
 ): Promise<AuditRecord[]> {
   const direction = oldestFirst ? sql`asc` : sql`desc`;
   const bound = beyond === undefined ? null : { beyond, than: oldestFirst ? sql`>` : sql`<` };
@@ -67,7 +67,7 @@ export async function readAudit(
   if (parts.length === 0) return [];
   const { rows } = await sql<Row>`
     select * from (${sql.join(parts, sql` union all `)}) as record order by substr(id, 5) ${direction} limit ${limit}`.execute(db);
-  return rows.map((row) => recordOf(row, findPrincipal));
+  return await Promise.all(rows.map((row) => recordOf(row, findPrincipal)));
 }
 
 /** @throws AppError INVALID_REQUEST */
@@ -133,9 +133,9 @@ function timePart(date: Date): string {
   return time;
 }
 
-function recordOf(row: Row, findPrincipal: (id: string) => CallPrincipal | null): AuditRecord {
+async function recordOf(row: Row, findPrincipal: FindPrincipal): Promise<AuditRecord> {
   // A call's row names its principal alone; a key never changes its role or name.
-  const known = row.type === 'tool.call' && row.principal_id !== null ? findPrincipal(row.principal_id) : null;
+  const known = row.type === 'tool.call' && row.principal_id !== null ? await findPrincipal(row.principal_id) : null;
   return {
     id: row.id,
     at: row.at.toISOString(),

@@ -1,5 +1,5 @@
 import type { Database, Logger } from '@code-executor/platform';
-import type { CallPrincipal } from '../policies/subject.ts';
+import type { FindPrincipal } from '../calls/may-call.ts';
 import type { ToolTables } from '../tables.ts';
 import { type AuditRow, chainDigest } from './audit-chain.ts';
 import { cursorOf, readAudit, readCursor } from './audit-reader.ts';
@@ -10,7 +10,7 @@ export interface AuditOptions {
   readonly db: Pick<Database, 'query'>;
   readonly log: Pick<Logger, 'warn' | 'error'>;
   /** For the role and name of who made a tool call, whose row has the id alone. */
-  readonly findPrincipal?: ((id: string) => CallPrincipal | null) | undefined;
+  readonly findPrincipal?: FindPrincipal | undefined;
   readonly now?: (() => number) | undefined;
 }
 

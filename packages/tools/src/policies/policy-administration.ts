@@ -1,6 +1,16 @@
-import { type NewPolicy, type PolicyChange, type PolicyPreview, type PolicyRecord, type Principal, ROLES } from '@code-executor/contracts';
+import {
+  allowsServer,
+  type NewPolicy,
+  type PolicyChange,
+  type PolicyPreview,
+  type PolicyRecord,
+  type Principal,
+  ROLES,
+  serversOf,
+} from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { canonicalJson } from '../calls/canonical-json.ts';
+import { assertServer, type FindPrincipal } from '../calls/may-call.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { splitAddress } from '../catalog/tool-address.ts';
 import type { ToolResolver } from '../catalog/tool-resolver.ts';
@@ -17,8 +27,7 @@ export interface PolicyAdministrationDependencies {
   readonly resolver: Pick<ToolResolver, 'find'>;
   /** Every server with its trust. */
   trusts(): ReadonlyMap<string, Trust>;
-  /** What is known of a principal by its id. */
-  findPrincipal(id: string): CallPrincipal | null;
+  readonly findPrincipal: FindPrincipal;
   /** A change is in the database: others are told, and what is visible follows. */
   changed(): Promise<void>;
 }
@@ -33,7 +42,7 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
     },
 
     async addPolicy(principal, policy: NewPolicy) {
-      mayWrite(principal, 'add');
+      mayWrite(principal, 'add', policy.pattern);
       const record = await policies.add(policy, principal.id);
       await acceptCovered(record);
       await deps.changed();
@@ -41,25 +50,27 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
     },
 
     async changePolicy(principal, policyId, change: PolicyChange) {
-      mayWrite(principal, 'change');
-      const record = await policies.change(operatorsOwn(policyId), change);
+      const before = policies.get(operatorsOwn(policyId));
+      for (const pattern of [before.pattern, change.pattern ?? before.pattern]) mayWrite(principal, 'change', pattern);
+      const record = await policies.change(policyId, change);
       await acceptCovered(record);
       await deps.changed();
       return record;
     },
 
     async removePolicy(principal, policyId) {
-      mayWrite(principal, 'remove');
-      await policies.remove(operatorsOwn(policyId));
+      mayWrite(principal, 'remove', policies.get(operatorsOwn(policyId)).pattern);
+      await policies.remove(policyId);
       await deps.changed();
     },
 
     async previewPolicy(principal, { tool, arguments: args = {}, principal: whom, connection }) {
-      const asked = whom === undefined ? ownOf(principal) : principalNamed(whom);
+      const asked = whom === undefined ? principal : await principalNamed(whom);
       if (principal.role === 'agent' && asked.id !== principal.id)
         throw new AppError('FORBIDDEN', 'An agent may preview its own calls only: leave principal out');
       fitsArguments(args);
       const { entry } = resolver.find(tool);
+      assertServer(principal, entry.tool.server);
       const trust = deps.trusts().get(entry.tool.server) ?? false;
       const call = { args, principal: asked, connection: connection ?? splitAddress(tool).connection };
       const preview = previewCall(policies.index(), entry, trust, call);
@@ -77,13 +88,9 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
     await catalog.accept(covered);
   }
 
-  function ownOf(principal: Principal): CallPrincipal {
-    return { ...deps.findPrincipal(principal.id), id: principal.id, role: principal.role };
-  }
-
-  function principalNamed(text: string): CallPrincipal {
+  async function principalNamed(text: string): Promise<CallPrincipal> {
     const { kind, value } = parseSubject(text);
-    if (kind === 'id') return deps.findPrincipal(value) ?? { id: value };
+    if (kind === 'id') return (await deps.findPrincipal(value)) ?? { id: value };
     if (kind === 'name') return { id: '', name: value };
     const role = ROLES.find((known) => known === value);
     return role === undefined ? { id: '' } : { id: '', role };
@@ -100,8 +107,12 @@ function forAgent(preview: PolicyPreview): PolicyPreview {
   };
 }
 
-function mayWrite({ role }: Principal, act: string): void {
+/** @throws AppError FORBIDDEN */
+function mayWrite({ role, scopes }: Principal, act: string, pattern: string): void {
   if (role === 'agent') throw new AppError('FORBIDDEN', `The role agent may not ${act} policies; it takes admin or operator`);
+  const { segments } = parsePattern(pattern);
+  if (!allowsServer(scopes, segments[0] ?? '*'))
+    throw new AppError('FORBIDDEN', `This key is for ${serversOf(scopes)?.join(', ')} only: ${pattern.slice(0, 100)} reaches further`);
 }
 
 function operatorsOwn(policyId: string): string {

@@ -8,6 +8,10 @@ export interface CallPrincipal {
   readonly role?: Role | undefined;
   /** Of the key. */
   readonly name?: string | undefined;
+  /** Of the key. */
+  readonly scopes?: readonly string[] | null | undefined;
+  /** false: its key was revoked or has expired. */
+  readonly isActive?: boolean | undefined;
 }
 
 /** Whom a rule is for: one principal by id, every key of a name, every principal of a role. */

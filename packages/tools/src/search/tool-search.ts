@@ -9,6 +9,8 @@ import { createSearchIndex } from './search-index.ts';
 export interface ToolSearchQuery {
   readonly q: string;
   readonly server?: string | undefined;
+  /** Those that whoever asks may use; null or absent: all. */
+  readonly among?: readonly string[] | null | undefined;
   readonly detail: SearchDetail;
   readonly limit: number;
   readonly offset: number;
@@ -104,19 +106,21 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
 
   /** Best first; equals in the order of the catalog. */
   function find(
-    { q, server, offset, limit }: ToolSearchQuery,
+    { q, server, among = null, offset, limit }: ToolSearchQuery,
     tools: VisibleTools,
   ): { readonly page: readonly VisibleTool[]; readonly total: number } {
     if (q.trim() === '') {
-      const list = server === undefined ? tools.list : (tools.byServer.get(server) ?? []);
+      const all = server === undefined ? tools.list : (tools.byServer.get(server) ?? []);
+      const list = among === null ? all : all.filter(({ entry }) => among.includes(entry.tool.server));
       return { page: list.slice(offset, offset + limit), total: list.length };
     }
+    const isMeant = (own: string): boolean => (server === undefined || own === server) && (among?.includes(own) ?? true);
     const hits: RankedTool[] = [];
     const placesNow = placesIn(tools);
     for (const { id, score } of index.find(q)) {
       const entry = indexed.get(id);
       const place = entry === undefined ? undefined : placesNow.get(entry);
-      if (entry !== undefined && place !== undefined && (server === undefined || entry.tool.server === server)) hits.push({ place, score });
+      if (entry !== undefined && place !== undefined && isMeant(entry.tool.server)) hits.push({ place, score });
     }
     const page = bestOf(hits, offset + limit)
       .slice(offset)

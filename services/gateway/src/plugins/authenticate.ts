@@ -2,6 +2,7 @@ import { type Principal, ROLES, type Role } from '@code-executor/contracts';
 import type { Keys } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { assertScope } from './scopes.ts';
 
 const REALM = 'Bearer realm="code-executor"';
 
@@ -28,6 +29,7 @@ export function registerAuthentication(app: FastifyInstance, keys: Keys, metadat
         `${request.method} ${request.routeOptions.url ?? ''} needs the role ${access}; this key has the role ${principal.role}.`,
       );
     }
+    assertScope(request, principal);
   });
 }
 

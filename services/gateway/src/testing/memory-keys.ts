@@ -7,7 +7,8 @@ export class MemoryKeys implements Keys {
   readonly #keys = new Map<string, KeyRecord>();
 
   add(bareKey: string, role: Role, fields: Partial<KeyRecord> = {}): KeyRecord {
-    const record = { id: newId('key'), name: role, role, createdAt: new Date().toISOString(), expiresAt: null, revokedAt: null, ...fields };
+    const times = { createdAt: new Date().toISOString(), expiresAt: null, revokedAt: null };
+    const record: KeyRecord = { id: newId('key'), name: role, role, ...times, scopes: null, ...fields };
     this.#keys.set(bareKey, record);
     return record;
   }
@@ -16,12 +17,15 @@ export class MemoryKeys implements Keys {
     const record = this.#keys.get(bareKey);
     if (!record || record.revokedAt !== null) return null;
     if (record.expiresAt !== null && Date.parse(record.expiresAt) <= Date.now()) return null;
-    return { id: record.id, workspaceId: DEFAULT_WORKSPACE_ID, role: record.role };
+    return { id: record.id, workspaceId: DEFAULT_WORKSPACE_ID, role: record.role, name: record.name, scopes: record.scopes };
   }
 
-  async create(_principal: Principal, key: { readonly name: string; readonly role: Role; readonly expiresAt?: string | undefined }) {
+  async create(_principal: Principal, key: Parameters<Keys['create']>[1]) {
     const bareKey = `cek_${newId('key').slice(4)}`;
-    return { ...this.add(bareKey, key.role, { name: key.name, expiresAt: key.expiresAt ?? null }), key: bareKey };
+    return {
+      ...this.add(bareKey, key.role, { name: key.name, expiresAt: key.expiresAt ?? null, scopes: key.scopes ?? null }),
+      key: bareKey,
+    };
   }
 
   async list(): Promise<KeyRecord[]> {

@@ -1,4 +1,5 @@
-import { idPattern, ROLES } from '@code-executor/contracts';
+import { idPattern, ROLES, scopesSchema } from '@code-executor/contracts';
+import type { KeyRecord } from '@code-executor/executions';
 import { AppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
@@ -13,6 +14,7 @@ const keySchema = z.object({
   createdAt: z.string(),
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
+  scopes: z.array(z.string()).nullable().describe('what narrows the role; null: nothing does'),
 });
 
 /** Who may ask. */
@@ -24,7 +26,7 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
       schema: { summary: 'Every key, without its secret', response: { 200: listOf(keySchema), ...errorResponses([]) } },
     },
     async (request) => {
-      const items = await keys.list(principalOf(request));
+      const items = (await keys.list(principalOf(request))).map(shown);
       return { items, total: items.length, nextCursor: null };
     },
   );
@@ -32,7 +34,7 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
   app.post(
     '/keys',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', audit: { type: 'key.create', details: ({ body }) => body } },
       schema: {
         summary: 'Make a key',
         description: '`key` is the secret; it is answered this once and never again.',
@@ -46,6 +48,7 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
               .describe('without control characters'),
             role: z.enum(ROLES),
             expiresAt: z.iso.datetime({ offset: true }).optional(),
+            scopes: scopesSchema.optional(),
           })
           .refine((body) => body.expiresAt === undefined || Date.parse(body.expiresAt) > Date.now(), {
             path: ['expiresAt'],
@@ -56,14 +59,17 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
     },
     async (request, reply) => {
       const record = await keys.create(principalOf(request), request.body);
-      return reply.code(201).header('location', `/keys/${record.id}`).send(record);
+      return reply
+        .code(201)
+        .header('location', `/keys/${record.id}`)
+        .send({ ...shown(record), key: record.key });
     },
   );
 
   app.delete(
     '/keys/:id',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', audit: { type: 'key.revoke' } },
       schema: {
         summary: 'Revoke a key',
         description: 'At once for new requests and for answers that are still waited for, at the next heartbeat for open event streams.',
@@ -75,7 +81,9 @@ export function registerKeyRoutes(app: GatewayApp, { keys }: RouteDeps): void {
       const { id } = request.params;
       if (!idPattern('key').test(id))
         throw new AppError('KEY_NOT_FOUND', `There is no key ${JSON.stringify(id.slice(0, 60))}; GET /keys lists them.`);
-      return keys.revoke(principalOf(request), id);
+      return shown(await keys.revoke(principalOf(request), id));
     },
   );
 }
+
+const shown = (record: KeyRecord) => ({ ...record, scopes: record.scopes === null ? null : [...record.scopes] });
