@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { AppError } from '@code-executor/platform';
+import { AppError, isAppError } from '@code-executor/platform';
 import type { Agent } from 'undici';
 import { decompressed } from './decompress.ts';
 import { judgeUrl } from './judge-destination.ts';
@@ -39,8 +39,9 @@ export async function exchange(
   let step = first;
   let hasLeft = false;
   for (let redirects = 0; ; redirects += 1) {
-    judgeUrl(step.url);
-    const answer = await send(step, options.agentFor(step.url, !hasLeft), options.signal);
+    const answer = await send(step, options.agentFor(step.url, !hasLeft), options.signal).catch((error: unknown) => {
+      throw redirects === 0 ? error : afterRedirect(error, first);
+    });
     const location = REDIRECTS.has(answer.statusCode) ? answer.headers.location : undefined;
     if (typeof location !== 'string' || options.redirects === 0) return answerOf(answer, step, redirects > 0);
     await answer.body.dump({ limit: DISCARDED_BYTES, signal: options.signal });
@@ -54,6 +55,7 @@ export async function exchange(
 type Received = Awaited<ReturnType<Agent['request']>>;
 
 async function send(step: Exchange, agent: Agent, signal: AbortSignal): Promise<Received> {
+  judgeUrl(step.url);
   const answer = await agent.request({
     origin: step.url.origin,
     path: `${step.url.pathname}${step.url.search}`,
@@ -65,6 +67,15 @@ async function send(step: Exchange, agent: Agent, signal: AbortSignal): Promise<
   // Who reads it meets its errors; a body that nobody reads must not end the process with one.
   answer.body.on('error', () => undefined);
   return answer;
+}
+
+/** That nothing was sent is true of where it was sent on to, not of who sent it there. */
+function afterRedirect(error: unknown, { url }: Exchange): unknown {
+  if (isAppError(error, 'UPSTREAM_UNAVAILABLE'))
+    return new AppError('UPSTREAM_LOST', `${url.host} redirected: ${error.message}`, { cause: error });
+  if (!isAppError(error, 'OUTBOUND_REFUSED')) return error;
+  const details = { ...(error.details as Readonly<Record<string, unknown>>), redirectedFrom: url.origin };
+  return new AppError('OUTBOUND_REFUSED', `${url.origin} redirected: ${error.message}`, { details });
 }
 
 function answerOf(answer: Received, step: Exchange, isRedirected: boolean): Answer {

@@ -26,7 +26,7 @@ export function createGuardedRequest(send: Send): OutboundHttp['request'] {
     } catch (error) {
       request.signal.throwIfAborted();
       if (tooLate.aborted) {
-        throw new AppError('TOOL_TIMEOUT', `${url.host} did not answer within ${request.timeoutMs / 1000} s; whether it acted is unknown`);
+        throw new AppError('TOOL_TIMEOUT', `${url.host} did not answer within ${request.timeoutMs / 1000} s`);
       }
       throw isAppError(error) ? error : faultOf(error, url);
     }

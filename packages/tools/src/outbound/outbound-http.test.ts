@@ -323,6 +323,7 @@ describe('redirects', () => {
     const http = guard({ list: '127.0.0.1' });
     const error = await refusal(get(http, upstream.origin));
     expect([error.code, error.message]).toEqual(['OUTBOUND_REFUSED', expect.stringContaining('10.0.0.1, a private address')]);
+    expect(error.details).toMatchObject({ address: '10.0.0.1', redirectedFrom: upstream.origin });
     expect((await refusal(http.fetch(upstream.origin))).code).toBe('OUTBOUND_REFUSED');
   });
 
