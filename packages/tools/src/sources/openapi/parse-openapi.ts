@@ -11,12 +11,12 @@ import { type RequestBody, requestBodyOf } from './operations/request-body.ts';
 import { responseOf } from './operations/response.ts';
 import { credentialPlacesOf, securityOf, securitySchemesOf } from './operations/security-schemes.ts';
 import { baseUrlOfSwagger, serverUrl } from './operations/servers.ts';
-import { toolNames } from './operations/tool-names.ts';
+import { type Nameable, toolNames } from './operations/tool-names.ts';
 import { createSchemaLibrary, type SchemaLibrary } from './schema/schema-library.ts';
 import type { Dialect } from './schema/translate-schema.ts';
 
 /** Of one tool's schema: the validator takes 128,000, a reader less. */
-const MOST_CHARACTERS = { input: 40_000, output: 12_000 };
+const MOST_CHARACTERS = { input: 40_000, output: 16_000 };
 const LONGEST_DESCRIPTION = 1_500;
 const LONGEST_TITLE = 120;
 const MOST_WARNINGS = 100;
@@ -29,14 +29,21 @@ export async function parseOpenApi(document: SourceDocument, context: ParseConte
   return toolsOf(documents, document.url, context);
 }
 
+/** What a document of another kind brings besides: operations that paths cannot hold, since several share one, and how they are called. */
+export interface ReadOperations {
+  readonly operations: readonly Operation[];
+  readonly names: readonly string[];
+}
+
 /** The same for a document that was read already. */
 export function toolsOf(
   documents: DocumentSet,
   url: string | null,
   context: Pick<ParseContext, 'onProgress'>,
+  given?: ReadOperations,
 ): ParsedSource<OpenApiBinding> {
   try {
-    return parsed(documents, url, context);
+    return parsed(documents, url, context, given);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new AppError('INTEGRATION_INVALID', 'The document nests too deep to be read', { cause: error });
@@ -54,7 +61,12 @@ interface Parsing {
   warn(message: string): void;
 }
 
-function parsed(documents: DocumentSet, url: string | null, context: Pick<ParseContext, 'onProgress'>): ParsedSource<OpenApiBinding> {
+function parsed(
+  documents: DocumentSet,
+  url: string | null,
+  context: Pick<ParseContext, 'onProgress'>,
+  given: ReadOperations | undefined,
+): ParsedSource<OpenApiBinding> {
   const { root } = documents;
   const dialect = dialectOf(documents);
   const warnings = createWarnings();
@@ -74,16 +86,9 @@ function parsed(documents: DocumentSet, url: string | null, context: Pick<ParseC
     baseUrl,
     warn,
   };
-  const operations = operationsOf(documents, warn);
+  const operations = given?.operations ?? operationsOf(documents, warn);
   if (operations.length === 0) throw withoutOperations(root, warnings.list()[0]);
-  const names = toolNames(
-    operations.map(({ method, path, value }) => ({
-      method,
-      path,
-      tag: listOf(value, 'tags').find((tag) => typeof tag === 'string') ?? null,
-      operationId: textOf(value, 'operationId') ?? null,
-    })),
-  );
+  const names = given?.names ?? toolNames(operations.map(nameable));
   const tools = operations.map((operation, index) => {
     if (index % OPERATIONS_PER_PROGRESS === 0) context.onProgress(0.3 + (0.7 * index) / operations.length);
     return toolOf(operation, names[index] ?? '', parsing);
@@ -99,6 +104,13 @@ function parsed(documents: DocumentSet, url: string | null, context: Pick<ParseC
     warnings: warnings.list(),
   };
 }
+
+const nameable = ({ method, path, value }: Operation): Nameable => ({
+  method,
+  path,
+  tag: listOf(value, 'tags').find((tag) => typeof tag === 'string') ?? null,
+  operationId: textOf(value, 'operationId') ?? null,
+});
 
 function toolOf(operation: Operation, name: string, parsing: Parsing): SourceTool<OpenApiBinding> {
   const { documents, dialect, inputs, outputs, warn } = parsing;

@@ -38,9 +38,8 @@ export async function loadDocumentSet(document: SourceDocument, context: Pick<Pa
   return documentSetOf(root, rootFile, files);
 }
 
-/** The same for a document that is there as a value and refers to itself only. */
-export const documentSetOfValue = (root: Readonly<Record<string, unknown>>, rootFile: string): DocumentSet =>
-  documentSetOf(root, rootFile, new Map([[rootFile, root]]));
+/** The same for a document that is there as a value, under the empty address, and refers to itself only. */
+export const documentSetOfValue = (root: Readonly<Record<string, unknown>>): DocumentSet => documentSetOf(root, '', new Map([['', root]]));
 
 function documentSetOf(root: Readonly<Record<string, unknown>>, rootFile: string, files: ReadonlyMap<string, unknown>): DocumentSet {
   const anchors = new Map<string, ReadonlyMap<string, unknown>>();

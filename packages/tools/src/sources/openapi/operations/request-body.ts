@@ -207,7 +207,7 @@ const isBytes = (schema: unknown): boolean =>
     (schema.contentEncoding === undefined && typeof schema.contentMediaType === 'string' && !/json|text/.test(schema.contentMediaType)));
 
 /** How a program gives a file: as text, or its bytes in base64. */
-function fileSchema(description: string): JsonSchema {
+export function fileSchema(description: string): JsonSchema {
   return {
     description: `${description}${description === '' ? '' : ' '}Text, or {filename?, contentType?, base64} or {filename?, contentType?, text}.`,
     anyOf: [

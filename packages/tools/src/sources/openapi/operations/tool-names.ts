@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Method } from './operations.ts';
 
 const LONGEST_SEGMENT = 64;
-const MOST_SEGMENTS = 4;
+const MOST_SEGMENTS = 8;
 const SHORTEST_DIGEST = 6;
 
 /** What a tool's name is made from. `method` and `path` together are unique in a document. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { JsonSchema } from '@code-executor/contracts';
 import type { DocumentSet, Located } from '../document/document-set.ts';
-import { cutToSize } from './cut-to-size.ts';
+import { cutToSize, outline } from './cut-to-size.ts';
 import { referencesOf } from './references-of.ts';
 import { createTranslator, type Dialect, type Direction } from './translate-schema.ts';
 
@@ -56,7 +56,7 @@ export function createSchemaLibrary(documents: DocumentSet, options: SchemaLibra
   return {
     translate,
     withDefinitions(schema) {
-      const root = cutToSize(schema, options.mostCharacters);
+      const root = cutToSize(inPlace(schema), options.mostCharacters * LARGEST_SHARE);
       if (typeof root === 'boolean') return root;
       const included = new Map<string, JsonSchema>();
       let room = options.mostCharacters - JSON.stringify(root).length;
@@ -65,29 +65,40 @@ export function createSchemaLibrary(documents: DocumentSet, options: SchemaLibra
         const name = queue[at] ?? '';
         if (included.has(name)) continue;
         const found = definition(name);
+        const share = Math.max(room, 0) * LARGEST_SHARE;
         // One that is large for the room there is shall not keep all others out.
-        const fitting = found !== null && found.characters > room / 2 ? measured(cutToSize(found.schema, Math.max(room / 4, 0))) : found;
-        const whole = fitting !== null && fitting.characters <= room / 2 ? fitting : null;
-        included.set(name, whole === null ? outline(found?.schema ?? true) : whole.schema);
-        room -= name.length + (whole === null ? 40 : whole.characters);
-        if (whole !== null) queue.push(...whole.references);
+        const fitting = found === null || found.characters <= share ? found : measured(cutToSize(found.schema, share));
+        const taken = fitting !== null && fitting.characters <= share ? fitting : null;
+        included.set(name, taken === null ? outline(found?.schema ?? true) : taken.schema);
+        room -= name.length + (taken === null ? 40 : taken.characters);
+        if (taken !== null) queue.push(...taken.references);
       }
       return included.size === 0 ? root : { ...root, $defs: Object.fromEntries(included) };
     },
   };
+
+  /** A schema that is nothing but a reference becomes what it refers to. */
+  function inPlace(schema: JsonSchema): JsonSchema {
+    if (
+      typeof schema === 'boolean' ||
+      typeof schema.$ref !== 'string' ||
+      Object.keys(schema).some((key) => !['$ref', 'description'].includes(key))
+    )
+      return schema;
+    const [name = ''] = referencesOf(schema);
+    const target = definition(name)?.schema ?? schema;
+    return typeof target === 'boolean' || '$ref' in target ? schema : target;
+  }
 }
+
+/** Of the room that is left. */
+const LARGEST_SHARE = 0.6;
 
 const measured = (schema: JsonSchema): Definition => ({
   schema,
   characters: JSON.stringify(schema).length,
   references: referencesOf(schema),
 });
-
-/** What is left of a schema that finds no room. */
-function outline(schema: JsonSchema): JsonSchema {
-  if (typeof schema === 'boolean') return schema;
-  return typeof schema.type === 'string' ? { type: schema.type, $comment: 'cut' } : true;
-}
 
 /** The name that people know; a digest of the place beside it where that may not be the only one of this name. */
 function definitionName({ file, pointer }: Located, rootFile: string): string {
