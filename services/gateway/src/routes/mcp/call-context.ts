@@ -12,6 +12,8 @@ export interface McpCaller {
   /** null: a stateless client. */
   readonly session: McpSession | null;
   readonly mode: 'code' | 'passthrough';
+  /** In passthrough: the one server whose tools are passed, under their own names; null: all, as server__tool. */
+  readonly server: string | null;
   /** Aborts when nobody is left to hear of this request here, or the service stops. The execution goes on. */
   readonly over: AbortSignal;
   /** Whether the key still holds: it may have been revoked while a program ran. */

@@ -54,19 +54,19 @@ export function buildMcpServer(deps: RouteDeps, caller: McpCaller, exchange: Exc
   );
 
   server.setRequestHandler('tools/list', async (request) =>
-    mode === 'code' ? { tools: [...CODE_TOOLS] } : await protocolErrors(() => listPassedTools(deps, principal, request.params?.cursor)),
+    mode === 'code' ? { tools: [...CODE_TOOLS] } : await protocolErrors(() => listPassedTools(deps, caller, request.params?.cursor)),
   );
   server.setRequestHandler('tools/call', async (request, context) => {
     const call = toolCallContext(caller, exchange, request, context);
     const { name, arguments: given } = request.params;
-    const handler = mode === 'code' && Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined;
+    const handler = toolFor(mode, name);
     if (mode === 'code' && handler === undefined) {
       throw invalidParams(
         `There is no tool ${JSON.stringify(name.slice(0, 100))}; there are ${Object.keys(TOOLS).join(', ')}. Tools of servers are called from a program of execute.`,
       );
     }
     try {
-      const answer = await (call.answers !== null && call.requestState !== null && handler !== undefined
+      const answer = await (call.answers !== null && call.requestState !== null
         ? resumeRound(deps, call)
         : handler === undefined
           ? callPassedTool(deps, call, name, given)
@@ -86,6 +86,11 @@ export function buildMcpServer(deps: RouteDeps, caller: McpCaller, exchange: Exc
     return {};
   });
   return server;
+}
+
+/** What waits for a human is resumed in either mode. */
+function toolFor(mode: McpCaller['mode'], name: string): ToolHandler | undefined {
+  return (mode === 'code' && Object.hasOwn(TOOLS, name)) || name === 'resume' ? TOOLS[name] : undefined;
 }
 
 function toolCallContext(caller: McpCaller, exchange: Exchange | null, request: CallToolRequest, context: ServerContext): ToolCallContext {

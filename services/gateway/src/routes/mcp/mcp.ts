@@ -43,13 +43,14 @@ export function registerMcpRoutes(app: GatewayApp, deps: RouteDeps): void {
 function callerOf(request: FastifyRequest, reply: FastifyReply, { keys, closing }: RouteDeps): McpCaller {
   const principal = principalOf(request);
   const key = bareKeyOf(request);
-  const { mode } = request.query as { readonly mode?: unknown };
+  const { mode, server } = request.query as { readonly mode?: unknown; readonly server?: unknown };
   return {
     principal,
     httpRequestId: request.id,
     traceparent: request.span?.traceparent ?? null,
     session: null,
     mode: mode === 'passthrough' ? 'passthrough' : 'code',
+    server: typeof server === 'string' && server !== '' ? server.slice(0, 128) : null,
     over: closing.answerSignal(reply),
     mayGoOn: async () => (await keys.authenticate(key))?.id === principal.id,
   };

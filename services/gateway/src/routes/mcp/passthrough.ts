@@ -1,39 +1,52 @@
 import { createHash } from 'node:crypto';
-import type { Principal } from '@code-executor/contracts';
 import type { ToolInfo } from '@code-executor/tools';
-import type { CallToolResult, ListToolsResult, Tool } from '@modelcontextprotocol/server';
+import type { CallToolResult, InputRequiredResult, ListToolsResult, Tool } from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
-import type { ToolCallContext } from './call-context.ts';
+import { endOf, gatedProgram } from '../tools/invoke-gated.ts';
+import { askForApproval } from './ask-for-approval.ts';
+import type { McpCaller, ToolCallContext } from './call-context.ts';
 import { contentBlocksOf } from './mcp-content.ts';
+import { observeExecution } from './observe-execution.ts';
+import { CODE_TOOLS } from './tool-definitions.ts';
 import { invalidParams } from './tool-errors.ts';
 
 const PAGE = 50;
 /** What clients take as a tool's name. */
 const NAME_LIMIT = 64;
 const NAMES_PAGE = 200;
+const RESUME = CODE_TOOLS.filter(({ name }) => name === 'resume');
 
 /** `server__tool`; where that is too long or has other signs than clients take, cut and told apart by a digest. */
 export function passedName(server: string, tool: string): string {
-  const plain = `${server}__${tool}`;
+  return fitName(`${server}__${tool}`, `${server}.${tool}`);
+}
+
+function fitName(plain: string, address: string): string {
   const clean = plain.replaceAll(/[^\w-]/g, '_');
   if (clean === plain && plain.length <= NAME_LIMIT) return plain;
-  const digest = createHash('sha256').update(`${server}.${tool}`).digest('hex').slice(0, 8);
+  const digest = createHash('sha256').update(address).digest('hex').slice(0, 8);
   return `${clean.slice(0, NAME_LIMIT - digest.length - 1)}_${digest}`;
 }
 
-/** The real tools with their own schemas, a page at a time. */
-export async function listPassedTools({ tools }: RouteDeps, principal: Principal, cursor: string | undefined): Promise<ListToolsResult> {
+/** The name under which a caller sees a tool: that of one server alone needs no prefix. */
+const nameFor = ({ server }: McpCaller, tool: { readonly server: string; readonly name: string }): string =>
+  server === null ? passedName(tool.server, tool.name) : fitName(tool.name, `${tool.server}.${tool.name}`);
+
+/** The real tools with their own schemas, a page at a time; and the one that what waits for a human is resumed with. */
+export async function listPassedTools({ tools }: RouteDeps, caller: McpCaller, cursor: string | undefined): Promise<ListToolsResult> {
   const offset = cursor === undefined ? 0 : Number(/^o(\d{1,7})$/.exec(cursor)?.[1] ?? Number.NaN);
   if (Number.isNaN(offset)) throw invalidParams('The cursor is not one of ours; send nextCursor of the page before.');
-  const { items, nextOffset } = await tools.search(principal, { q: '', detail: 'full', limit: PAGE, offset });
-  const listed = (items as readonly ToolInfo[]).map(passedTool);
-  return { tools: listed, ...(nextOffset === null ? {} : { nextCursor: `o${nextOffset}` }) };
+  const within = caller.server === null ? {} : { server: caller.server };
+  const { items, nextOffset } = await tools.search(caller.principal, { q: '', detail: 'full', limit: PAGE, offset, ...within });
+  const listed = (items as readonly ToolInfo[]).map((info) => passedTool(caller, info));
+  return nextOffset === null ? { tools: [...listed, ...RESUME] } : { tools: listed, nextCursor: `o${nextOffset}` };
 }
 
-function passedTool({ server, name, title, description, inputSchema, outputSchema, annotations }: ToolInfo): Tool {
+function passedTool(caller: McpCaller, info: ToolInfo): Tool {
+  const { title, description, inputSchema, outputSchema, annotations } = info;
   const input = typeof inputSchema === 'object' ? inputSchema : {};
   return {
-    name: passedName(server, name),
+    name: nameFor(caller, info),
     ...(title === null ? {} : { title }),
     description,
     inputSchema: { ...input, type: 'object' },
@@ -42,41 +55,67 @@ function passedTool({ server, name, title, description, inputSchema, outputSchem
   } as Tool;
 }
 
-/** One call under policy and record like any other. */
+/** One call under policy and record like any other; one that a human has to decide on becomes an execution, as over HTTP. */
 export async function callPassedTool(
   deps: RouteDeps,
-  { caller, cancelled }: ToolCallContext,
+  context: ToolCallContext,
   name: string,
   given: unknown,
-): Promise<CallToolResult> {
-  const { principal, over } = caller;
-  const address = await addressOf(deps, principal, name);
-  const info = await deps.tools.toolInfo(principal, address.server, address.name);
-  const reply = await deps.tools.invoke(principal, address.server, address.name, given ?? {}, AbortSignal.any([cancelled, over]));
-  if (!reply.ok) {
-    const { code, message, details } = reply.error;
-    const more = details === undefined ? '' : `\n${JSON.stringify(details).slice(0, 4_000)}`;
-    return { content: [{ type: 'text', text: `${code}: ${message}${more}` }], isError: true };
-  }
-  const blocks = contentBlocksOf(reply.value);
+): Promise<CallToolResult | InputRequiredResult> {
+  const { caller, cancelled } = context;
+  const { principal, over, httpRequestId, traceparent } = caller;
+  const tool = await addressOf(deps, caller, name);
+  const { outputSchema } = await deps.tools.toolInfo(principal, tool.server, tool.name);
+  const args = given ?? {};
+  const signal = AbortSignal.any([cancelled, over]);
+  const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, signal);
+  if (reply.ok) return passedResult(reply.value, outputSchema !== null);
+  if (reply.error.code !== 'TOOL_NEEDS_APPROVAL') return failedResult(reply.error);
+
+  const program = gatedProgram(`${tool.server}.${tool.name}`, args);
+  const { executionId } = await deps.executions.submit(principal, program, { requestId: httpRequestId, traceparent });
+  const record = await observeExecution(deps, context, executionId, { afterEvent: 0, waitsOut: null }, signal);
+  if (record.status === 'paused') return await askForApproval(deps, context, record);
+  const end = endOf(record);
+  return end.kind === 'value' ? passedResult(end.value, outputSchema !== null) : failedResult(end);
+}
+
+function passedResult(value: unknown, hasOutputSchema: boolean): CallToolResult {
+  const blocks = contentBlocksOf(value);
   if (blocks !== null) return { content: blocks };
-  const isStructured = info.outputSchema !== null && typeof reply.value === 'object' && reply.value !== null && !Array.isArray(reply.value);
-  const text = typeof reply.value === 'string' ? reply.value : JSON.stringify(reply.value);
+  const isStructured = hasOutputSchema && typeof value === 'object' && value !== null && !Array.isArray(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   return {
     content: [{ type: 'text', text }],
-    ...(isStructured ? { structuredContent: reply.value as Record<string, unknown> } : {}),
+    ...(isStructured ? { structuredContent: value as Record<string, unknown> } : {}),
   };
+}
+
+/** A tool that fails says so in its own words; what failed before it was reached carries its code. */
+function failedResult({
+  code,
+  message,
+  details,
+}: {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: unknown;
+}): CallToolResult {
+  if (code === 'TOOL_FAILED') return { content: [{ type: 'text', text: message }], isError: true };
+  const more = details === undefined ? '' : `\n${JSON.stringify(details).slice(0, 4_000)}`;
+  return { content: [{ type: 'text', text: `${code}: ${message}${more}` }], isError: true };
 }
 
 async function addressOf(
   { tools }: RouteDeps,
-  principal: Principal,
+  caller: McpCaller,
   name: string,
 ): Promise<{ readonly server: string; readonly name: string }> {
+  const within = caller.server === null ? {} : { server: caller.server };
   let cursor: string | undefined;
   do {
-    const page = await tools.listTools(principal, { limit: NAMES_PAGE, cursor });
-    const found = page.items.find((item) => passedName(item.server, item.name) === name);
+    const page = await tools.listTools(caller.principal, { limit: NAMES_PAGE, cursor, ...within });
+    const found = page.items.find((item) => nameFor(caller, item) === name);
     if (found !== undefined) return found;
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);

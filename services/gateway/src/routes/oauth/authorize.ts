@@ -82,6 +82,8 @@ export function registerAuthorize(app: GatewayApp, deps: RouteDeps, { oauth }: A
       clientUri: client.uri,
       leadsTo,
       roles: rolesUpTo(role),
+      // Many clients ask for everything there is; a human who wants to give more than the least says so.
+      suggested: 'agent',
       hidden: { ...Object.fromEntries(given), token },
       problem,
     });

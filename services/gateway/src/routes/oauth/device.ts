@@ -72,6 +72,7 @@ export function registerDevice(app: GatewayApp, deps: RouteDeps, { oauth }: Acce
       clientUri: null,
       leadsTo: null,
       roles: rolesUpTo(asked.role),
+      suggested: asked.role,
       hidden: { user_code: userCode, token },
       problem,
     });

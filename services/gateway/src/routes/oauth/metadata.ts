@@ -18,7 +18,8 @@ export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth
         // The operator's own provider is there to be used before ours.
         authorization_servers: [...(external === null ? [] : [external.issuer]), issuer],
         bearer_methods_supported: ['header'],
-        scopes_supported: SCOPES,
+        // Clients ask for all that stands here: what is enough for the endpoint, and no more.
+        scopes_supported: ['agent'],
         resource_name: 'Code executor',
       });
     });

@@ -41,18 +41,20 @@ export interface ConsentForm {
   /** Where the browser goes afterwards; null: nowhere. */
   readonly leadsTo: string | null;
   readonly roles: readonly Role[];
+  /** What is chosen unless the human chooses something else. */
+  readonly suggested: Role;
   readonly hidden: Readonly<Record<string, string>>;
   /** Why it is shown again. */
   readonly problem: string | null;
 }
 
-export function consentForm({ action, clientName, clientUri, leadsTo, roles, hidden, problem }: ConsentForm): string {
+export function consentForm({ action, clientName, clientUri, leadsTo, roles, suggested, hidden, problem }: ConsentForm): string {
   const asked = roles.at(-1) ?? 'agent';
   const fields = Object.entries(hidden).map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
   );
   const options = roles.map(
-    (role) => `<option value="${role}"${role === asked ? ' selected' : ''}>${escapeHtml(ROLE_MEANINGS[role])}</option>`,
+    (role) => `<option value="${role}"${role === suggested ? ' selected' : ''}>${escapeHtml(ROLE_MEANINGS[role])}</option>`,
   );
   const rows = [
     ['Application', clientName],

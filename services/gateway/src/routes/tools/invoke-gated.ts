@@ -15,7 +15,7 @@ export type GatedAnswer =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 
 /** The call by its address, whatever code calls it; its failure is the result, so that nothing of it is lost in a stack. */
-const PROGRAM =
+const GATED_PROGRAM =
   "return await globalThis[Symbol.for('code-executor')].call(args.tool, args.arguments).then((value) => ({ value }), ({ code, message }) => ({ code, message }));";
 
 /** What an upstream may take is the call's own affair. */
@@ -31,17 +31,25 @@ export async function invokeGated(
   reply: FastifyReply,
   { executions, closing }: RouteDeps,
 ): Promise<GatedAnswer> {
-  const program = { code: PROGRAM, language: 'typescript', args: { tool: call.tool, arguments: call.args }, timeoutMs: TIMEOUT_MS };
   const { requestId, traceparent } = call;
-  const { executionId } = await executions.submit(principal, program, { requestId, traceparent });
+  const { executionId } = await executions.submit(principal, gatedProgram(call.tool, call.args), { requestId, traceparent });
   const record = await executions.wait(principal, executionId, closing.answerSignal(reply));
   if (record.status === 'paused') return { kind: 'paused', executionId, approval: record.approval };
   return endOf(record);
 }
 
+/** The program that makes one call, whose result is the call's outcome. */
+export const gatedProgram = (tool: string, args: unknown) => ({
+  code: GATED_PROGRAM,
+  language: 'typescript',
+  args: { tool, arguments: args },
+  timeoutMs: TIMEOUT_MS,
+});
+
 const outcomeSchema = z.union([z.strictObject({ code: z.string(), message: z.string() }), z.strictObject({ value: z.unknown() })]);
 
-function endOf({ executionId, resultJson, error }: ExecutionRecord): GatedAnswer {
+/** What that program came to. */
+export function endOf({ executionId, resultJson, error }: ExecutionRecord): Exclude<GatedAnswer, { readonly kind: 'paused' }> {
   const outcome = resultJson === null ? undefined : outcomeSchema.safeParse(JSON.parse(resultJson)).data;
   if (outcome === undefined)
     throw new AppError('TOOL_FAILED', error?.message ?? `The call ended without an answer; see ${executionId}.`, {
