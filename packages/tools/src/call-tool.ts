@@ -50,6 +50,8 @@ export interface ResolvedTool {
   readonly source: Source;
   /** The connection that the address names; null: none. */
   readonly connection: string | null;
+  /** The one that the call goes by, the default one included; null: none. */
+  readonly goesBy: string | null;
   readonly decision: CallDecision;
   readonly readOnly: readonly PolicyPattern[];
 }
@@ -311,7 +313,7 @@ function canonicalArguments(args: unknown, address: string): string {
 
 function recordOf(
   call: ToolCall,
-  { entry, connection, decision, readOnly }: ResolvedTool,
+  { entry, connection, goesBy, decision, readOnly }: ResolvedTool,
   canonical: string,
   seal: Seal,
   decided: string = decision.action,
@@ -332,7 +334,7 @@ function recordOf(
     idempotency_key: seal.mac('idempotency', JSON.stringify([...occasion, ...address, canonical])),
     decision: decided,
     policy_id: decision.policyId,
-    connection,
+    connection: goesBy,
     read_only: readOnly.some((pattern) => matchesPattern(pattern, `${server}.${name}`)),
     dispatched_at: new Date(),
   };

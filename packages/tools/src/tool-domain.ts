@@ -5,7 +5,8 @@ import type { ToolPort } from '@code-executor/executions';
 import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
-import { type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
+import { type ApprovalEvent, type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
+import { auditApproval } from './audit/audit-approvals.ts';
 import { createAudit } from './audit/audit.ts';
 import type { Audit } from './audit/port.ts';
 import { callTool } from './call-tool.ts';
@@ -212,17 +213,31 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     await Promise.all([snapshots.settled(), search.settled()]);
   };
 
-  const resolver = createToolResolver({ catalog, policies, servers, visible: currentlyVisible });
+  const resolver = createToolResolver({
+    catalog,
+    policies,
+    servers,
+    visible: currentlyVisible,
+    connectionOf: (integration, connection, id) =>
+      connections.resolve({ integration, connection, principal: { id, workspaceId } })?.name ?? null,
+  });
   const validator = createArgumentValidator((tool, reason) =>
     log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
   );
-  const approvals = createApprovals(options.approvals ?? {}, {
+  const approvalSettings = {
+    ...options.approvals,
+    onEvent(event: ApprovalEvent) {
+      options.approvals?.onEvent?.(event);
+      void auditApproval(event, audit, findPrincipal);
+    },
+  };
+  const approvals = createApprovals(approvalSettings, {
     db: tables,
     seal,
     log,
     now,
     outbound,
-    allowAlways: async (principal, pattern) => await policyAdministration.addPolicy(principal, { pattern, action: 'allow' }),
+    allowAlways: (principal, pattern) => policyAdministration.allowAlways(principal, pattern),
   });
   const callDependencies = {
     findPrincipal,
@@ -243,6 +258,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     resolver,
     trusts,
     findPrincipal,
+    audit,
     async changed() {
       committed();
       visibilityChanged();

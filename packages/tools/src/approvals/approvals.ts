@@ -3,6 +3,7 @@ import { idPattern, newId } from '@code-executor/contracts';
 import { createWaiters } from '@code-executor/executions';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
+import { assertAct, assertServer } from '../calls/may-call.ts';
 import type { Seal } from '../integrations/seal.ts';
 import type { GuardedHttp } from '../outbound/port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
@@ -168,7 +169,10 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
     async decideApproval(principal, approvalId, verdict) {
       if (principal.role === 'agent')
         throw new AppError('FORBIDDEN', 'The role agent may not decide on approvals; a person with an operator or admin key does');
-      return toApprovalRecord(await decide(principal, await find(principal, approvalId), verdict), seal);
+      const row = await find(principal, approvalId);
+      assertAct(principal, 'approvals:decide');
+      assertServer(principal, row.server);
+      return toApprovalRecord(await decide(principal, row, verdict), seal);
     },
 
     async cancelOf(executionId, reason) {

@@ -102,7 +102,7 @@ function rowOf(event: AuditEvent, nowMs: number): NewRow {
   const { principal } = event;
   return {
     id: newId('aud', nowMs),
-    workspace_id: principal?.workspaceId ?? DEFAULT_WORKSPACE_ID,
+    workspace_id: principal?.workspaceId ?? event.workspaceId ?? DEFAULT_WORKSPACE_ID,
     at: new Date(nowMs),
     type: event.type,
     principal_id: principal?.id ?? null,

@@ -1,12 +1,13 @@
-import type { AuditRecord, Principal } from '@code-executor/contracts';
+import type { AuditRecord, Principal, Role } from '@code-executor/contracts';
 
 /** One act, as it is told to the record. Never with a secret, a credential or the values of a tool's arguments. */
 export interface AuditEvent {
   /** A thing and what was done to it: `policy.create`, `connection.remove`. */
   readonly type: `${string}.${string}`;
   /** Null: nobody, but the service itself. */
-  readonly principal: (Principal & { readonly name?: string | undefined }) | null;
-  /** Of the default workspace where there is no principal. */
+  readonly principal: (Omit<Principal, 'role'> & { readonly role: Role | null }) | null;
+  /** Where there is no principal. Default: the default one. */
+  readonly workspaceId?: string | undefined;
   readonly target?: string | null | undefined;
   readonly server?: string | null | undefined;
   readonly tool?: string | null | undefined;

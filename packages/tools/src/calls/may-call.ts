@@ -1,4 +1,4 @@
-import { allowsServer, serversOf } from '@code-executor/contracts';
+import { type ActScope, allowsAct, allowsServer, serversOf } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { CallPrincipal } from '../policies/subject.ts';
 
@@ -16,4 +16,9 @@ export function assertMayCall(principal: CallPrincipal, server: string): void {
 export function assertServer({ scopes }: Pick<CallPrincipal, 'scopes'>, server: string): void {
   if (!allowsServer(scopes, server))
     throw new AppError('FORBIDDEN', `This key is for ${serversOf(scopes)?.join(', ')} only, not for ${server}; its scopes say so`);
+}
+
+/** @throws AppError FORBIDDEN */
+export function assertAct({ scopes }: Pick<CallPrincipal, 'scopes'>, act: ActScope): void {
+  if (!allowsAct(scopes, act)) throw new AppError('FORBIDDEN', `This takes the scope ${act}; this key has ${scopes?.join(', ')}`);
 }

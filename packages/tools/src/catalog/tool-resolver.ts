@@ -24,6 +24,8 @@ export function createToolResolver(deps: {
   readonly policies: Policies;
   readonly servers: Servers;
   visible(): VisibleTools;
+  /** The name of the connection that a call goes by, the default one included; null: none. @throws AppError CONNECTION_NOT_FOUND */
+  connectionOf(integration: string, named: string | null, principalId: string): string | null;
 }): ToolResolver {
   const { catalog, policies, servers, visible } = deps;
   const readOnlyPatterns = new WeakMap<ManagedServer, readonly PolicyPattern[]>();
@@ -91,11 +93,13 @@ export function createToolResolver(deps: {
       const found = lookUp(address) ?? (await findOnceUp(address, signal));
       const { entry, managed } = found;
       if (managed.source === null) throw unusable(managed);
+      const goesBy = deps.connectionOf(managed.slug, connection, asked.principal.id);
       return {
         entry,
         source: managed.source,
         connection,
-        decision: policies.decide(entry, managed.trust, { ...asked, connection }),
+        goesBy,
+        decision: policies.decide(entry, managed.trust, { ...asked, connection: goesBy }),
         readOnly: readOnly(managed),
       };
     },

@@ -10,7 +10,8 @@ import {
 } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { canonicalJson } from '../calls/canonical-json.ts';
-import { assertServer, type FindPrincipal } from '../calls/may-call.ts';
+import type { Audit } from '../audit/port.ts';
+import { assertAct, assertServer, type FindPrincipal } from '../calls/may-call.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { splitAddress } from '../catalog/tool-address.ts';
 import type { ToolResolver } from '../catalog/tool-resolver.ts';
@@ -28,11 +29,17 @@ export interface PolicyAdministrationDependencies {
   /** Every server with its trust. */
   trusts(): ReadonlyMap<string, Trust>;
   readonly findPrincipal: FindPrincipal;
+  readonly audit: Pick<Audit, 'record'>;
   /** A change is in the database: others are told, and what is visible follows. */
   changed(): Promise<void>;
 }
 
-export function createPolicyAdministration(deps: PolicyAdministrationDependencies): PolicyAdministration {
+/** With what an approval for always writes. */
+export interface LocalPolicyAdministration extends PolicyAdministration {
+  allowAlways(principal: Principal, pattern: string): Promise<void>;
+}
+
+export function createPolicyAdministration(deps: PolicyAdministrationDependencies): LocalPolicyAdministration {
   const { catalog, policies, resolver } = deps;
   return {
     async listPolicies(_principal, { derived = false } = {}) {
@@ -41,12 +48,10 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
       return [...policies.list(), ...sources];
     },
 
-    async addPolicy(principal, policy: NewPolicy) {
-      mayWrite(principal, 'add', policy.pattern);
-      const record = await policies.add(policy, principal.id);
-      await acceptCovered(record);
-      await deps.changed();
-      return record;
+    addPolicy: add,
+    async allowAlways(principal, pattern) {
+      const { id } = await add(principal, { pattern, action: 'allow' });
+      await deps.audit.record({ type: 'policy.create', principal, target: id, details: { pattern, action: 'allow', by: 'approval' } });
     },
 
     async changePolicy(principal, policyId, change: PolicyChange) {
@@ -78,6 +83,14 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
     },
   };
 
+  async function add(principal: Principal, policy: NewPolicy): Promise<PolicyRecord> {
+    mayWrite(principal, 'add', policy.pattern);
+    const record = await policies.add(policy, principal.id);
+    await acceptCovered(record);
+    await deps.changed();
+    return record;
+  }
+
   /** The operator has looked: what an allow for everybody covers is taken as it is now. */
   async function acceptCovered({ action, pattern: text, when, principal }: PolicyRecord): Promise<void> {
     const pattern = parsePattern(text);
@@ -108,7 +121,9 @@ function forAgent(preview: PolicyPreview): PolicyPreview {
 }
 
 /** @throws AppError FORBIDDEN */
-function mayWrite({ role, scopes }: Principal, act: string, pattern: string): void {
+function mayWrite(principal: Principal, act: string, pattern: string): void {
+  const { role, scopes } = principal;
+  assertAct(principal, 'policies:write');
   if (role === 'agent') throw new AppError('FORBIDDEN', `The role agent may not ${act} policies; it takes admin or operator`);
   const { segments } = parsePattern(pattern);
   if (!allowsServer(scopes, segments[0] ?? '*'))

@@ -53,7 +53,8 @@ export function registerApprovalRoutes(app: GatewayApp, { tools, approvalUrl }: 
   app.post(
     '/approvals/:id',
     {
-      config: { access: 'operator' },
+      // The domain records it, whichever way it is decided.
+      config: { access: 'operator', audit: false },
       schema: {
         summary: 'Decide on an approval',
         description:
