@@ -55,6 +55,8 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
   function connectedOf(slug: string): ConnectedIntegration {
     const { slug: integration, connected } = deps.integrationOf(slug);
     if (connected !== null && connected.url !== null) return connected;
+    if (connected !== null)
+      throw new AppError('INVALID_REQUEST', `${integration} does not say where its calls go: give it a "baseUrl" first`);
     throw new AppError(
       'INVALID_REQUEST',
       `${integration} runs as a process of its own and takes no credential over a network: give it one in "env" of its definition`,

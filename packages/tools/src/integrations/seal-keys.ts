@@ -41,6 +41,7 @@ export async function openSealKeys(file: string): Promise<SealKeys> {
       }
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error;
+      seen = '';
     }
     return keys;
   }
@@ -92,15 +93,12 @@ async function makeMissing(file: string): Promise<void> {
   }
 }
 
-/** The newest first. Half a line at the end is one that was cut off while it was written. */
+/** The newest first. Half a line is one that was cut off while it was written: nothing was sealed with it. */
 function parse(text: string, file: string): readonly SealKey[] {
-  const lines = text.split('\n');
-  const last = lines.length - 1;
   const keys: SealKey[] = [];
-  for (const [index, line] of lines.entries()) {
-    const key = line.trim();
-    if (/^[0-9a-f]{64}$/.test(key)) keys.unshift(keyOf(key));
-    else if (key !== '' && !key.startsWith('#') && !(index === last && keys.length > 0 && /^[0-9a-f]*$/.test(key))) throw damaged(file);
+  for (const line of text.split('\n').map((each) => each.trim())) {
+    if (/^[0-9a-f]{64}$/.test(line)) keys.unshift(keyOf(line));
+    else if (!/^(#.*|[0-9a-f]{0,63})$/.test(line)) throw damaged(file);
   }
   if (keys.length === 0) throw damaged(file);
   return keys;

@@ -1,3 +1,4 @@
+import { argumentsPlace } from '../approvals/approval-record.ts';
 import { valuesPlace } from '../connections/connection-store.ts';
 import { attemptPlace, clientPlace, tokensPlace } from '../connections/oauth/grant-store.ts';
 
@@ -28,6 +29,13 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     reads: [],
     column: 'sealed_secrets',
     place: (row) => `integration ${row.workspace_id}/${row.slug}`,
+  },
+  {
+    table: 'approvals',
+    primaryKey: ['id'],
+    reads: [],
+    column: 'sealed_arguments',
+    place: ({ id = '' }) => argumentsPlace(id),
   },
   {
     table: 'connections',

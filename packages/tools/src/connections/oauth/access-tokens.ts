@@ -136,7 +136,6 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
       const { tokens, expiresAt } = tokensOf(answer, refreshToken);
       const isSaved = await grants.saveRenewed(connection.id, grant.generation, holder, tokens, expiresAt);
       if (!isSaved) return null;
-      refused.delete(connection.id);
       keep(connection, { ...grant, tokens, expiresAt, generation: grant.generation + 1 });
       return tokens.accessToken;
     } catch (error) {
