@@ -1,5 +1,5 @@
 /** Finding tools at run time: ask for the few that are needed instead of reading the whole catalog. */
-import { $discover } from './runtime.ts';
+import { $discover, $metaOf } from './runtime.ts';
 
 /** How much of each tool an answer carries. */
 export type Detail = 'name' | 'description' | 'full';
@@ -9,6 +9,21 @@ export interface SearchOptions {
   detail?: Detail;
   limit?: number;
   offset?: number;
+}
+
+/** What an answer says about itself, apart from its value. */
+export interface ReplyMeta {
+  /** Of HTTP. */
+  status?: number;
+  /** Addresses of the `Link` header by `rel`: `next`, `last`. */
+  links?: Record<string, string>;
+  rateLimit?: { limit?: number; remaining?: number; resetAt?: string };
+  retryAfterSeconds?: number;
+}
+
+/** Of the very object or list that a tool call answered with, or of the error it threw; null: nothing is known. */
+export function metaOf(result: unknown): ReplyMeta | null {
+  return $metaOf(result) as ReplyMeta | null;
 }
 
 /** The servers there are: `[{ server, state, tools, reason }]`, `tools` being how many it has. */

@@ -5,6 +5,7 @@
 interface Seam {
   call(tool: string, args: unknown): Promise<unknown>;
   discover(operation: string, params: unknown): Promise<unknown>;
+  metaOf(value: unknown): unknown;
 }
 
 // Held here: a program that replaces globals later does not redirect its own calls by accident.
@@ -22,6 +23,9 @@ export function $discover(operation: string, params: unknown): Promise<any> {
   if (seam === undefined) return Promise.reject(unavailable());
   return seam.discover(operation, params);
 }
+
+/** What is known of the answer that a value or error came with. */
+export const $metaOf = (value: unknown): unknown => seam?.metaOf(value) ?? null;
 
 function unavailable(): Error {
   const error = new Error('This process has no tool channel: tools can be called from the program itself, not from processes it starts.');

@@ -147,6 +147,8 @@ def _take():
         return
     if kind == REPLY:
         reply = parse(payload)
+        if "meta" in reply:
+            reply["size"] = len(payload)
         waiter = _waiting.pop(reply["id"], None)
         if waiter is not None:
             waiter.reply = reply
@@ -173,9 +175,37 @@ def _await_reply(waiter):
 
 def _value(reply):
     if reply["ok"]:
-        return reply.get("value")
+        value = reply.get("value")
+        if "meta" in reply:
+            _remember(value, reply["meta"], reply["size"])
+        return value
     error = reply["error"]
-    raise ToolError(error["code"], error["message"], error.get("details"))
+    raised = ToolError(error["code"], error["message"], error.get("details"))
+    raised.meta = reply.get("meta")
+    raise raised
+
+
+# A dict cannot be referred to weakly: the newest values are held on to, as long as they are few and small, since an id is reused.
+_METAS_BYTES = 8 * 1024 * 1024
+_metas = []
+
+
+def _remember(value, meta, size):
+    if not isinstance(value, (dict, list)):
+        return
+    _metas.append((value, meta, size))
+    while len(_metas) > 1 and (len(_metas) > 64 or sum(entry[2] for entry in _metas) > _METAS_BYTES):
+        del _metas[0]
+
+
+def meta_of(value):
+    """What an answer says about itself: {"status", "links", "rateLimit", "retryAfterSeconds"}, as far as it does. None: nothing is known."""
+    if isinstance(value, ToolError):
+        return getattr(value, "meta", None)
+    for kept, meta, _ in reversed(_metas):
+        if kept is value:
+            return meta
+    return None
 
 
 def _ask(kind, *fields):
@@ -310,7 +340,7 @@ def leave_child():
 def create_module():
     module = type(sys)("code_executor")
     module.__doc__ = "Tool calls of this execution. Generated wrappers are built on it."
-    for value in (call, acall, discover, ToolError):
+    for value in (call, acall, discover, meta_of, ToolError):
         setattr(module, value.__name__, value)
     ToolError.__module__ = "code_executor"
     return module

@@ -1,4 +1,4 @@
-import { type ToolChannel, ToolError } from './tool-channel.ts';
+import { metaOf, type ToolChannel, ToolError } from './tool-channel.ts';
 
 /** Where generated wrappers find the channel: `globalThis[Symbol.for('code-executor')]`. */
 const SEAM = Symbol.for('code-executor');
@@ -15,7 +15,7 @@ export function installGlobals(args: unknown, channel: ToolChannel): void {
     discover: (operation, params) => (current ?? channel).discover(operation, params),
   };
   ownNames = new Set(Object.getOwnPropertyNames(globalThis));
-  define(SEAM, Object.freeze({ call: seam.call, discover: seam.discover, ToolError, keep }));
+  define(SEAM, Object.freeze({ call: seam.call, discover: seam.discover, metaOf, ToolError, keep }));
   define('ToolError', ToolError);
   define('tools', toolTree(seam));
   const nativeFetch = globalThis.fetch;

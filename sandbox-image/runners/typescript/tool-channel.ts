@@ -46,6 +46,15 @@ const slice = bind(Uint8Array.prototype.subarray) as (self: Uint8Array, start: n
 const mapGet = bind(Map.prototype.get);
 const mapSet = bind(Map.prototype.set);
 const mapDelete = bind(Map.prototype.delete);
+const weakGet = bind(WeakMap.prototype.get);
+const weakSet = bind(WeakMap.prototype.set);
+
+/** What answers said about themselves, by the value or error that the program got. */
+const metas = new WeakMap<object, unknown>();
+
+/** `{ status, links, rateLimit, retryAfterSeconds }` of an answer, as far as it said so; null: nothing is known. */
+export const metaOf = (value: unknown): unknown =>
+  (typeof value === 'object' && value !== null ? weakGet(metas, value) : undefined) ?? null;
 
 /** What a failing tool call raises. `code` is stable, `details` is the tool's own. */
 export class ToolError extends Error {
@@ -57,6 +66,14 @@ export class ToolError extends Error {
     this.code = code;
     this.details = details;
   }
+}
+
+interface Reply {
+  readonly id: number;
+  readonly ok: boolean;
+  readonly value?: unknown;
+  readonly error?: { readonly code: string; readonly message: string; readonly details?: unknown };
+  readonly meta?: unknown;
 }
 
 interface Pending {
@@ -131,15 +148,17 @@ export function createToolChannel(transport: Transport): ToolChannel {
     }
   }
 
-  function settle(reply: { id: number; ok: boolean; value?: unknown; error?: { code: string; message: string; details?: unknown } }): void {
+  function settle(reply: Reply): void {
     const call = mapGet(pending, reply.id) as Pending | undefined;
     if (call === undefined) return;
     mapDelete(pending, reply.id);
     waiting -= 1;
     if (waiting === 0) transport.release();
-    if (reply.ok) call.resolve(reply.value);
-    else
-      call.reject(raisedAt(call.origin, new ToolError(reply.error?.code ?? 'INTERNAL', reply.error?.message ?? '', reply.error?.details)));
+    const { ok, value, error, meta } = reply;
+    const given = ok ? value : raisedAt(call.origin, new ToolError(error?.code ?? 'INTERNAL', error?.message ?? '', error?.details));
+    if (meta !== undefined && typeof given === 'object' && given !== null) weakSet(metas, given, meta);
+    if (ok) call.resolve(given);
+    else call.reject(given as Error);
   }
 
   function close(): void {

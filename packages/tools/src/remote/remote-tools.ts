@@ -1,4 +1,4 @@
-import { type DiscoveryOperation, idPattern, type ToolCallReply, type ToolDefinition } from '@code-executor/contracts';
+import { type DiscoveryOperation, idPattern, type ReplyMeta, type ToolCallReply, type ToolDefinition } from '@code-executor/contracts';
 import type { ExecutionGrant, PendingApproval, ToolCallOutcome, ToolPort } from '@code-executor/executions';
 import { AppError, type Logger } from '@code-executor/platform';
 import { failure } from '../sources/mcp/reply-value.ts';
@@ -175,10 +175,12 @@ function readApproval(value: unknown): PendingApproval | null {
 }
 
 function readReply(value: unknown): ToolCallReply | null {
-  if (isObject(value) && value.ok === true) return { ok: true, value: value.value };
-  if (!isObject(value) || !isObject(value.error)) return null;
+  if (!isObject(value)) return null;
+  const meta = isObject(value.meta) ? { meta: value.meta as ReplyMeta } : {};
+  if (value.ok === true) return { ok: true, value: value.value, ...meta };
+  if (!isObject(value.error)) return null;
   const { code, message, details } = value.error;
-  return typeof code === 'string' && typeof message === 'string' ? failure(code, message, details) : null;
+  return typeof code === 'string' && typeof message === 'string' ? { ...failure(code, message, details), ...meta } : null;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -20,7 +20,7 @@ const TYPESCRIPT_RESERVED = wordSet(`${JAVASCRIPT_WORDS} ${OBJECT_MEMBERS} $call
 const PYTHON_RESERVED = wordSet(`${PYTHON_WORDS} _rt TYPE_CHECKING`);
 
 /** Names of the files that stand beside the servers' directories, in either language. */
-const BESIDE_SERVERS = wordSet('discovery runtime _runtime globals index aio tools servers');
+const BESIDE_SERVERS = wordSet('discovery runtime _runtime globals index aio tools servers meta_of');
 
 const isDunder = (name: string): boolean => name.startsWith('__') && name.endsWith('__');
 

@@ -17,4 +17,8 @@ async def acall(tool, args=None):
     return call(tool, args)
 
 
+def meta_of(value):
+    return None
+
+
 discover = call

@@ -1,4 +1,11 @@
-import { ERROR_CODES, type ErrorCode, POLICY_ACTIONS, SEARCH_DETAILS, type ToolCallFailure } from '@code-executor/contracts';
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  POLICY_ACTIONS,
+  type ReplyMeta,
+  SEARCH_DETAILS,
+  type ToolCallFailure,
+} from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
@@ -33,6 +40,15 @@ const toolInfoSchema = z.object({
   policy: z.object({ action: z.enum(POLICY_ACTIONS), reason: z.string() }),
   example: z.object({ typescript: z.string(), python: z.string() }),
 });
+
+const replyMetaSchema = z
+  .object({
+    status: z.int().optional(),
+    links: z.record(z.string(), z.string()).optional().describe('addresses of the `Link` header by `rel`'),
+    rateLimit: z.object({ limit: z.number().optional(), remaining: z.number().optional(), resetAt: z.string().optional() }).optional(),
+    retryAfterSeconds: z.number().optional(),
+  })
+  .describe('what the answer says about itself, where it does');
 
 const searchAnswerSchema = z.object({
   items: z.unknown().describe('`name`: {server: [tool]}; `description`: {server: {tool: one line}}; `full`: a list of definitions'),
@@ -119,7 +135,7 @@ export function registerToolRoutes(app: GatewayApp, deps: RouteDeps): void {
           .strictObject({ args: z.record(z.string(), z.unknown()).default({}) })
           .describe('The arguments of the tool go under "args".'),
         response: {
-          200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number() }),
+          200: z.object({ tool: z.string(), result: z.unknown(), durationMs: z.number(), meta: replyMetaSchema.optional() }),
           202: pausedCallSchema,
           ...errorResponses([...WITH_BODY, ...CALL_ERRORS, 'TOOLS_UNAVAILABLE']),
         },
@@ -131,13 +147,14 @@ export function registerToolRoutes(app: GatewayApp, deps: RouteDeps): void {
       const { args } = request.body;
       const principal = principalOf(request);
       const address = `${server}.${tool}`;
-      const answered = (result: unknown) => ({
+      const answered = (result: unknown, meta?: ReplyMeta) => ({
         tool: address,
         result,
         durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+        ...(meta === undefined ? {} : { meta }),
       });
       const answer = await tools.invoke(principal, server, tool, args, closing.answerSignal(reply));
-      if (answer.ok) return answered(answer.value);
+      if (answer.ok) return answered(answer.value, answer.meta);
       if (answer.error.code !== 'TOOL_NEEDS_APPROVAL') throw errorOf(answer.error);
       const call = { tool: address, args, requestId: request.id, traceparent: request.span?.traceparent };
       const gated = await invokeGated(principal, call, reply, deps);
