@@ -84,8 +84,7 @@ function ownFields(type: GraphQLNamedOutputType, place: Place): Selected[] {
       const inner = getNamedType(field.type);
       if (isLeafType(inner) || place.path.includes(inner.name) || place.budget.fields <= 0) continue;
       // A page within another object may ask for its size at run time, and multiplies what comes.
-      if (pageOf(inner) !== null && place.depth > 0) continue;
-      if (pageOf(inner) !== null && !isPayload(type)) continue;
+      if (pageOf(inner) !== null && (place.depth > 0 || !isPayload(type))) continue;
       const selection = select(inner, { ...place, depth: place.depth + 1, path: [...place.path, inner.name] });
       chosen.set(field.name, { name: field.name, field, selection });
     }
@@ -137,8 +136,9 @@ function fragmentsOf(type: GraphQLNamedOutputType, own: readonly Selected[], pla
 /** A page of Relay's (`edges { node }`, often `nodes` too): its objects, and what is needed for the next page. */
 function selectPage(type: GraphQLNamedOutputType, place: Place): Selection | null {
   const page = pageOf(type);
-  if (page === null) return null;
+  if (page === null || place.depth + 1 >= MOST_FIELDS_BY_DEPTH.length) return null;
   const inner = getNamedType(page.objects.type);
+  if (place.path.includes(inner.name)) return null;
   const below = (named: GraphQLNamedOutputType): Selection =>
     select(named, { ...place, depth: place.depth + 1, path: [...place.path, named.name] });
   const objects: Selected = { name: page.objects.name, field: page.objects, selection: isLeafType(inner) ? null : below(inner) };
