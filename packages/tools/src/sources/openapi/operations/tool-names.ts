@@ -3,6 +3,7 @@ import type { Method } from './operations.ts';
 
 const LONGEST_SEGMENT = 64;
 const MOST_SEGMENTS = 8;
+const LONGEST_NAME = 200;
 const SHORTEST_DIGEST = 6;
 
 /** What a tool's name is made from. `method` and `path` together are unique in a document. */
@@ -48,7 +49,9 @@ function plainName(operation: Nameable): string {
   const own = segments(operation.operationId ?? '');
   const group = segments((operation.tag ?? '').replace(/\//g, '_')).map((segment) => segment.toLowerCase());
   const action = own.length > 0 ? own : [fromPath(operation)];
-  return [...group, ...withoutGroup(action, group)].slice(-MOST_SEGMENTS).map(bounded).join('.');
+  const parts = [...group, ...withoutGroup(action, group)].slice(-MOST_SEGMENTS);
+  const name = parts.map(bounded).join('.');
+  return name.length <= LONGEST_NAME ? name : bounded(parts.join('_'));
 }
 
 /** `repos/list-for-org` → `repos`, `list_for_org`. */
