@@ -15,7 +15,8 @@ export const policyLimitsSchema = z
   .refine((limits) => Object.values(limits).some((limit) => limit !== undefined), 'needs perMinute, perExecution or perDay');
 export type PolicyLimits = z.infer<typeof policyLimitsSchema>;
 
-const json = z.json();
+/** What was parsed as JSON is JSON. (z.json() refers to itself, which `/openapi.json` cannot show.) */
+const json: z.ZodType<z.core.util.JSONType> = z.custom<z.core.util.JSONType>();
 const TESTS = {
   equals: json.optional().describe('the very value, of the same type'),
   glob: z.string().max(512).optional().describe('text; * stands for any run of characters, ? for one, \\ takes the next as it is'),

@@ -1,9 +1,14 @@
 import { sendForJson } from './http/json.ts';
 import { createSend, type Request, type RequestOptions } from './http/send.ts';
-import { type Administration, administrationOf } from './resources/administration.ts';
+import { type Approvals, approvalsOf } from './resources/approvals.ts';
+import { type Audit, auditOf } from './resources/audit.ts';
+import { type Connections, connectionsOf, type Providers, providersOf } from './resources/connections.ts';
 import { type Executing, executingOf } from './resources/execute.ts';
 import { type Executions, executionsOf } from './resources/executions.ts';
+import { type Integrations, integrationsOf } from './resources/integrations.ts';
+import { type Keys, keysOf } from './resources/keys.ts';
 import { type Observation, observationOf } from './resources/observation.ts';
+import { type Policies, policiesOf } from './resources/policies.ts';
 import { type Sessions, sessionsOf } from './resources/sessions.ts';
 import { type Tools, toolsOf } from './resources/tools.ts';
 
@@ -24,11 +29,18 @@ export interface ClientOptions {
   readonly userAgent?: string;
 }
 
-export interface ExecutorClient extends Executing, Administration, Observation {
+export interface ExecutorClient extends Executing, Observation {
   readonly url: string;
   readonly executions: Executions;
   readonly sessions: Sessions;
   readonly tools: Tools;
+  readonly integrations: Integrations;
+  readonly connections: Connections;
+  readonly providers: Providers;
+  readonly policies: Policies;
+  readonly approvals: Approvals;
+  readonly audit: Audit;
+  readonly keys: Keys;
   /** Any route by hand, with the client's key, errors and repetitions. */
   request<Answer = unknown>(
     method: Request['method'],
@@ -56,7 +68,13 @@ export function createClient(options: ClientOptions = {}): ExecutorClient {
     executions,
     sessions: sessionsOf(send),
     tools: toolsOf(send),
-    ...administrationOf(send),
+    integrations: integrationsOf(send),
+    connections: connectionsOf(send),
+    providers: providersOf(send),
+    policies: policiesOf(send),
+    approvals: approvalsOf(send),
+    audit: auditOf(send),
+    keys: keysOf(send),
     ...observationOf(send),
     request: (method, path, more, requestOptions) => sendForJson(send, { method, path, ...more, options: requestOptions }),
   };

@@ -1,6 +1,7 @@
 import { type FollowOptions, followEvents } from '../follow-events.ts';
 import { each, type PageQuery } from '../http/each.ts';
 import { segment, segments, sendForJson } from '../http/json.ts';
+import { jsonLines } from '../http/json-lines.ts';
 import type { RequestOptions, Send } from '../http/send.ts';
 import type { Artifacts, ExecutionEvent, ExecutionStatus, ExecutionSummary, RecordedExecution } from '../types/execution.ts';
 import type { Page } from '../types/page.ts';
@@ -16,6 +17,16 @@ export interface ExportQuery {
   readonly status?: ExecutionStatus;
 }
 
+export interface ResumeVerdict {
+  /** Where several wait. */
+  readonly approvalId?: string;
+  readonly decision?: 'approve' | 'deny';
+  readonly scope?: 'once' | 'execution' | 'always';
+  readonly reason?: string;
+  /** Answer when it ended, or is paused again. */
+  readonly wait?: boolean;
+}
+
 export interface Executions {
   /** Newest first. */
   list(query?: ExecutionQuery, options?: RequestOptions): Promise<Page<ExecutionSummary>>;
@@ -23,7 +34,8 @@ export interface Executions {
   each(query?: ExecutionQuery, options?: RequestOptions): AsyncGenerator<ExecutionSummary>;
   get(id: string, options?: RequestOptions): Promise<RecordedExecution>;
   cancel(id: string, options?: RequestOptions): Promise<RecordedExecution>;
-  resume(id: string, options?: RequestOptions): Promise<RecordedExecution>;
+  /** Decides on what a paused one waits for, or says how it is. */
+  resume(id: string, verdict?: ResumeVerdict, options?: RequestOptions): Promise<RecordedExecution>;
   /** The live log up to the end; goes on by itself where a connection breaks. */
   events(id: string, options?: FollowOptions): AsyncGenerator<ExecutionEvent>;
   /** How it ended, once it has: an approval may take hours. */
@@ -40,15 +52,15 @@ export function executionsOf(send: Send): Executions {
   const list: Executions['list'] = (query, options) =>
     sendForJson(send, { method: 'GET', path: '/executions', query: { ...query }, options });
   const get: Executions['get'] = (id, options) => sendForJson(send, { method: 'GET', path: `/executions/${segment(id)}`, options });
-  const post = (id: string, act: string, options?: RequestOptions): Promise<RecordedExecution> =>
-    sendForJson(send, { method: 'POST', path: `/executions/${segment(id)}/${act}`, body: {}, options });
+  const post = (id: string, act: string, body: object, options?: RequestOptions): Promise<RecordedExecution> =>
+    sendForJson(send, { method: 'POST', path: `/executions/${segment(id)}/${act}`, body, options });
   const events: Executions['events'] = (id, options) => followEvents(send, `/executions/${segment(id)}/events`, options);
   return {
     list,
     each: (query, options) => each(list, query, options),
     get,
-    cancel: (id, options) => post(id, 'cancel', options),
-    resume: (id, options) => post(id, 'resume', options),
+    cancel: (id, options) => post(id, 'cancel', {}, options),
+    resume: (id, verdict = {}, options) => post(id, 'resume', verdict, options),
     events,
     async wait(id, options) {
       for await (const event of events(id, options?.signal === undefined ? {} : { signal: options.signal }))
@@ -60,36 +72,7 @@ export function executionsOf(send: Send): Executions {
       const response = await send({ method: 'GET', path: `/executions/${segment(id)}/artifacts/${segments(path)}`, options });
       return new Uint8Array(await response.arrayBuffer());
     },
-    async *export(query, options) {
-      // Not repeated after its beginning: what is missing of a broken export is not known.
-      const response = await send({
-        method: 'GET',
-        path: '/executions/export',
-        query: { ...query },
-        options: { timeoutMs: 0, ...options },
-        streamed: true,
-      });
-      for await (const line of linesOf(response)) yield JSON.parse(line) as RecordedExecution;
-    },
+    export: (query, options) => jsonLines<RecordedExecution>(send, '/executions/export', { ...query }, options),
     purge: (before, options) => sendForJson(send, { method: 'DELETE', path: '/executions', query: { before }, options }),
   };
-}
-
-async function* linesOf({ body }: Response): AsyncGenerator<string> {
-  if (body === null) return;
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let pending = '';
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      const lines = (pending + decoder.decode(value, { stream: true })).split('\n');
-      pending = lines.pop() ?? '';
-      yield* lines;
-    }
-    if (pending !== '') yield pending;
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
 }

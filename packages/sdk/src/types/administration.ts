@@ -1,52 +1,4 @@
-import type { PolicyAction } from './tool.ts';
-
 export type Role = 'admin' | 'operator' | 'agent';
-
-export interface Integration {
-  readonly slug: string;
-  readonly kind: 'mcp';
-  readonly origin: 'file' | 'api';
-  readonly state: 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
-  /** Why it is broken. */
-  readonly reason: string | null;
-  readonly toolCount: number;
-  readonly trust: boolean | 'annotations';
-  readonly warnings: readonly string[];
-  readonly restarts: number;
-}
-
-export interface RefreshedIntegration extends Integration {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly changed: readonly string[];
-}
-
-/** Either `url` or `command`. */
-export interface NewIntegration {
-  readonly slug: string;
-  readonly kind: 'mcp';
-  readonly url?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly command?: string;
-  readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  readonly trust?: boolean | 'annotations';
-  readonly lazy?: boolean;
-  readonly sandbox?: { readonly mounts?: readonly string[]; readonly network?: boolean };
-}
-
-export interface Policy {
-  readonly id: string;
-  readonly pattern: string;
-  readonly action: PolicyAction;
-  readonly createdAt: string;
-}
-
-export interface NewPolicy {
-  readonly pattern: string;
-  readonly action: PolicyAction;
-}
 
 export interface Key {
   readonly id: string;
@@ -55,6 +7,8 @@ export interface Key {
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
+  /** What narrows the role; null: nothing does. */
+  readonly scopes: readonly string[] | null;
 }
 
 export interface NewKey {
@@ -62,6 +16,31 @@ export interface NewKey {
   readonly role: Role;
   /** ISO 8601. */
   readonly expiresAt?: string;
+  readonly scopes?: string[];
+}
+
+/** One line of the record: a tool call (`tool.call`), or an act of administration (`policy.create`, …). */
+export interface AuditRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly type: string;
+  readonly principal: { readonly id: string | null; readonly role: Role | null; readonly name: string | null };
+  readonly target: string | null;
+  readonly server: string | null;
+  readonly tool: string | null;
+  readonly connection: string | null;
+  readonly executionId: string | null;
+  readonly callNumber: number | null;
+  readonly requestId: string | null;
+  readonly decision: string | null;
+  readonly policyId: string | null;
+  /** `ok`, or the code of the error; null: its end is unknown. */
+  readonly outcome: string | null;
+  readonly durationMs: number | null;
+  readonly replyBytes: number | null;
+  readonly argumentDigest: string | null;
+  readonly details?: unknown;
+  readonly digest: string | null;
 }
 
 export interface Health {
