@@ -16,13 +16,12 @@ import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
-import { createPauseRoom } from './run/pauses.ts';
+import { createPauseRoom } from './run/pause-room.ts';
 import { createPlaces } from './run/places.ts';
 import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
 import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
 import { createSessionRows } from './sessions/session-rows.ts';
-import type { CallJournal } from './store/call-journal.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
@@ -48,8 +47,6 @@ export interface ExecutionsOptions<Positions>
   readonly effectsOf?: EffectsOf | undefined;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
-  /** Of tool calls: kept as long as the executions. */
-  readonly journal?: CallJournal | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: (() => number) | undefined;
 }
@@ -84,7 +81,6 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     artifacts: { sweep: async () => await options.artifacts?.sweep((executionIds) => store.existing(executionIds)) },
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs, keepsSessions: sessions !== undefined },
     effectsOf: options.effectsOf,
-    journal: options.journal,
     onEnded: listeners.tell,
     preparation,
     pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),

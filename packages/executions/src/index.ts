@@ -53,7 +53,6 @@ export type { Recovered } from './recover-executions.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { registerRunMetrics } from './run-metrics.ts';
 export { heldExecutions } from './store/call-fence.ts';
-export type { CallJournal } from './store/call-journal.ts';
 export { createEndedExecutions } from './store/ended-executions.ts';
 export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';

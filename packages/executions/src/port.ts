@@ -95,7 +95,7 @@ export interface Executions {
   readonly sessions?: Sessions | undefined;
   /** The history, oldest first, one record at a time. Throws the signal's reason. */
   export(principal: Principal, filter: HistoryFilter, signal: AbortSignal): AsyncIterable<ExecutionRecord>;
-  /** Deletes what ended before, with its tool calls in the journal. `complete`: false where the time was up first. */
+  /** Deletes what ended before; its tool calls stay in the record. `complete`: false where the time was up first. */
   purge(principal: Principal, before: Date, signal: AbortSignal): Promise<{ readonly purged: number; readonly complete: boolean }>;
   depth(): { readonly queued: number; readonly running: number };
 }

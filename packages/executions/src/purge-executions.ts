@@ -1,6 +1,5 @@
 import type { Principal } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
-import type { CallJournal } from './store/call-journal.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -23,12 +22,11 @@ interface PurgeDependencies {
   readonly store: Pick<ExecutionStore, 'purgeEnded' | 'purgeKeys' | 'reclaimSpace'>;
   /** Of what executions left behind, once they are gone. */
   readonly artifacts?: { sweep(): Promise<void> } | undefined;
-  readonly journal?: CallJournal | undefined;
   readonly log: Logger;
   readonly now: () => number;
 }
 
-/** Deletes ended executions and tool calls past their retention, and idempotency keys past their day, every five minutes until stopped. */
+/** Deletes ended executions past their retention, and idempotency keys past their day, every five minutes until stopped. */
 export function startPurging(options: PurgeOptions, deps: PurgeDependencies): { runOnce(): Promise<number>; stop(): Promise<void> } {
   let stopped = false;
   let underWay: Promise<unknown> = Promise.resolve();
@@ -48,20 +46,13 @@ export function startPurging(options: PurgeOptions, deps: PurgeDependencies): { 
 
   async function runOnce(): Promise<number> {
     const before = new Date(deps.now() - options.retentionDays * DAY_MS);
-    const { journal } = deps;
     const purged = await inBatches(
-      () => deps.store.purgeEnded(before, PURGE_ROWS, { journal }),
+      () => deps.store.purgeEnded(before, PURGE_ROWS),
       () => stopped,
     );
-    if (journal !== undefined)
-      await inBatches(
-        () => journal.purgeLoose(before, PURGE_ROWS),
-        () => stopped,
-      );
     await deps.artifacts?.sweep();
     await deps.store.purgeKeys(new Date(deps.now() - DAY_MS));
     await deps.store.reclaimSpace();
-    await journal?.reclaimSpace();
     if (purged > 0) deps.log.info({ purged, retentionDays: options.retentionDays }, 'Old executions were purged');
     return purged;
   }
@@ -72,10 +63,10 @@ export async function purgeOnDemand(
   principal: Principal,
   before: Date,
   signal: AbortSignal,
-  { store, artifacts, journal, log, now }: PurgeDependencies,
+  { store, artifacts, log, now }: PurgeDependencies,
 ): Promise<{ readonly purged: number; readonly complete: boolean }> {
   const bound = new Date(Math.min(before.getTime(), now() - YOUNGEST_MS));
-  const scope = { workspaceId: principal.workspaceId, journal };
+  const scope = { workspaceId: principal.workspaceId };
   const timeUp = performance.now() + ON_DEMAND_MS;
   let complete = true;
   const purged = await inBatches(

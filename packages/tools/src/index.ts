@@ -1,6 +1,5 @@
 export { createAudit } from './audit/audit.ts';
 export type { Audit, AuditEvent, AuditFilter } from './audit/port.ts';
-export { createCallJournal } from './calls/call-journal.ts';
 export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
 export { readSecretSettings, secretSettings } from './connections/secret-settings.ts';

@@ -8,6 +8,7 @@ import { createAdministration } from './administration.ts';
 import { type ApprovalEvent, type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
 import { auditApproval } from './audit/audit-approvals.ts';
 import { createAudit } from './audit/audit.ts';
+import { startAuditPurge } from './audit/audit-purge.ts';
 import type { Audit } from './audit/port.ts';
 import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
@@ -67,6 +68,8 @@ export interface ToolDomainOptions {
   readonly now?: (() => number) | undefined;
   /** What is known of a principal by its id, in memory; null: nothing. Policies for roles and names, and revoked keys, go by it. */
   readonly findPrincipal?: FindPrincipal | undefined;
+  /** Days that acts and tool calls are kept in the record; 180 by default. */
+  readonly auditRetentionDays?: number | undefined;
   /** The way to every upstream over HTTP; the caller closes it. Default: nothing but the servers file's own servers is listed. */
   readonly outbound?: GuardedHttp | undefined;
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
@@ -124,6 +127,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const findPrincipal = options.findPrincipal ?? (() => null);
   const audit = createAudit({ db, log, findPrincipal, now });
   const limits = createCallLimits(tables, now);
+  const auditPurge = startAuditPurge({ retentionDays: options.auditRetentionDays ?? 180 }, { db, log, now, sweep: limits.sweep });
   const catalogStore = createCatalogStore(tables, workspaceId, committed);
   const catalog = await createCatalog(catalogStore, now);
   const policies = await createPolicies(tables, workspaceId, now);
@@ -342,6 +346,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       if (options.outbound === undefined) await outbound.close();
       await settled();
       await recorder.close();
+      await auditPurge.stop();
       await audit.close();
     },
   };

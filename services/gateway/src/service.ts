@@ -21,7 +21,7 @@ import {
   openParts,
   startTracing,
 } from '@code-executor/platform';
-import { createAudit, createCallJournal, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
+import { createAudit, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
@@ -45,7 +45,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   await db.migrate('executions', executionMigrations);
   await db.migrate('mcp', mcpMigrations);
   await db.migrate('oauth', oauthMigrations);
-  // Executions are purged here, and their tool calls with them.
+  // What is administered here goes into the record beside the tool calls.
   await db.migrate('tools', toolMigrations);
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
@@ -60,7 +60,6 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     queueLimit: config.EXECUTOR_QUEUE_LIMIT,
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
-    journal: createCallJournal(db),
     onKeysChanged: () => {
       keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));
     },

@@ -28,6 +28,8 @@ const schema = z.object({
   EXECUTOR_SEAL_KEY_FILE: z.string().optional(),
   /** Tool calls under way at SIGTERM may end within it; below what the host waits before it kills. */
   EXECUTOR_DRAIN_SECONDS: wholeNumber({ min: 0, max: 3_600, unit: 'seconds' }).default(10),
+  /** The record of acts and tool calls outlives what it tells of; a paused execution still needs its calls, hence the minimum. */
+  EXECUTOR_AUDIT_RETENTION_DAYS: wholeNumber({ min: 30, max: 3_650, unit: 'days' }).default(180),
 });
 
 export interface ProxyConfig extends z.infer<typeof schema> {

@@ -84,6 +84,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     db,
     log,
     findPrincipal: keys.find,
+    auditRetentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
     dataDir,
     serversFile: config.serversFile,
     sealKeyFile: config.sealKeyFile,

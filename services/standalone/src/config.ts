@@ -38,6 +38,8 @@ const schema = z.object({
   EXECUTOR_ARTIFACTS_MB: count(0, 1_000_000, 'MB').default(4_096),
   /** Days that ended executions are kept. */
   EXECUTOR_RETENTION_DAYS: count(1, 3_650, 'days').default(30),
+  /** The record of acts and tool calls outlives what it tells of; a paused execution still needs its calls, hence the minimum. */
+  EXECUTOR_AUDIT_RETENTION_DAYS: count(30, 3_650, 'days').default(180),
 });
 
 export interface StandaloneConfig extends z.infer<typeof schema> {

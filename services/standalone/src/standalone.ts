@@ -22,7 +22,6 @@ import { type Closable, type Logger, type Open, openDatabase, openParts, startTr
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import {
   approvalSettingsOf,
-  createCallJournal,
   createOutboundHttp,
   createToolDomain,
   readSecretSettings,
@@ -70,6 +69,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     db,
     log,
     findPrincipal: keys.find,
+    auditRetentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
     dataDir,
     serversFile: config.serversFile,
     wrapperStore,
@@ -138,7 +138,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     },
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
-    journal: createCallJournal(db),
   });
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));

@@ -13,7 +13,6 @@ import type { Executions } from '../port.ts';
 import { purgeOnDemand, startPurging } from '../purge-executions.ts';
 import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import { listExecutions } from '../read-executions.ts';
-import type { CallJournal } from '../store/call-journal.ts';
 import { createExecutionStore } from '../store/execution-store.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import { cancelInFleet } from './cancel-in-fleet.ts';
@@ -39,8 +38,6 @@ export interface FleetExecutionsOptions {
   readonly queueLimit: number;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
-  /** Of tool calls: kept as long as the executions. */
-  readonly journal?: CallJournal | undefined;
   /** Ends are told with what was written where the MCP proxy has the same (`createEndedMessages`); absent: by their ids. */
   readonly endsKey?: string | undefined;
   /** Another gateway made or revoked an API key. */
@@ -93,7 +90,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   });
   const workers = watchWorkers(redis, log);
   const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
-  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, journal: options.journal, log, now });
+  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, log, now });
   const limits = { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs };
   const shared = {
     store,
@@ -128,7 +125,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     cancel: (principal, executionId) => cancelInFleet(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followInFleet(principal, executionId, afterId, signal, shared),
     export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
-    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, { store, journal: options.journal, log, now }),
+    purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, { store, log, now }),
     depth: bound.depth,
     workers: workers.reports,
     announceKeys: () => shared.publish('keys', ''),

@@ -1,4 +1,4 @@
-import { type AuditRecord, ROLES } from '@code-executor/contracts';
+import { type AuditRecord, newId, ROLES } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { FindPrincipal } from '../calls/may-call.ts';
@@ -121,17 +121,8 @@ function callsOf({ principal, server, tool, execution, outcome }: AuditFilter): 
   ];
 }
 
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-
-/** As `newId` writes it. */
-function timePart(date: Date): string {
-  let time = '';
-  for (let rest = Math.max(0, date.getTime()), index = 0; index < 10; index += 1) {
-    time = ALPHABET.charAt(rest % 32) + time;
-    rest = Math.floor(rest / 32);
-  }
-  return time;
-}
+/** As ids begin that are made then. */
+const timePart = (date: Date): string => newId('aud', Math.max(0, date.getTime())).slice(4, 14);
 
 async function recordOf(row: Row, findPrincipal: FindPrincipal): Promise<AuditRecord> {
   // A call's row names its principal alone; a key never changes its role or name.

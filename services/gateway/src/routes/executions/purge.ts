@@ -17,7 +17,7 @@ export function registerPurgeRoute(app: GatewayApp, { executions, closing }: Rou
       schema: {
         summary: 'Delete old executions',
         description:
-          'Those that ended before `before`, with their events and the journal of their tool calls; nothing that has not ended, and nothing that ended within the last minute. It cannot be undone. Idempotency keys stay for their day, so that no request runs twice.',
+          'Those that ended before `before`, with their events; their tool calls stay in the record (`GET /audit`) for its own retention. Nothing that has not ended, and nothing that ended within the last minute. It cannot be undone. Idempotency keys stay for their day, so that no request runs twice.',
         querystring: z.strictObject({ before: z.iso.datetime({ offset: true }).describe('a time such as 2026-01-31T00:00:00Z') }),
         response: { 200: purgedSchema, ...errorResponses([]) },
       },
