@@ -103,7 +103,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     json(response, 201, { client_id: clientId, redirect_uris: redirectUris, token_endpoint_auth_method: 'none' });
   }
 
-  function authorize(query: URLSearchParams, response: ServerResponse): void {
+  function authorize(query: URLSearchParams, response: ServerResponse): unknown {
     const client = clients.get(query.get('client_id') ?? '');
     const redirectUri = query.get('redirect_uri') ?? '';
     if (client === undefined || (client.redirectUris !== null && !client.redirectUris.includes(redirectUri)))
@@ -126,7 +126,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     response.writeHead(302, { location: back.href }).end();
   }
 
-  function token(form: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+  function token(form: URLSearchParams, request: IncomingMessage, response: ServerResponse): unknown {
     const grant = form.get('grant_type') ?? '';
     grants.push(grant);
     const [clientId, secret] = clientOf(form, request);

@@ -29,7 +29,7 @@ export function authorizationOf(connections: Connections, request: CredentialReq
       return credential;
     },
     rejected: (credential) => connections.rejected(credential),
-    scrub: (text) => scrub(text),
+    scrub: Object.assign((text: string) => scrub(text), { findsSplit: (texts: readonly string[]) => scrub.findsSplit?.(texts) === true }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { CallSession, McpConnections } from './mcp-connections.ts';
 import type { McpServer } from './mcp-server.ts';
 import { messageWithCause } from './mcp-session.ts';
 import { failure, replyOf } from './reply-value.ts';
-import type { Scrub } from './secrets.ts';
+import { bothScrubs, type Scrub } from './secrets.ts';
 import { printable } from './stderr-log.ts';
 import { OVERSIZED_REPLY_CODE } from './stdio-transport.ts';
 
@@ -48,7 +48,7 @@ async function prepare(
   const { slug, callTimeoutMs } = server.entry;
   const { name } = occasion.entry.tool;
   const way = await connections.sessionFor(occasion, signal);
-  const scrub: McpScrub = { reply: (text) => own.reply(way.scrub(text)), message: (text) => own.message(way.scrub(text)) };
+  const scrub: McpScrub = { reply: bothScrubs(way.scrub, own.reply), message: bothScrubs(way.scrub, own.message) };
   const address = `${slug}.${name}`;
   return {
     async send(call, callSignal) {

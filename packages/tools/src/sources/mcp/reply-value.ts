@@ -92,20 +92,38 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** The same value with every string in it cleaned, in place. */
+/**
+ * The same value with every string in it cleaned, names included, in place. One that holds a secret in pieces, from one
+ * string to the next, is withheld: there is no telling what else it is made of.
+ */
 export function scrubbed(value: unknown, scrub: Scrub): unknown {
-  if (typeof value === 'string') return scrub(value);
+  const texts: string[] = [];
+  const clean = cleaned(value, scrub, texts);
+  return texts.length > 1 && scrub.findsSplit?.(texts) === true ? WITHHELD : clean;
+}
+
+const WITHHELD = '[withheld: it holds the credential that the call was made with, in pieces]';
+
+function cleaned(value: unknown, scrub: Scrub, texts: string[]): unknown {
+  if (typeof value === 'string') {
+    const clean = scrub(value);
+    texts.push(clean);
+    return clean;
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
-    for (const [index, child] of value.entries()) value[index] = scrubbed(child, scrub);
+    for (const [index, child] of value.entries()) value[index] = cleaned(child, scrub, texts);
     return value;
   }
   const record = value as Record<string, unknown>;
   for (const key of Object.keys(record)) {
     const child = record[key];
-    const clean = scrubbed(child, scrub);
+    const clean = cleaned(child, scrub, texts);
+    const name = scrub(key);
+    if (name !== key) delete record[key];
     // `defineProperty`: an own key `__proto__` must stay an own key.
-    if (clean !== child) Object.defineProperty(record, key, { value: clean, enumerable: true, writable: true, configurable: true });
+    if (clean !== child || name !== key)
+      Object.defineProperty(record, name, { value: clean, enumerable: true, writable: true, configurable: true });
   }
   return record;
 }

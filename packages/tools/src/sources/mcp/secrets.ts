@@ -1,3 +1,5 @@
+import { spellingsOf } from './spellings.ts';
+
 const SECRET_NAME =
   /key|token|secret|passw|passphrase|\bpwd\b|auth|credential|bearer|cookie|private|signature|dsn|database_url|connection/i;
 const PLACEHOLDER = '[secret]';
@@ -36,18 +38,42 @@ export function collectSecrets(): SecretCollector {
   };
 }
 
-export type Scrub = (text: string) => string;
+export interface Scrub {
+  (text: string): string;
+  /** Whether texts that were cleaned one by one hold a secret between them, read one after the other. */
+  readonly findsSplit?: ((texts: readonly string[]) => boolean) | undefined;
+}
 
-/** Replaces each value, also where it is escaped for JSON or a URL, by `[secret]`. Longest first: one may contain another. */
+/** Shorter ones are put together by chance. */
+const SHORTEST_SPLIT_SECRET = 12;
+
+/**
+ * Replaces each value, in each of its spellings, by `[secret]`. Longest first: one may contain another. What a text does not
+ * hold is looked for and not matched against, so that large texts cost little.
+ */
 export function createScrub(values: Iterable<string>): Scrub {
   const spellings = new Set<string>();
+  const long: string[] = [];
   for (const value of values) {
-    spellings.add(value);
-    spellings.add(JSON.stringify(value).slice(1, -1));
-    if (value.isWellFormed()) spellings.add(encodeURIComponent(value));
+    for (const spelling of spellingsOf(value)) spellings.add(spelling);
+    if (value.length >= SHORTEST_SPLIT_SECRET) long.push(value);
   }
   if (spellings.size === 0) return (text) => text;
   const longestFirst = [...spellings].sort((a, b) => b.length - a.length);
-  const pattern = new RegExp(longestFirst.map((spelling) => spelling.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
-  return (text) => text.replace(pattern, PLACEHOLDER);
+  const scrub = (text: string): string => {
+    const present = longestFirst.filter((spelling) => text.includes(spelling));
+    if (present.length === 0) return text;
+    return text.replace(new RegExp(present.map((spelling) => spelling.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g'), PLACEHOLDER);
+  };
+  const findsSplit = (texts: readonly string[]): boolean => {
+    const joined = texts.join('');
+    return long.some((value) => joined.includes(value));
+  };
+  return Object.assign(scrub, { findsSplit });
 }
+
+/** Both, the first one first. */
+export const bothScrubs = (first: Scrub, second: Scrub): Scrub =>
+  Object.assign((text: string): string => second(first(text)), {
+    findsSplit: (texts: readonly string[]): boolean => first.findsSplit?.(texts) === true || second.findsSplit?.(texts) === true,
+  });
