@@ -12,6 +12,7 @@ import { measureFloor } from './floor/floor.ts';
 import { openDescriptors, tree, treeMemoryMb } from './memory.ts';
 import { measureNeighbours } from './neighbours.ts';
 import { measureBareNode, measurePeer } from './peer.ts';
+import { measurePolicies } from './policies/measure-policies.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { createReport } from './report.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
@@ -19,6 +20,7 @@ import { round } from './statistics.ts';
 
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
   --soak SECONDS       the embedded form, each soak so long (20)
+  --policies           only what a decision of the policies costs; it is in the table of the embedded form too
   --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
   --compose URL KEY    with --fleet: the same of a fleet that runs already, as far as it can be seen from outside
   --against CHECKOUT   only the difference to the fleet of another checkout, both asked in turn`;
@@ -40,6 +42,9 @@ const directory = mkdtempSync(join(tmpdir(), 'code-executor-bench-'));
 try {
   if (asked.against !== undefined) {
     for (const line of await compareCheckouts(directory, [resolve(asked.against), CHECKOUT])) console.log(line);
+  } else if (asked.policies) {
+    measurePolicies(row);
+    finish('policies.json');
   } else if (asked.fleet) {
     if (!(await dockerAnswers())) throw new Error('The fleet needs a Docker engine that answers, with the images of PostgreSQL and Redis.');
     await measureFleet(directory, row);
@@ -49,6 +54,7 @@ try {
     await measureSimple();
     await measureCatalogs();
     await measureFixtures();
+    measurePolicies(row);
     finish('bench.json');
   }
 } finally {
@@ -58,7 +64,13 @@ try {
 function readArguments() {
   try {
     const type = 'string' as const;
-    const options = { soak: { type }, fleet: { type: 'boolean' as const }, compose: { type }, against: { type } };
+    const options = {
+      soak: { type },
+      fleet: { type: 'boolean' as const },
+      policies: { type: 'boolean' as const },
+      compose: { type },
+      against: { type },
+    };
     return parseArgs({ allowPositionals: true, options });
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);

@@ -1,8 +1,11 @@
+export { registerApprovalMetrics } from './approvals/approval-metrics.ts';
+export type { ApprovalEvent, ApprovalSettings } from './approvals/approvals.ts';
+export type { ApprovalPage, ApprovalRecord, ApprovalsAdministration } from './approvals/port.ts';
+export { approvalSettings, approvalSettingsOf } from './approvals/settings.ts';
 export { createAudit } from './audit/audit.ts';
 export type { Audit, AuditEvent, AuditFilter } from './audit/port.ts';
 export { registerCallMetrics } from './calls/call-metrics.ts';
 export type { ToolCallEvent } from './calls/watch-calls.ts';
-export { readSecretSettings, secretSettings } from './connections/secret-settings.ts';
 export type {
   AuthorizationEnd,
   AuthorizationStart,
@@ -10,11 +13,15 @@ export type {
   ConnectionPage,
   ResealedSecrets,
 } from './connections/port.ts';
+export { readSecretSettings, secretSettings } from './connections/secret-settings.ts';
+export type { IntegrationChange, NewIntegration } from './integrations/port.ts';
 export { toolMigrations } from './migrations.ts';
 export { createOutboundHttp } from './outbound/outbound-http.ts';
 export type { GuardedHttp } from './outbound/port.ts';
 export { outboundSettings } from './outbound/settings.ts';
-export type { IntegrationChange, NewIntegration } from './integrations/port.ts';
+export { decideCall } from './policies/decide.ts';
+export { compileRule } from './policies/rule.ts';
+export { indexRules } from './policies/rule-index.ts';
 export type {
   IntegrationState,
   LocalToolAdministration,
@@ -34,7 +41,3 @@ export {
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
 export { registerToolGauges } from './tool-gauges.ts';
-export type { ApprovalPage, ApprovalRecord, ApprovalsAdministration } from './approvals/port.ts';
-export type { ApprovalEvent, ApprovalSettings } from './approvals/approvals.ts';
-export { approvalSettings, approvalSettingsOf } from './approvals/settings.ts';
-export { registerApprovalMetrics } from './approvals/approval-metrics.ts';

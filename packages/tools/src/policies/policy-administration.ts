@@ -9,8 +9,8 @@ import {
   serversOf,
 } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
-import { canonicalJson } from '../calls/canonical-json.ts';
 import type { Audit } from '../audit/port.ts';
+import { canonicalJson } from '../calls/canonical-json.ts';
 import { assertAct, assertServer, type FindPrincipal } from '../calls/may-call.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { splitAddress } from '../catalog/tool-address.ts';
