@@ -44,6 +44,7 @@ import { registerPolicyRoutes } from './routes/policies/policies.ts';
 import { registerProviderRoutes } from './routes/providers/providers.ts';
 import { registerSessionRoutes } from './routes/sessions/sessions.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
+import { registerWhoamiRoute } from './routes/whoami/whoami.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
 
 /** After the grace, what is still being sent may take so long before its connection is cut. */
@@ -127,6 +128,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerKeyRoutes(app, deps);
   registerMcpRoutes(app, deps);
   if (access !== undefined) await registerOauthServer(app, deps, access, options.keys);
+  registerWhoamiRoute(app);
   registerHealthRoutes(app, deps);
   registerMetricsRoute(app, deps);
   await app.ready();

@@ -27,7 +27,7 @@ const EXCEPTIONS: Readonly<Record<string, ActScope>> = {
 
 /** @throws AppError FORBIDDEN where the key's scopes do not reach to the route. */
 export function assertScope(request: FastifyRequest, { scopes }: Principal): void {
-  if (scopes === null || scopes === undefined) return;
+  if (scopes === null || scopes === undefined || request.routeOptions.url === '/whoami') return;
   const route = `${request.method} ${request.routeOptions.url ?? ''}`;
   const needed = scopeOf(request.method, request.routeOptions.url ?? '');
   if (needed === null) throw new AppError('FORBIDDEN', `${route} is closed to keys with scopes; this key has ${scopes.join(', ')}.`);
