@@ -32,6 +32,8 @@ interface Answer {
   approval: { id: string; tool: string; arguments: unknown; expiresAt: string; url: string } | null;
 }
 
+const ENVIRONMENT = { EXECUTOR_CONCURRENCY: '2', EXECUTOR_PAUSED_SANDBOXES: '6' };
+
 let directory: string;
 let notes: string;
 let service: Service;
@@ -46,7 +48,7 @@ beforeAll(async () => {
     join(directory, 'data', 'mcp-servers.json'),
     JSON.stringify({ mcpServers: { notes: recordingServer(notes, { trust: 'annotations' }) } }),
   );
-  service = await startService(join(directory, 'data'), { EXECUTOR_CONCURRENCY: '2', EXECUTOR_PAUSED_SANDBOXES: '6' });
+  service = await startService(join(directory, 'data'), ENVIRONMENT);
   agent = (await makeKey(service, 'agent')).key;
   operator = (await makeKey(service, 'operator')).key;
 }, 150_000);
@@ -265,13 +267,18 @@ describe('who may decide', () => {
 });
 
 describe('room for those that wait', () => {
-  test('paused executions hold no place to run, and past the sandboxes kept for them one ends and says so', async () => {
+  test('paused executions hold no place to run, and past the sandboxes kept for them one is let go and replayed, or ends and says so', async () => {
     const waiting: Answer[] = [];
     for (let index = 0; index < 6; index += 1) waiting.push(await run(`return await tools.notes.note({ text: 'w${index}' });`));
     expect(waiting.map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => 'paused'));
     expect((await run('return 7;')).result).toBe(7);
-    const over = await run(`return await tools.notes.note({ text: 'over' });`);
-    expect(over).toMatchObject({ status: 'failed', error: { code: 'PAUSE_LIMIT' }, effects: 'none' });
+    const node = await run(`return await tools.notes.note({ text: 'over' });`, { language: 'node' });
+    expect(node).toMatchObject({ status: 'failed', error: { code: 'PAUSE_LIMIT' }, effects: 'none' });
+    const letGo = await run(`console.log('once'); return await tools.notes.note({ text: 'over' });`);
+    expect(letGo).toMatchObject({ status: 'paused', output: 'once\n' });
+    await decide(approvalOf(letGo), { decision: 'approve' });
+    expect(await resume(letGo.executionId)).toMatchObject({ status: 'succeeded', result: 'noted over', output: 'once\n' });
+    expect(recorded(notes).filter((line) => line === 'note over')).toHaveLength(1);
     for (const each of waiting) await json('POST', `/executions/${each.executionId}/cancel`);
     expect((await run('return 8;')).result).toBe(8);
   });
@@ -285,4 +292,79 @@ test('a browser gets a page without data, under a policy that lets nothing else 
   expect(page.text).not.toContain('SECRET-TEXT');
   expect((await ask(service, 'GET', `/approvals/${approvalOf(paused)}`, { key: null })).status).toBe(401);
   await json('POST', `/executions/${paused.executionId}/cancel`);
+});
+
+describe('after kill -9 of the whole service', () => {
+  const restart = async (): Promise<void> => {
+    await service.stop('SIGKILL');
+    service = await startService(join(directory, 'data'), ENVIRONMENT);
+  };
+
+  test('an execution that was paused goes on when it is approved, and each write is made once', async () => {
+    const code = `
+      import { randomUUID } from 'node:crypto';
+      const seen = [Date.now(), Math.random(), randomUUID(), crypto.getRandomValues(new Uint8Array(4)).join(), performance.now()];
+      console.log('first', seen.join(' '));
+      await tools.notes.slow_note({ text: 'replayed ' + seen[2], ms: 0 });
+      const { count } = await tools.notes.count_notes({ like: 'end replayed' });
+      console.log('counted', count, new Date().getTime() >= seen[0]);
+      const answer = await tools.notes.note({ text: 'gated ' + seen.join(' ') });
+      console.log('last');
+      return [answer, seen];`;
+    await json('POST', '/policies', { pattern: 'notes.slow_note', action: 'allow' }, service.key);
+    const paused = await run(code);
+    expect(paused).toMatchObject({ status: 'paused', output: expect.stringMatching(/^first .*\ncounted \d+ true\n$/) });
+    await restart();
+
+    const again = await stateOf(paused.executionId);
+    expect(again).toMatchObject({
+      status: 'paused',
+      output: paused.output,
+      approval: { id: approvalOf(paused), arguments: paused.approval?.arguments },
+    });
+    await decide(approvalOf(paused), { decision: 'approve' });
+    const ended = await resume(paused.executionId);
+    const [answer, seen] = ended.result as [string, unknown[]];
+    expect(ended).toMatchObject({ status: 'succeeded', output: `${paused.output}last\n`, effects: 'some' });
+    expect(answer).toBe(`noted gated ${seen.join(' ')}`);
+    expect(recorded(notes).filter((line) => line.startsWith('note gated'))).toEqual([`note gated ${seen.join(' ')}`]);
+    expect(recorded(notes).filter((line) => line === `end replayed ${seen[2]}`)).toHaveLength(1);
+    expect(ended.toolCalls.map(({ tool, outcome }) => `${tool} ${outcome}`)).toEqual([
+      'notes.slow_note ok',
+      'notes.count_notes ok',
+      'notes.note ok',
+    ]);
+
+    const events = (await ask(service, 'GET', `/executions/${paused.executionId}/events`, { key: agent })).text;
+    expect(events.match(/^event: output\n.*first/gm)).toHaveLength(1);
+    const ids = [...events.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+    expect(ids).toEqual(ids.map((_, index) => index + 1));
+  });
+
+  test('what was decided while nothing ran is carried out at the next start, and what was denied is not called', async () => {
+    const denied = await run(`try { await tools.notes.note({ text: 'late deny' }); } catch (error) { return error.code; }`);
+    const waits = await run(`return await tools.notes.note({ text: 'still waits' });`);
+    await decide(approvalOf(denied), { decision: 'deny' });
+    await resume(denied.executionId);
+    await restart();
+    expect(await stateOf(denied.executionId)).toMatchObject({ status: 'succeeded', result: 'APPROVAL_DENIED' });
+    expect(await stateOf(waits.executionId)).toMatchObject({ status: 'paused', approval: { id: approvalOf(waits) } });
+    expect((await json('POST', `/executions/${waits.executionId}/cancel`)).body).toMatchObject({ status: 'cancelled', effects: 'none' });
+  });
+
+  test('a program that cannot be repeated ends, and says truthfully what it did', async () => {
+    const paused = await run(`
+      const { execFileSync } = await import('node:child_process');
+      try { execFileSync('/bin/true'); } catch {}
+      await tools.notes.slow_note({ text: 'by a process', ms: 0 });
+      return await tools.notes.note({ text: 'never' });`);
+    const python = (await json('POST', '/execute', { language: 'python', code: `tools.notes.note(text='never')` })).body as Answer;
+    expect([paused.status, python.status]).toEqual(['paused', 'paused']);
+    await restart();
+    expect(await stateOf(paused.executionId)).toMatchObject({ status: 'failed', error: { code: 'WORKER_LOST' }, effects: 'some' });
+    expect(await stateOf(python.executionId)).toMatchObject({ status: 'failed', error: { code: 'WORKER_LOST' }, effects: 'none' });
+    const approval = async () => (await json('GET', `/approvals/${approvalOf(paused)}`, undefined, operator)).body as Approval;
+    await expect.poll(async () => (await approval()).status, { timeout: 10_000 }).toBe('cancelled');
+    expect(recorded(notes)).not.toContain('note never');
+  });
 });

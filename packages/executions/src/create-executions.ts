@@ -9,12 +9,14 @@ import type { ExecutionEnded } from './end-execution.ts';
 import { createEndedListeners } from './ended-listeners.ts';
 import type { ClaimedExecution } from './execution.ts';
 import { exportExecutions } from './export-executions.ts';
-import { createLiveExecutions } from './live-executions.ts';
+import { createLiveExecutions, type LiveExecution } from './live-executions.ts';
 import type { Executions } from './port.ts';
 import { purgeOnDemand, startPurging } from './purge-executions.ts';
 import type { ExecutionQueue } from './queue/execution-queue.ts';
 import { followExecution, getExecution, listExecutions, waitForExecution } from './read-executions.ts';
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
+import { createReleasedExecutions } from './replay/released-executions.ts';
+import type { Sealing } from './replay/sealing.ts';
 import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
 import { createPauseRoom } from './run/pause-room.ts';
 import { createPlaces } from './run/places.ts';
@@ -22,6 +24,7 @@ import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
 import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
 import { createSessionRows } from './sessions/session-rows.ts';
+import { createEmbeddedRows } from './store/embedded-rows.ts';
 import { createExecutionStore } from './store/execution-store.ts';
 import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
@@ -40,6 +43,12 @@ export interface ExecutionsOptions<Positions>
   readonly concurrency: number;
   /** Sandboxes that are kept frozen while people decide; 16 by default. */
   readonly pausedMaximum?: number | undefined;
+  /** A paused execution that can be replayed keeps its sandbox so long; 15 minutes by default. */
+  readonly pauseKeepMs?: number | undefined;
+  /** For what replays are made from; absent: nothing is replayed. */
+  readonly sealing?: Sealing | undefined;
+  /** Which of these approvals are pending no more. */
+  readonly decidedAmong?: ((approvalIds: readonly string[]) => Promise<readonly string[]>) | undefined;
   readonly languages?: RequestLimits['languages'] | undefined;
   readonly timeoutMaximumMs?: number | undefined;
   readonly sandboxLimits?: SandboxLimits | undefined;
@@ -61,12 +70,13 @@ export interface ExecutionsService extends Executions {
 }
 
 const PAUSED_MAXIMUM = 16;
+const PAUSE_KEEP_MS = 900_000;
 
 /** The rows need `executionMigrations` to have run. */
 export function createExecutions<Positions>(options: ExecutionsOptions<Positions>): ExecutionsService {
   const { db, log, queue, now = Date.now } = options;
   const listeners = createEndedListeners(log);
-  const store = createExecutionStore(db);
+  const store = createEmbeddedRows(createExecutionStore(db), options.sealing);
   const preparation = createPreparation(options.preparer);
   const sessions = options.sessions === undefined ? undefined : createSessions(options.sessions, { rows: createSessionRows(db), log, now });
   const shared = {
@@ -84,11 +94,25 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     onEnded: listeners.tell,
     preparation,
     pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),
+    pauseKeepMs: options.pauseKeepMs ?? PAUSE_KEEP_MS,
+    released: createReleasedExecutions({
+      decidedAmong: options.decidedAmong ?? (async () => []),
+      queueAgain,
+      log,
+    }),
+    onReleased: ({ id }: LiveExecution, waitsFor: readonly string[]) => shared.released.add(id, waitsFor),
     run: { ...options, sessions, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
   };
   const places = createPlaces((executionId, onPaused) => takeExecution(executionId, { ...shared, onPaused }));
   const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);
   let closing = false;
+
+  async function queueAgain(executionId: string): Promise<void> {
+    const live = shared.live.get(executionId);
+    if (live === undefined || (await store.queueReleased(executionId)).length === 0) return;
+    live.setPaused(false);
+    queue.add(executionId, { workspaceId: live.workspaceId });
+  }
 
   return {
     async submit(principal: Principal, request, submitOptions) {
@@ -117,6 +141,9 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     onExecutionEnded: listeners.add,
     async close({ graceMs = 5_000 } = {}) {
       closing = true;
+      await shared.released.close();
+      // What waits for people is replayed after the next start, where it can be.
+      for (const live of shared.live.all()) live.letGo?.();
       await purging.stop();
       const timer = setTimeout(() => {
         for (const live of shared.live.all()) if (live.startedMs !== null) live.stop.abort(STOPPED);

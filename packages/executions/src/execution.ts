@@ -22,6 +22,8 @@ export interface AcceptedExecution {
 /** One a worker holds: `token` fences out whoever held it before. */
 export interface ClaimedExecution extends AcceptedExecution {
   readonly token: number;
+  /** What it left when its sandbox was let go, or died, while it waited; it is to be replayed. */
+  readonly replay?: string | undefined;
 }
 
 export type EndedStatus = Extract<ExecutionStatus, 'succeeded' | 'failed' | 'timed_out' | 'cancelled'>;

@@ -50,6 +50,8 @@ export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
 export { createInProcessQueue } from './queue/in-process-queue.ts';
 export { type Reconciler, type ReconcilerOptions, startReconciler } from './reconcile/start-reconciler.ts';
 export type { Recovered } from './recover-executions.ts';
+export { CHECKPOINT_LIMIT_BYTES } from './replay/checkpoint.ts';
+export { replayPlace } from './replay/sealing.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { registerRunMetrics } from './run-metrics.ts';
 export { heldExecutions } from './store/call-fence.ts';

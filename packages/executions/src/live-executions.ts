@@ -17,7 +17,7 @@ export interface LiveExecution {
   startedMs: number | null;
   readonly log: EventLog;
   /** Its abort stops the program; the reason says on whose behalf. */
-  readonly stop: AbortController;
+  stop: AbortController;
   /** Resolves with what was written at the end; rejects when that could not be written. */
   readonly ended: Promise<ExecutionRecord>;
   settle(record: ExecutionRecord): void;
@@ -27,6 +27,10 @@ export interface LiveExecution {
   setPaused(isPaused: boolean): void;
   /** Resolves when it is paused, at once where it is. */
   untilPaused(): Promise<void>;
+  /** Gives its sandbox up where it is paused and can be replayed; false: it cannot yet. null: it does not wait. */
+  letGo: (() => boolean) | null;
+  /** Approvals, as they were last written. */
+  waitsFor: readonly string[];
 }
 
 export interface LiveExecutions {
@@ -57,6 +61,8 @@ export function createLiveExecutions(): LiveExecutions {
         settle: resolve,
         fail: reject,
         ...createPauseFlag(),
+        letGo: null,
+        waitsFor: [],
       };
       entry.log.status('queued', execution.createdAt);
       live.set(execution.id, entry);

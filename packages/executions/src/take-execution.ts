@@ -3,9 +3,12 @@ import { type EndDependencies, type EndedRows, endExecution } from './end-execut
 import type { ClaimedExecution } from './execution.ts';
 import type { HeldExecution } from './ledger/port.ts';
 import type { LiveExecution } from './live-executions.ts';
+import { readCheckpoint } from './replay/checkpoint.ts';
 import type { RunDependencies } from './run/dependencies.ts';
-import type { PauseRoom } from './run/pauses.ts';
+import type { PauseRoom } from './run/pause-room.ts';
+import type { SavedPause } from './run/pauses.ts';
 import { type RunnableExecution, runExecution } from './run/run-execution.ts';
+import { LET_GO } from './run/stop-reason.ts';
 import { endTaken, traced, traceTaken } from './run/trace-execution.ts';
 
 /** The rows as who runs executions needs them. */
@@ -16,7 +19,9 @@ export interface ClaimableRows extends EndedRows {
    * Writes that it is paused, or runs again, as far as that is known to be the claim's. Answers a new bearer where the old one may have
    * run out meanwhile. Does not reject for a database that is away: it goes on trying until `signal` is aborted.
    */
-  setPaused(held: HeldExecution, isPaused: boolean, signal: AbortSignal): Promise<string | undefined>;
+  setPaused(held: HeldExecution, pause: SavedPause | null, signal: AbortSignal): Promise<string | undefined>;
+  /** Its sandbox is gone, and it waits in its row: whoever it is handed to when somebody has decided replays it. */
+  release(held: HeldExecution): Promise<void>;
 }
 
 export interface TakeDependencies<Positions> extends EndDependencies {
@@ -24,6 +29,9 @@ export interface TakeDependencies<Positions> extends EndDependencies {
   readonly run: RunDependencies<Positions>;
   readonly handover: Map<string, ClaimedExecution>;
   readonly pauseRoom: PauseRoom;
+  /** A paused execution that can be replayed keeps its sandbox so long. */
+  readonly pauseKeepMs: number;
+  readonly onReleased?: ((live: LiveExecution, waitsFor: readonly string[]) => void) | undefined;
   readonly workerId: string;
   /** It waits for a person, and what it holds of the queue is for others. Once for each pause. */
   readonly onPaused?: ((executionId: string) => void) | undefined;
@@ -38,11 +46,15 @@ export async function takeExecution<Positions>(executionId: string, deps: TakeDe
     const claimed = await claim(executionId, deps);
     if (claimed === null) return;
     const live = deps.live.get(executionId) ?? deps.live.open(claimed, deps.now());
+    const past = claimed.replay === undefined ? null : readCheckpoint(claimed.replay);
+    if (past !== null) live.log.restore(past.events);
     markStarted(live, deps);
     if (tracing) span = traceTaken(claimed, { askedAtMs, workerId: deps.workerId }, tracing);
     const parent = span?.traceparent;
-    const pausing = { live, rows: deps.store, room: deps.pauseRoom, onPaused: deps.onPaused, now: deps.now };
+    const { pauseRoom: room, pauseKeepMs: keepMs, onPaused, now, store: rows } = deps;
+    const pausing = { live, rows, room, keepMs, onPaused, now, past };
     const outcome = await runExecution(parent === undefined ? claimed : { ...claimed, traceparent: parent }, pausing, deps.run);
+    if (live.stop.signal.reason === LET_GO) return await release(live, claimed.token, deps);
     await traced(tracing, 'write end', parent, () => endExecution(live, claimed.token, outcome, deps));
     if (span !== null) endTaken(span, outcome);
   } catch (error) {
@@ -52,6 +64,17 @@ export async function takeExecution<Positions>(executionId: string, deps: TakeDe
   } finally {
     span?.end();
   }
+}
+
+async function release(
+  live: LiveExecution,
+  token: number,
+  { store, onReleased, log }: Pick<TakeDependencies<unknown>, 'store' | 'onReleased' | 'log'>,
+): Promise<void> {
+  log.info({ executionId: live.id }, 'The sandbox of a paused execution was let go; it is replayed when somebody has decided');
+  await store.release({ executionId: live.id, token });
+  live.stop = new AbortController();
+  onReleased?.(live, live.waitsFor);
 }
 
 async function claim(

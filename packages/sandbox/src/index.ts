@@ -1,4 +1,5 @@
 export { type BubblewrapAdapterOptions, createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
+export type { Determinism } from './channel/frame-channel.ts';
 export { buildLauncher } from './launcher/build-launcher.ts';
 export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
 export {
@@ -13,6 +14,7 @@ export { registerPoolMetrics } from './pool/pool-metrics.ts';
 export { createSandboxPool, type SandboxPool, type SandboxPoolOptions, type SandboxPoolStats } from './pool/sandbox-pool.ts';
 export { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxEnd, type SandboxLimits, type SandboxSpec } from './port.ts';
 export { type BuildRunnersOptions, buildRunners, runnersName } from './program/build-runners.ts';
+export type { CallJournal } from './program/frame-payloads.ts';
 export { IDENTITY_POSITIONS, type PositionMap, toUserPosition } from './program/position-map.ts';
 export {
   type Program,

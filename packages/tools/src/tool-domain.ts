@@ -28,7 +28,7 @@ import { createDocumentIntegrations } from './integrations/document-integrations
 import { createIntegrationAdministration } from './integrations/integration-administration.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
 import { manageStored } from './integrations/manage-stored.ts';
-import { openSeal } from './integrations/seal.ts';
+import { type Seal, openSeal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createOutboundHttp } from './outbound/outbound-http.ts';
@@ -102,8 +102,10 @@ export interface ToolDomain extends ToolPort, LocalToolAdministration {
   wakeApprovals(approvalIds: readonly string[]): void;
   /** Nothing that waits for a person in this execution will be called any more. */
   cancelApprovalsOf(executionId: string, reason: string): Promise<void>;
-  /** Of these executions: approvals that are decided and whose calls are still to be issued again. */
-  decidedApprovalsOf(executionIds: readonly string[]): Promise<string[]>;
+  /** Which of these are pending no more. */
+  decidedApprovalsAmong(approvalIds: readonly string[]): Promise<string[]>;
+  /** Of the key that credentials are sealed with. */
+  readonly sealing: Pick<Seal, 'seal' | 'open'>;
   countPendingApprovals(): Promise<number>;
   /** What an execution did through tools, by the journal: for one whose process died. */
   effectsOf(executionId: string): Promise<Exclude<Effects, 'not_started'>>;
@@ -303,7 +305,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     whenDecided: (_grant, approvalId, signal) => approvals.whenDecided(approvalId, signal),
     wakeApprovals: approvals.wake,
     cancelApprovalsOf: approvals.cancelOf,
-    decidedApprovalsOf: approvals.store.decidedOf,
+    decidedApprovalsAmong: approvals.store.decidedAmong,
+    sealing: seal,
     countPendingApprovals: approvals.countPending,
     callTool: (grant, { callNumber, tool, args, approvalId }, signal) =>
       call(

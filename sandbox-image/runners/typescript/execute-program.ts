@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { installWorld, patchModulesNamedIn } from './journaled-world.ts';
 import { describeFailure, type Failure } from './program-failure.ts';
 import { installGlobals } from './program-globals.ts';
 import { serializeResult } from './serialize-result.ts';
@@ -29,6 +30,10 @@ export function executeProgram(run: Run, workspace: string, transport: Transport
   }
   writeFileSync(program, run.code);
   installGlobals(run.args, createToolChannel(transport));
+  if (run.determinism !== undefined) {
+    installWorld(run.determinism);
+    patchModulesNamedIn([run.code, ...Object.values(run.files)]);
+  }
 
   let state: 'running' | 'draining' | 'ended' = 'running';
   const end = (bytes: Uint8Array): void => {

@@ -1,3 +1,4 @@
+import { type Determinism, takeJournal } from './journaled-world.ts';
 import { serializeResult } from './serialize-result.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface Run {
   readonly resultLimitBytes: number;
   /** Of a session: the name, in the workspace, of the socket that the next program comes by once this channel is closed. */
   readonly nextChannel?: string;
+  /** Absent: the program is never repeated. */
+  readonly determinism?: Determinism;
 }
 
 /** The connected socket as this runtime reaches it. */
@@ -170,7 +173,11 @@ export function createToolChannel(transport: Transport): ToolChannel {
   }
 
   return {
-    call: (tool, args) => request(FRAME.CALL, tool, (id) => ({ id, tool, args: args ?? {} })),
+    call: (tool, args) =>
+      request(FRAME.CALL, tool, (id) => {
+        const journal = takeJournal();
+        return journal === undefined ? { id, tool, args: args ?? {} } : { id, tool, args: args ?? {}, journal };
+      }),
     discover: (op, params) => request(FRAME.DISCOVER, op, (id) => ({ id, op, params: params ?? {} })),
   };
 }

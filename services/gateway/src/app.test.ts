@@ -126,7 +126,7 @@ describe('executions', () => {
     await gateway.ask('POST', '/execute', { body: program });
     const answer = await gateway.ask('POST', `/executions/${gateway.executions.ids()[0]}/resume`);
     expect([answer.status, answer.json().error.code]).toEqual([409, 'EXECUTION_NOT_PAUSED']);
-    expect(answer.json().error.message).toMatch(/ is succeeded; only a paused one can be resumed\.$/);
+    expect(answer.json().error.message).toMatch(/ is succeeded and never waited for an approval\.$/);
   });
 });
 
@@ -155,7 +155,6 @@ describe('tools', () => {
   });
 
   it.each([
-    ['TOOL_NEEDS_APPROVAL', 403, 'TOOL_NEEDS_APPROVAL'],
     ['INVALID_ARGUMENTS', 400, 'INVALID_ARGUMENTS'],
     ['TOOL_TIMEOUT', 504, 'TOOL_TIMEOUT'],
     ['E_OF_ITS_OWN', 502, 'TOOL_FAILED'],

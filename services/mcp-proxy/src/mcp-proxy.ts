@@ -122,13 +122,15 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     grants,
     catalogVersion: () => catalog.version(),
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
-    decidedOf: tools.decidedApprovalsOf,
+    decidedAmong: tools.decidedApprovalsAmong,
+    sealing: tools.sealing,
     onEnded: (event) => log.info(event, 'Execution ended'),
   });
   open('ledger', ledger, (part) => part.close());
   const reconciler = startReconciler({
     ...shared,
     effectsOf: tools.effectsOf,
+    decidedAmong: tools.decidedApprovalsAmong,
     onEnded(event: ExecutionEnded) {
       metrics.leasesExpired(1);
       log.info(event, 'Execution ended');

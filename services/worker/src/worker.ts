@@ -83,6 +83,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     sandboxLimits: limits,
     slots,
     pausedMaximum: config.EXECUTOR_PAUSED_SANDBOXES,
+    pauseKeepMs: config.EXECUTOR_PAUSE_KEEP_SECONDS * 1_000,
     log,
     tracing,
   });

@@ -8,6 +8,8 @@ export interface EventLog {
   status(status: ExecutionStatus, at: Date): void;
   output(text: string): void;
   toolCall(summary: ToolCallSummary): void;
+  /** Takes over events of an earlier run, whose ids follow on from what is there; those that are there already are left out. */
+  restore(events: readonly ExecutionEvent[]): void;
   /** Writes out the last unfinished line. Call before `events()` is stored. */
   flush(): void;
   /** Followers get the `ended` event and finish. */
@@ -66,6 +68,14 @@ export function createEventLog(limits: EventLogLimits = EVENT_LOG_LIMITS): Event
     toolCall(summary) {
       flush();
       append({ id: nextId(), type: 'tool_call', data: summary });
+    },
+    restore(events) {
+      for (const event of events) {
+        if (event.id <= lastId) continue;
+        lastId = event.id;
+        if (event.type === 'output') outputEvents += 1;
+        append(event);
+      }
     },
     flush,
     end(status, error) {

@@ -9,7 +9,7 @@ import type { FleetStore } from '../store/fleet-store.ts';
 import { executionNotFound, visibilityOf } from '../visibility.ts';
 import { endedEvent } from './ended-event.ts';
 import type { FleetRows } from './fleet-rows.ts';
-import { type WaitInFleetDependencies, waitInFleet } from './wait-in-fleet.ts';
+import { isEnded, type WaitInFleetDependencies, waitInFleet } from './wait-in-fleet.ts';
 
 export interface CancelInFleetDependencies extends WaitInFleetDependencies {
   readonly fleetStore: Pick<FleetStore, 'requestCancel'>;
@@ -56,7 +56,7 @@ async function tell(act: () => Promise<void>, executionId: string, { log }: Canc
 async function waitForEnd(principal: Principal, executionId: string, deps: CancelInFleetDependencies): Promise<ExecutionRecord> {
   const signal = AbortSignal.timeout(CANCEL_MAXIMUM_MS);
   try {
-    return (await waitInFleet(principal, executionId, signal, deps)).record;
+    return (await waitInFleet(principal, executionId, signal, deps, isEnded)).record;
   } catch (error) {
     if (!signal.aborted) throw error;
     const message = `The cancellation of ${executionId} is written down, but its worker has not ended it within ${CANCEL_MAXIMUM_MS / 1_000} s.`;

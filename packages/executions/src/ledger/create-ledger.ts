@@ -3,14 +3,18 @@ import { AppError, type Database, type Grants, isAppError, type Logger, messageO
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent, endedRecord } from '../ended-record.ts';
+import type { ClaimedExecution } from '../execution.ts';
 import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveWriter } from '../live-stream/live-writer.ts';
 import type { ExecutionRecord } from '../port.ts';
 import type { StoredExecution } from '../read-executions.ts';
+import { replayPlace, type Sealing } from '../replay/sealing.ts';
+import type { SavedPause } from '../run/pauses.ts';
 import { createExecutionStore } from '../store/execution-store.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
+import type { StoredPause } from '../store/pause-statements.ts';
 import { createDispatcher } from './dispatch-next.ts';
 import { LEASE_MS } from './lease.ts';
 import type { ExecutionLedger, HeldExecution } from './port.ts';
@@ -26,8 +30,10 @@ export interface LedgerOptions {
   /** How many executions of one workspace may be in flight now. */
   readonly share: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
-  /** Approvals of these executions that are decided and whose calls were not issued again yet; absent: nothing ever waits. */
-  readonly decidedOf?: ((executionIds: readonly string[]) => Promise<readonly string[]>) | undefined;
+  /** Which of these approvals are pending no more; absent: nothing ever waits. */
+  readonly decidedAmong?: ((approvalIds: readonly string[]) => Promise<readonly string[]>) | undefined;
+  /** For what replays are made from; absent: nothing is replayed. */
+  readonly sealing?: Sealing | undefined;
   /** Ends are told with what was written to gateways that have the same (`createEndedMessages`); absent: by their ids. */
   readonly endsKey?: string | undefined;
   readonly now?: (() => number) | undefined;
@@ -55,8 +61,9 @@ export function createLedger(options: LedgerOptions): LocalLedger {
   return {
     async claim(executionId, { workerId }) {
       assertWorkerId(workerId);
-      const execution = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
-      if (execution === null) return null;
+      const claimed = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
+      if (claimed === null) return null;
+      const execution = opened(claimed);
       const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
       const claim = { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined };
       const grant = grants.issue(claim, new Date(now() + timeoutMs + GRANT_MARGIN_MS));
@@ -68,23 +75,29 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       assertWorkerId(report.workerId);
       const reported = redis.set(`executor:worker:${report.workerId}`, JSON.stringify(report), 'EX', WORKER_REPORT_SECONDS);
       reported.catch((error: unknown) => log.debug({ reason: messageOf(error) }, "A worker's report could not be passed on"));
-      const { lost, cancelled, paused } = await withDatabase(() => fleet.renew(report.workerId, held, LEASE_MS));
-      const decided = paused.length === 0 ? [] : await withDatabase(async () => (await options.decidedOf?.(paused)) ?? []);
+      const { lost, cancelled, waitsFor } = await withDatabase(() => fleet.renew(report.workerId, held, LEASE_MS));
+      const decided = waitsFor.length === 0 ? [] : await withDatabase(async () => (await options.decidedAmong?.(waitsFor)) ?? []);
       return { lost, cancelled, decided, catalogVersion: await options.catalogVersion(DEFAULT_WORKSPACE_ID) };
     },
 
-    async setPaused(held, { workerId }, isPaused) {
+    async setPaused(held, { workerId }, pause) {
       assertWorkerId(workerId);
       const { executionId, token } = held;
-      const row = await withDatabase(() => fleet.setPaused(held, workerId, isPaused));
+      const row = await withDatabase(() => fleet.setPaused(held, workerId, pause === null ? null : sealedPause(executionId, pause)));
       if (row === null) throw new AppError('STALE_CLAIM', `The claim on ${executionId} is held by somebody else, or it has ended.`);
       const { workspaceId, principalId, timeoutMs, traceparent } = row;
-      if (isPaused) {
+      if (pause !== null) {
         announce(executionId, null);
         dispatcher.ended(workspaceId);
       }
       const claim = { executionId, workspaceId, principalId, token, traceparent: traceparent ?? undefined };
       return { grant: grants.issue(claim, new Date(now() + timeoutMs + GRANT_MARGIN_MS)) };
+    },
+
+    async release(held, { workerId }) {
+      assertWorkerId(workerId);
+      if (!(await withDatabase(() => fleet.release(held))))
+        throw new AppError('STALE_CLAIM', `The claim on ${held.executionId} is held by somebody else, or it cannot be replayed.`);
     },
 
     async publish(held, grant, events) {
@@ -105,6 +118,16 @@ export function createLedger(options: LedgerOptions): LocalLedger {
 
     close: () => dispatcher.close(),
   };
+
+  function sealedPause(executionId: string, { checkpoint, waitsFor }: SavedPause): StoredPause {
+    const sealedReplay = checkpoint === null ? null : (options.sealing?.seal(checkpoint, replayPlace(executionId)) ?? null);
+    return { sealedReplay, waitsFor };
+  }
+
+  function opened({ replay, ...execution }: ClaimedExecution): ClaimedExecution {
+    if (replay === undefined) return execution;
+    return { ...execution, replay: options.sealing?.open(replay, replayPlace(execution.id)) ?? '' };
+  }
 
   async function assertGranted(held: HeldExecution, bearer: string) {
     const grant = await grants.verify(bearer);

@@ -1,6 +1,7 @@
 import type { ExecutionEvent } from '@code-executor/contracts';
 import type { ClaimedExecution } from '../execution.ts';
 import type { ExecutionRecord } from '../port.ts';
+import type { SavedPause } from '../run/pauses.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 
 /** One execution that a worker holds: `token` fences out whoever held it before. */
@@ -51,8 +52,10 @@ export interface ExecutionLedger {
   renew(report: WorkerReport, held: readonly HeldExecution[]): Promise<Renewal>;
   /** Events for whoever follows, in order and without gaps of one call to the next; what is sent twice is kept once. */
   publish(held: HeldExecution, grant: string, events: readonly ExecutionEvent[]): Promise<void>;
-  /** Writes that it waits for a person, or runs again. Answers a new grant: the old one may run out while people think. */
-  setPaused(held: HeldExecution, worker: Pick<WorkerReport, 'workerId'>, isPaused: boolean): Promise<{ readonly grant: string }>;
+  /** Writes that it waits for a person, or (null) runs again. Answers a new grant: the old one may run out while people think. */
+  setPaused(held: HeldExecution, worker: Pick<WorkerReport, 'workerId'>, pause: SavedPause | null): Promise<{ readonly grant: string }>;
+  /** Its sandbox is gone while it waits: when somebody has decided, some worker replays it. */
+  release(held: HeldExecution, worker: Pick<WorkerReport, 'workerId'>): Promise<void>;
   /** Idempotent: the record as it is written, be it by this call, an earlier one of the same claim, or somebody else. */
   finish(ended: EndedExecution, grant: string): Promise<{ readonly written: boolean; readonly record: ExecutionRecord }>;
 }

@@ -20,6 +20,8 @@ export interface ReconcilerOptions {
   readonly queue: Pick<QueueProducer, 'add' | 'holds' | 'sweep'>;
   readonly effectsOf: EffectsOf;
   readonly share: () => number;
+  /** Which of these approvals are pending no more; absent: nothing ever waits. */
+  readonly decidedAmong?: ((approvalIds: readonly string[]) => Promise<readonly string[]>) | undefined;
   readonly onEnded: (event: ExecutionEnded) => void;
 }
 
@@ -32,6 +34,7 @@ const INTERVAL_MS = 250;
 /** From the commit of a row to its id in the queue it takes milliseconds; after this it was lost on the way. */
 const UNCLAIMED_MS = 1_000;
 const UNCLAIMED_AT_ONCE = 500;
+const RELEASED_AT_ONCE = 500;
 /** The queue is asked about each of them, which is not done with every look. */
 const QUEUE_INTERVAL_MS = 1_000;
 const WORKSPACES_AT_ONCE = 50;
@@ -79,6 +82,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     const mayJudge = hearing.begin();
     await redis.ping();
     await endLost(mayJudge);
+    await queueDecided();
     await queueAgain();
     await sweep();
     await dispatchWaiting();
@@ -94,6 +98,16 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       await redis.publish(CHANNELS.ended, JSON.stringify({ executionId: ended.id }));
       dispatcher.ended(row.workspaceId);
     }
+  }
+
+  /** What waits without a sandbox goes on when somebody has decided, or when what it waited for is gone. */
+  async function queueDecided(): Promise<void> {
+    const released = await fleet.released(RELEASED_AT_ONCE);
+    if (released.length === 0 || options.decidedAmong === undefined) return;
+    const decided = new Set(await options.decidedAmong(released.flatMap(({ waitsFor }) => waitsFor)));
+    const ready = released.filter(({ waitsFor }) => waitsFor.length === 0 || waitsFor.some((id) => decided.has(id)));
+    const queued = ready.length === 0 ? [] : await fleet.queueReleased(ready.map(({ id }) => id));
+    if (queued.length > 0) await queue.add(queued);
   }
 
   async function queueAgain(): Promise<void> {

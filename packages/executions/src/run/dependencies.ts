@@ -1,6 +1,8 @@
 import type { DiscoveryOperation, Effects, ExecutionError, ToolCallReply } from '@code-executor/contracts';
 import type { Logger, Tracing } from '@code-executor/platform';
 import type {
+  CallJournal,
+  Determinism,
   LeftBehind,
   ProgramControls,
   Sandbox,
@@ -68,12 +70,16 @@ export interface Program<Positions = unknown> {
   readonly positions: Positions;
   readonly timeoutMs: number;
   readonly nextChannel?: string | undefined;
+  readonly determinism?: Determinism | undefined;
 }
 
 /** What the program does outside of its sandbox. */
 export interface ProgramHooks {
   onOutput(text: string): void;
-  onCall(call: { readonly tool: string; readonly args: unknown }, signal: AbortSignal): Promise<ToolCallReply>;
+  onCall(
+    call: { readonly tool: string; readonly args: unknown; readonly journal?: CallJournal | undefined },
+    signal: AbortSignal,
+  ): Promise<ToolCallReply>;
   onDiscover(operation: DiscoveryOperation, params: unknown): Promise<ToolCallReply>;
   onLeftBehind?(left: LeftBehind): Promise<void>;
   onControls?(controls: ProgramControls): void;

@@ -1,28 +1,37 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { ProgramControls } from '@code-executor/sandbox';
 import type { HeldExecution } from '../ledger/port.ts';
 import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant, ToolCallOutcome, ToolPort } from '../port.ts';
-import { EXPIRED, NO_ROOM } from './stop-reason.ts';
+import type { PauseRoom } from './pause-room.ts';
+import { EXPIRED, LET_GO, NO_ROOM } from './stop-reason.ts';
 
 /** A grant whose bearer is renewed while its execution waits for a person. */
 export type PausableGrant = { -readonly [Field in keyof ExecutionGrant]: ExecutionGrant[Field] };
 
-/** Sandboxes that may be kept frozen at once; each holds up to its memory limit. */
-export interface PauseRoom {
-  take(): boolean;
-  giveBack(): void;
-  used(): number;
-}
-
 export interface PauseOptions {
-  readonly live: Pick<LiveExecution, 'id' | 'log' | 'stop' | 'setPaused'>;
+  readonly live: Pick<LiveExecution, 'id' | 'log' | 'stop' | 'setPaused' | 'letGo' | 'waitsFor'>;
   readonly grant: PausableGrant;
   readonly token: number;
-  readonly rows: { setPaused(held: HeldExecution, isPaused: boolean, signal: AbortSignal): Promise<string | undefined> };
+  readonly rows: {
+    /** null: it runs again. */
+    setPaused(held: HeldExecution, pause: SavedPause | null, signal: AbortSignal): Promise<string | undefined>;
+  };
   readonly room: PauseRoom;
+  /** After so long the sandbox is let go, where the execution can be replayed. */
+  readonly keepMs: number;
+  /** What it can be replayed from; null: it cannot. */
+  readonly checkpoint: (waitsFor: readonly string[]) => string | null;
   readonly whenDecided: ToolPort['whenDecided'];
   readonly onPaused?: ((executionId: string) => void) | undefined;
   readonly now: () => number;
+}
+
+/** What is written of a pause. */
+export interface SavedPause {
+  readonly checkpoint: string | null;
+  /** Approvals. */
+  readonly waitsFor: readonly string[];
 }
 
 export interface Pauses {
@@ -32,6 +41,8 @@ export interface Pauses {
    * again with it. Never rejects for an aborted signal.
    */
   through(issue: (approvalId?: string) => Promise<ToolCallOutcome>, signal: AbortSignal): Promise<ToolCallOutcome>;
+  /** The sandbox is gone. */
+  end(): void;
 }
 
 const ABANDONED: ToolCallOutcome = {
@@ -42,30 +53,20 @@ const ABANDONED: ToolCallOutcome = {
   effects: 'none',
 };
 
-export function createPauseRoom(maximum: number): PauseRoom {
-  let used = 0;
-  return {
-    take() {
-      if (used >= maximum) return false;
-      used += 1;
-      return true;
-    },
-    giveBack() {
-      used -= 1;
-    },
-    used: () => used,
-  };
-}
-
 /**
  * The pauses of one execution. It is frozen as soon as the first of its calls waits for a person and until none does: what
  * other calls are answered meanwhile lies in their socket. A call is made once it is approved, be others pending or not.
  */
 export function createPauses(options: PauseOptions): Pauses {
-  const { live, grant, token, rows, room, whenDecided, now } = options;
+  const { live, grant, token, rows, room, whenDecided, checkpoint, now } = options;
   const pending = new Set<string>();
   let controls: ProgramControls | null = null;
   let isPaused = false;
+  let hasRoom = false;
+  /** Calls that are being issued or made. */
+  let issuing = 0;
+  let isToBeLetGo = false;
+  let keepTimer: NodeJS.Timeout | undefined;
   let turn: Promise<void> = Promise.resolve();
 
   return {
@@ -73,68 +74,117 @@ export function createPauses(options: PauseOptions): Pauses {
       controls = given;
     },
     async through(issue, signal) {
-      let outcome = await issue();
+      let outcome = await counted(issue, signal);
       while (outcome.approval !== undefined && whenDecided !== undefined && !signal.aborted) {
         const { id } = outcome.approval;
         pending.add(id);
         try {
-          await settle(signal);
+          await inTurn(() => change(signal));
           await whenDecided(grant, id, signal);
         } catch (error) {
           if (!signal.aborted) throw error;
           return ABANDONED;
         } finally {
           pending.delete(id);
-          await settle(signal);
+          await inTurn(() => change(signal));
         }
-        outcome = await issue(id);
+        outcome = await counted(() => issue(id), signal);
         if (!outcome.reply.ok && outcome.reply.error.code === 'APPROVAL_EXPIRED') live.stop.abort(EXPIRED);
       }
       return outcome;
     },
+    end() {
+      clearTimeout(keepTimer);
+      live.letGo = null;
+      giveRoomBack();
+    },
   };
 
-  /** One change after the other, each to what is right by then. */
-  function settle(signal: AbortSignal): Promise<void> {
-    turn = turn.then(() => change(signal));
+  async function counted(issue: () => Promise<ToolCallOutcome>, signal: AbortSignal): Promise<ToolCallOutcome> {
+    issuing += 1;
+    try {
+      return await issue();
+    } finally {
+      issuing -= 1;
+      if (isPaused) void inTurn(() => saveAgain(signal));
+    }
+  }
+
+  function inTurn(act: () => Promise<void>): Promise<void> {
+    turn = turn.then(act);
     return turn;
   }
 
+  /** To what is right by now. */
   async function change(signal: AbortSignal): Promise<void> {
     const isWanted = pending.size > 0;
-    if (isWanted && isPaused) return;
-    if (isWanted && !signal.aborted) return await pause(signal);
-    if (!isPaused) return;
-    if (!isWanted || signal.aborted) await resume(signal);
+    if (signal.aborted) return;
+    if (isWanted && isPaused) await write(save(), signal);
+    else if (isWanted !== isPaused) await (isWanted ? pause(signal) : resume(signal));
   }
 
   async function pause(signal: AbortSignal): Promise<void> {
-    if (!room.take()) {
+    isPaused = true;
+    await controls?.pause();
+    live.log.status('paused', new Date(now()));
+    const saved = save();
+    hasRoom = room.take();
+    if (!hasRoom && saved.checkpoint === null) {
       live.stop.abort(NO_ROOM);
       return;
     }
-    isPaused = true;
-    await controls?.pause();
-    await renewed(true, signal);
+    await write(saved, signal);
     if (signal.aborted) return;
-    live.log.status('paused', new Date(now()));
     live.setPaused(true);
+    live.letGo = letGo;
     options.onPaused?.(live.id);
+    if (hasRoom) keepTimer = setTimeout(letGo, options.keepMs);
+    else letGo();
   }
 
   async function resume(signal: AbortSignal): Promise<void> {
     isPaused = false;
-    room.giveBack();
+    isToBeLetGo = false;
+    clearTimeout(keepTimer);
+    live.letGo = null;
+    giveRoomBack();
     live.setPaused(false);
-    // What has ended is written as such, and its sandbox is gone.
+    await write(null, signal);
     if (signal.aborted) return;
-    await renewed(false, signal);
     live.log.status('running', new Date(now()));
     controls?.resume();
   }
 
-  async function renewed(on: boolean, signal: AbortSignal): Promise<void> {
-    const bearer = await rows.setPaused({ executionId: live.id, token }, on, signal);
+  /** A call was answered while the others wait: what it was answered must not be asked for again. */
+  async function saveAgain(signal: AbortSignal): Promise<void> {
+    // It is recorded by whoever issued it.
+    await turnOfTheLoop();
+    if (!isPaused || signal.aborted) return;
+    await write(save(), signal);
+    if (isToBeLetGo) letGo();
+  }
+
+  /** The answers that are still to come would be lost: until they are there, the sandbox is kept. */
+  function letGo(): boolean {
+    isToBeLetGo = true;
+    if (!isPaused || issuing > 0 || save().checkpoint === null) return false;
+    live.stop.abort(LET_GO);
+    return true;
+  }
+
+  function giveRoomBack(): void {
+    if (hasRoom) room.giveBack();
+    hasRoom = false;
+  }
+
+  function save(): SavedPause {
+    const waitsFor = [...pending];
+    live.waitsFor = waitsFor;
+    return { checkpoint: checkpoint(waitsFor), waitsFor };
+  }
+
+  async function write(saved: SavedPause | null, signal: AbortSignal): Promise<void> {
+    const bearer = await rows.setPaused({ executionId: live.id, token }, saved, signal);
     if (bearer !== undefined) grant.bearer = bearer;
   }
 }

@@ -2,9 +2,11 @@ import type { ExecutionError, Runtime } from '@code-executor/contracts';
 import { isAppError, messageOf } from '@code-executor/platform';
 import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from '../execution.ts';
 import type { ExecutionGrant } from '../port.ts';
+import type { Checkpoint } from '../replay/checkpoint.ts';
+import { createRecording } from '../replay/recording.ts';
 import type { ProgramHooks, RunDependencies } from './dependencies.ts';
 import { createPauses, type PausableGrant, type PauseOptions } from './pauses.ts';
-import type { StopReason } from './stop-reason.ts';
+import { diverged, LET_GO, type StopReason, UNANSWERED } from './stop-reason.ts';
 import { trackToolCalls } from './tool-calls.ts';
 import { traced } from './trace-execution.ts';
 import { within } from './within.ts';
@@ -24,16 +26,27 @@ export interface RunnableExecution extends ClaimedExecution {
 /** From claimed to its outcome. Never rejects: what fails of ours ends the execution truthfully. */
 export async function runExecution<Positions>(
   claimed: RunnableExecution,
-  pausing: Omit<PauseOptions, 'grant' | 'whenDecided' | 'token'>,
+  pausing: Omit<PauseOptions, 'grant' | 'whenDecided' | 'token' | 'checkpoint'> & { readonly past: Checkpoint | null },
   deps: RunDependencies<Positions>,
 ): Promise<ExecutionOutcome> {
   const { id: executionId, workspaceId, principalId, bearer, traceparent } = claimed;
   const grant: PausableGrant = { executionId, workspaceId, principalId, bearer, traceparent: traceparent ?? undefined };
   const { live } = pausing;
   const whenDecided = deps.tools.whenDecided?.bind(deps.tools);
-  const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided });
-  const calls = trackToolCalls(deps.tools, grant, pauses, (summary) => live.log.toolCall(summary));
   const stop = live.stop.signal;
+  const { past } = pausing;
+  if (past === null && claimed.replay !== undefined) return endWithoutProgram('failed', diverged('it cannot be read').error, 'unknown');
+  const recording = createRecording(
+    { isReplayable: mayReplay(claimed), past },
+    { onDiverged: (what) => live.stop.abort(diverged(what)), onUnanswered: () => live.stop.abort(UNANSWERED) },
+    stop,
+  );
+  const checkpoint = (waitsFor: readonly string[]): string | null => {
+    live.log.flush();
+    return recording.checkpoint(live.log.events(), waitsFor);
+  };
+  const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided, checkpoint });
+  const calls = trackToolCalls(deps.tools, grant, pauses, recording, (summary) => live.log.toolCall(summary));
   let started = false;
   try {
     stop.throwIfAborted();
@@ -46,11 +59,13 @@ export async function runExecution<Positions>(
     return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm) => {
       stop.throwIfAborted();
       started = true;
-      const program = { ...prepared, args: claimed.args, files: claimed.files, timeoutMs: claimed.timeoutMs, nextChannel };
+      const { args, files, timeoutMs } = claimed;
+      const determinism = mayReplay(claimed) ? recording.determinism : undefined;
+      const program = { ...prepared, args, files, timeoutMs, nextChannel, determinism };
       const hooks: ProgramHooks = {
-        onOutput: (text) => live.log.output(text),
+        onOutput: (text) => live.log.output(recording.output(text)),
         onCall: (call) => calls.call(call),
-        onDiscover: (operation, params) => deps.tools.discover(grant, operation, params),
+        onDiscover: (operation, params) => recording.ask(operation, params, () => deps.tools.discover(grant, operation, params)),
         onControls: pauses.control,
         ...keepLeftBehind(claimed.id, deps),
       };
@@ -58,16 +73,23 @@ export async function runExecution<Positions>(
         if (span !== null) grant.traceparent = span.traceparent;
         return deps.runProgram(sandbox, program, hooks, stop);
       });
-      await calls.settle();
-      return { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
+      await calls.settle(stop.reason === LET_GO);
+      const ended = { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
+      const left = outcome.status === 'succeeded' ? recording.leftOver() : null;
+      return left === null ? ended : { ...ended, ...diverged(left), resultJson: null };
     });
   } catch (error) {
-    await calls.settle();
+    await calls.settle(stop.reason === LET_GO);
     const end = stop.aborted ? stopOutcome(stop) : { status: 'failed' as const, error: describeFault(error, grant, deps) };
     const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
     return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
+  } finally {
+    pauses.end();
   }
 }
+
+/** What a session holds is not in the program's text, and Node's runner does not say what its clocks said. */
+const mayReplay = ({ language, sessionId }: ClaimedExecution): boolean => language === 'typescript' && sessionId === undefined;
 
 type Claimed = Awaited<ReturnType<RunDependencies['pool']['claim']>>;
 type Act = (

@@ -26,6 +26,25 @@ export const NO_ROOM: StopReason = {
   },
 };
 
+/** Its sandbox is given up and it is not: whoever takes it next replays it. The error is written nowhere. */
+export const LET_GO: StopReason = {
+  status: 'failed',
+  error: { code: 'WORKER_LOST', message: 'The sandbox was let go while the execution waits for a person.' },
+};
+
+export const diverged = (what: string): StopReason => ({
+  status: 'failed',
+  error: { code: 'REPLAY_DIVERGED', message: `The execution could not be continued after its sandbox was gone: run again, ${what}.` },
+});
+
+export const UNANSWERED: StopReason = {
+  status: 'failed',
+  error: {
+    code: 'WORKER_LOST',
+    message: 'The process that ran this execution died while a tool call was under way; whether that acted is unknown.',
+  },
+};
+
 /** Nothing of such an execution is written here; the error is for the log alone. */
 export const LOST: StopReason = {
   status: 'failed',

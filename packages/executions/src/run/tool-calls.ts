@@ -1,14 +1,16 @@
 import type { Effects, ToolCallReply, ToolCallSummary } from '@code-executor/contracts';
+import type { CallJournal } from '@code-executor/sandbox';
 import type { ExecutionGrant, ToolPort } from '../port.ts';
+import type { Recording } from '../replay/recording.ts';
 import type { Pauses } from './pauses.ts';
 
 /** An upstream that does not let go of an aborted call holds the answer up for no longer. */
 const SETTLE_MS = 2_000;
 
 export interface ToolCalls {
-  call(call: { readonly tool: string; readonly args: unknown }): Promise<ToolCallReply>;
-  /** Aborts what is under way and waits, bounded, until it is known what became of it. */
-  settle(): Promise<void>;
+  call(call: { readonly tool: string; readonly args: unknown; readonly journal?: CallJournal | undefined }): Promise<ToolCallReply>;
+  /** Aborts what is under way and waits, bounded, until it is known what became of it. `isLetGo`: it goes on elsewhere, and is not summed up. */
+  settle(isLetGo?: boolean): Promise<void>;
   effects(): Exclude<Effects, 'not_started'>;
   /** In the order the calls were issued. */
   summaries(): ToolCallSummary[];
@@ -22,6 +24,7 @@ export function trackToolCalls(
   tools: Pick<ToolPort, 'callTool'>,
   grant: ExecutionGrant,
   pauses: Pauses,
+  recording: Recording,
   onSummary: (summary: ToolCallSummary) => void,
 ): ToolCalls {
   const abort = new AbortController();
@@ -31,30 +34,31 @@ export function trackToolCalls(
   let settled = false;
 
   return {
-    async call({ tool, args }) {
+    async call({ tool, args, journal }) {
       if (settled) return { ok: false, error: { code: 'CALL_ABORTED', message: `The execution ended before ${tool} was called.` } };
       const callNumber = summaries.length + 1;
       const startedMs = performance.now();
       summaries.push({ tool, startedMs });
-      const answered = pauses.through(
-        (approvalId) => tools.callTool(grant, { callNumber, tool, args, approvalId }, abort.signal),
-        abort.signal,
-      );
+      const issue = (approvalId?: string) => tools.callTool(grant, { callNumber, tool, args, approvalId }, abort.signal);
+      const answered = recording.call(callNumber, { tool, args, journal }, () => pauses.through(issue, abort.signal));
       underWay.add(answered);
       try {
         const { reply, effects: caused } = await answered;
         effects = worse(effects, caused);
-        if (!settled) note(callNumber, { tool, outcome: reply.ok ? 'ok' : reply.error.code, durationMs: elapsedMs(startedMs) });
+        const outcome = { tool, outcome: reply.ok ? 'ok' : reply.error.code, durationMs: elapsedMs(startedMs) };
+        if (recording.isKnown(callNumber)) summaries[callNumber - 1] = outcome;
+        else if (!settled) note(callNumber, outcome);
         return reply;
       } finally {
         underWay.delete(answered);
       }
     },
-    async settle() {
+    async settle(isLetGo = false) {
       abort.abort(SETTLED);
       if (underWay.size > 0) await allSettledWithin(underWay, SETTLE_MS);
       if (underWay.size > 0) effects = 'unknown';
       settled = true;
+      if (isLetGo) return;
       for (const [index, entry] of summaries.entries()) {
         if ('startedMs' in entry) {
           note(index + 1, { tool: entry.tool, outcome: 'CALL_ABORTED', durationMs: elapsedMs(entry.startedMs) });

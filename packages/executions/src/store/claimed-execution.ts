@@ -19,6 +19,7 @@ export const CLAIMED_COLUMNS = [
   'token',
   'session_id',
   'traceparent',
+  'sealed_replay',
 ] as const;
 
 export type ClaimedRow = Pick<Selectable<ExecutionsTable>, (typeof CLAIMED_COLUMNS)[number]>;
@@ -39,5 +40,6 @@ export function toClaimedExecution(row: ClaimedRow): ClaimedExecution {
     token: row.token,
     ...(row.session_id === null ? {} : { sessionId: row.session_id }),
     traceparent: row.traceparent,
+    ...(row.sealed_replay === null ? {} : { replay: row.sealed_replay }),
   };
 }

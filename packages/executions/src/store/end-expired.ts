@@ -1,5 +1,6 @@
 import { CompiledQuery, type Kysely, sql } from 'kysely';
 import { type EndedExecution, type FinishedRow, finishParameters, finishStatements } from './finish-statement.ts';
+import { releaseExpired } from './pause-statements.ts';
 import type { ExecutionTables } from './tables.ts';
 
 /** One whose lease ran out. */
@@ -31,6 +32,8 @@ export async function endExpired(
     const lock = await sql<{ held: boolean }>`
       select pg_try_advisory_xact_lock(hashtext('code-executor reconciler')) as held`.execute(transaction);
     if (lock.rows[0]?.held !== true) return null;
+    // Only what a replay cannot save is lost.
+    if (mayJudge()) await releaseExpired(transaction);
     const { rows } = await sql<ExpiredExecution>`
       select id, token, worker_id as "workerId", created_at as "createdAt", started_at as "startedAt", clock_timestamp() as now
       from executions

@@ -11,7 +11,7 @@ import type { EndedExecution } from './finish-statement.ts';
 import { createFinishing } from './finishing.ts';
 import { findByKey, type IdempotentRequest, KEY_PARAMETERS, keyParameters, TAKE_KEY } from './idempotency-key.ts';
 import { INSERT_COLUMNS, insertParameters, type NewExecution } from './insert-statement.ts';
-import { setPaused } from './pause-statement.ts';
+import { queueReleased, releasePaused, type StoredPause, writePause } from './pause-statements.ts';
 import { firstIdAt, type PurgeScope, purgeEnded } from './purge-ended.ts';
 import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
@@ -103,8 +103,19 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
     },
 
     /** For what runs in this process, whose database is never away for long. */
-    async setPaused(held: HeldExecution, isPaused: boolean): Promise<undefined> {
-      await setPaused(query, held, isPaused);
+    async writePause(held: HeldExecution, pause: StoredPause | null): Promise<undefined> {
+      await writePause(query, held, null, pause);
+    },
+    releasePaused: (held: HeldExecution): Promise<boolean> => releasePaused(query, held),
+    queueReleased: (executionId: string): Promise<string[]> => queueReleased(query, [executionId]),
+    async tokenOf(id: string): Promise<number> {
+      const row = await query.selectFrom('executions').select('token').where('id', '=', id).executeTakeFirst();
+      return row?.token ?? 0;
+    },
+    /** What a paused execution can be replayed from, sealed; null: it cannot. */
+    async sealedReplay(id: string): Promise<string | null> {
+      const row = await query.selectFrom('executions').select('sealed_replay').where('id', '=', id).executeTakeFirst();
+      return row?.sealed_replay ?? null;
     },
 
     /** false: the token is stale or the execution has ended; nothing was written. */

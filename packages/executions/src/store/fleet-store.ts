@@ -10,6 +10,14 @@ import type { Visibility } from './execution-store.ts';
 import type { EndedExecution } from './finish-statement.ts';
 import { createFinishing } from './finishing.ts';
 import { findByKey, type IdempotentRequest, keyParameters } from './idempotency-key.ts';
+import {
+  type PausedExecution,
+  queueReleased,
+  releasedExecutions,
+  releasePaused,
+  type StoredPause,
+  writePause,
+} from './pause-statements.ts';
 import { createResultParts } from './result-parts.ts';
 import type { ExecutionTables } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
@@ -17,15 +25,9 @@ import { createWriteBatch } from './write-batch.ts';
 /** The tries of one claim come within two seconds. */
 const CLAIM_REPEATABLE_MS = 3_000;
 const AGE_MS = sql`extract(epoch from clock_timestamp() - created_at) * 1000`;
+/** Nobody runs it: it is queued, or waits for a person without a sandbox. */
+const UNHELD = sql`(status = 'queued' or (status = 'paused' and worker_id is null))`;
 const leaseEnd = (leaseMs: number): RawBuilder<Date> => sql`clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
-
-/** What a grant for it is made of. */
-interface PausedExecution {
-  readonly workspaceId: string;
-  readonly principalId: string;
-  readonly timeoutMs: number;
-  readonly traceparent: string | null;
-}
 
 export type FleetStore = ReturnType<typeof createFleetStore>;
 
@@ -142,9 +144,9 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
       workerId: string,
       held: readonly HeldExecution[],
       leaseMs: number,
-    ): Promise<Pick<Renewal, 'lost' | 'cancelled'> & { readonly paused: readonly string[] }> {
-      if (held.length === 0) return { lost: [], cancelled: [], paused: [] };
-      const { rows } = await sql<{ id: string; cancelled: boolean; paused: boolean }>`
+    ): Promise<Pick<Renewal, 'lost' | 'cancelled'> & { readonly waitsFor: readonly string[] }> {
+      if (held.length === 0) return { lost: [], cancelled: [], waitsFor: [] };
+      const { rows } = await sql<{ id: string; cancelled: boolean; waitsFor: string | null }>`
         with held as materialized (
           select e.id from executions e
           join unnest(${held.map(({ executionId }) => executionId)}::text[], ${held.map(({ token }) => token)}::int4[]) h (id, token)
@@ -152,25 +154,23 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
           where e.status in ('running', 'paused') and e.worker_id = ${workerId}
           order by e.id for no key update of e)
         update executions e set lease_until = ${leaseEnd(leaseMs)} from held where e.id = held.id
-        returning e.id, e.cancel_requested_at is not null as cancelled, e.status = 'paused' as paused`.execute(query);
+        returning e.id, e.cancel_requested_at is not null as cancelled, e.waits_for as "waitsFor"`.execute(query);
       const renewed = new Map(rows.map((row) => [row.id, row]));
       const ids = held.map(({ executionId }) => executionId);
       return {
         lost: ids.filter((id) => !renewed.has(id)),
         cancelled: ids.filter((id) => renewed.get(id)?.cancelled === true),
-        paused: ids.filter((id) => renewed.get(id)?.paused === true),
+        waitsFor: rows.flatMap(({ waitsFor }) => (waitsFor === null || waitsFor === '' ? [] : waitsFor.split(','))),
       };
     },
 
     /** null: the claim is not this worker's any more. */
-    async setPaused({ executionId, token }: HeldExecution, workerId: string, isPaused: boolean): Promise<PausedExecution | null> {
-      const status = isPaused ? 'paused' : 'running';
-      const { rows } = await sql<PausedExecution>`
-        update executions set status = ${status}, paused_at = case when ${isPaused} then coalesce(paused_at, clock_timestamp()) end
-        where id = ${executionId} and token = ${token} and worker_id = ${workerId} and ended_at is null and status in ('running', 'paused')
-        returning workspace_id as "workspaceId", principal_id as "principalId", timeout_ms as "timeoutMs", traceparent`.execute(query);
-      return rows[0] ?? null;
-    },
+    setPaused: (held: HeldExecution, workerId: string, pause: StoredPause | null): Promise<PausedExecution | null> =>
+      writePause(query, held, workerId, pause),
+    release: (held: HeldExecution): Promise<boolean> => releasePaused(query, held),
+    /** Executions that wait without anybody who runs them, and for which approvals. */
+    released: (limit: number) => releasedExecutions(query, limit),
+    queueReleased: (ids: readonly string[]): Promise<string[]> => queueReleased(query, ids),
 
     finish: finishing.finish,
 
@@ -186,11 +186,12 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
       const { rows } = await sql<{ status: string }>`
         update executions set
           cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
-          status = case status when 'queued' then 'cancelled' else status end,
-          ended_at = case status when 'queued' then clock_timestamp() end,
-          error_json = case status when 'queued' then ${JSON.stringify(CANCELLED.error)} end,
+          status = case when ${UNHELD} then 'cancelled' else status end,
+          ended_at = case when ${UNHELD} then clock_timestamp() end,
+          error_json = case when ${UNHELD} then ${JSON.stringify(CANCELLED.error)} end,
+          effects = case when status = 'paused' and worker_id is null then 'unknown' else effects end,
           queue_ms = case status when 'queued' then ${AGE_MS} else queue_ms end,
-          total_ms = case status when 'queued' then ${AGE_MS} else total_ms end,
+          total_ms = case when ${UNHELD} then ${AGE_MS} else total_ms end,
           events_json = case status when 'queued'
             then '[["s","queued",' || floor(extract(epoch from created_at) * 1000)::int8 || ']]' end
         where id = ${id} and workspace_id = ${visible.workspaceId} ${whose} and ended_at is null

@@ -5,11 +5,14 @@ import type { Migration } from 'kysely/migration';
 export const pausesMigration: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await sql`alter table executions add column paused_at timestamptz`.execute(db);
+    for (const column of ['waits_for', 'sealed_replay']) await sql`alter table executions add column ${sql.ref(column)} text`.execute(db);
+    await sql`alter table executions alter column sealed_replay set storage external`.execute(db);
     await roomOf(db, sql`and status <> 'paused'`);
   },
   async down(db: Kysely<unknown>): Promise<void> {
     await roomOf(db, sql``);
-    await sql`alter table executions drop column paused_at`.execute(db);
+    for (const column of ['paused_at', 'waits_for', 'sealed_replay'])
+      await sql`alter table executions drop column ${sql.ref(column)}`.execute(db);
   },
 };
 

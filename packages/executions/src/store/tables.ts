@@ -50,6 +50,10 @@ export interface ExecutionsTable {
   traceparent: string | null;
   /** Since when it waits for a person's decision; null: it does not. */
   paused_at: OptionalTime;
+  /** Ids of the approvals that it waits for, with commas between them; null: it waits for none. */
+  waits_for: string | null;
+  /** What it can be replayed from (replay/checkpoint.ts), sealed; null: it cannot. */
+  sealed_replay: string | null;
   /** What its client calls the session that it runs in. */
   session_id: string | null;
 }

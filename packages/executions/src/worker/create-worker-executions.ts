@@ -6,11 +6,11 @@ import { createEndedListeners } from '../ended-listeners.ts';
 import type { ClaimedExecution } from '../execution.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
-import { createLiveExecutions } from '../live-executions.ts';
+import { createLiveExecutions, type LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant, ToolPort } from '../port.ts';
 import type { QueueConsumer } from '../queue/bullmq-consumer.ts';
 import type { Preparer, RunDependencies } from '../run/dependencies.ts';
-import { createPauseRoom } from '../run/pauses.ts';
+import { createPauseRoom } from '../run/pause-room.ts';
 import { createPlaces } from '../run/places.ts';
 import { createPreparation } from '../run/preparation.ts';
 import { CANCELLED, LOST, STOPPED } from '../run/stop-reason.ts';
@@ -37,6 +37,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly slots: number;
   /** Sandboxes that are kept frozen while people decide; 16 by default. */
   readonly pausedMaximum?: number | undefined;
+  /** A paused execution that can be replayed keeps its sandbox so long; 15 minutes by default. */
+  readonly pauseKeepMs?: number | undefined;
   readonly log: Logger;
   /** The ledger's lease; 4 s by default. */
   readonly leaseMs?: number | undefined;
@@ -88,6 +90,7 @@ const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, ()
 /** Of one tool call, while the proxy says that the claim has run out and the ledger says that it has not. */
 const CALL_ATTEMPTS = 3;
 const PAUSED_MAXIMUM = 16;
+const PAUSE_KEEP_MS = 900_000;
 const DRAINING = new Error('the worker takes nothing more');
 const EXECUTION_ID = idPattern('exe');
 
@@ -145,6 +148,8 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     handover: new Map<string, ClaimedExecution>(),
     onEnded: listeners.tell,
     pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),
+    pauseKeepMs: options.pauseKeepMs ?? PAUSE_KEEP_MS,
+    onReleased: ({ id }: LiveExecution) => live.close(id),
     writeRetryDelaysMs: END_RETRY_DELAYS_MS,
     run: {
       pool,
@@ -194,6 +199,8 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     },
     async close({ graceMs = 25_000 } = {}) {
       draining.abort(DRAINING);
+      // What waits for people is replayed elsewhere, where it can be.
+      for (const entry of live.all()) entry.letGo?.();
       const timer = setTimeout(() => {
         for (const entry of live.all()) entry.stop.abort(STOPPED);
       }, graceMs);
@@ -234,7 +241,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     try {
       await takeExecution(executionId, { ...shared, onPaused });
     } finally {
-      rows.release(executionId);
+      rows.forget(executionId);
     }
   }
 

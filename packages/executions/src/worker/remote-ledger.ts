@@ -33,9 +33,12 @@ export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
       const answer = await client.ask({ ...post('/internal/executions/renew', { report, held }), timeoutMs: RENEW_TIMEOUT_MS });
       return read(renewalSchema, answer);
     },
-    async setPaused({ executionId, token }, { workerId }, isPaused) {
+    async setPaused({ executionId, token }, { workerId }, pause) {
       const path = `/internal/executions/${executionId}/pause`;
-      return read(pausedSchema, await client.ask({ ...post(path, { token, workerId, isPaused }), timeoutMs: PAUSE_TIMEOUT_MS }));
+      return read(pausedSchema, await client.ask({ ...post(path, { token, workerId, pause }), timeoutMs: PAUSE_TIMEOUT_MS }));
+    },
+    async release({ executionId, token }, { workerId }) {
+      await client.ask({ ...post(`/internal/executions/${executionId}/release`, { token, workerId }), timeoutMs: PAUSE_TIMEOUT_MS });
     },
     async publish({ executionId, token }, grant, events) {
       const path = `/internal/executions/${executionId}/events`;
@@ -89,6 +92,7 @@ const claimSchema = z
       createdAt: z.coerce.date(),
       token: z.int(),
       traceparent: z.string().nullish(),
+      replay: z.string().optional(),
     }),
     grant: z.string(),
     catalogVersion: z.string(),

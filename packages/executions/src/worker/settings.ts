@@ -16,6 +16,8 @@ export const executorSettings = {
   EXECUTOR_CONCURRENCY: count(1, 1_024, 'executions').default(Math.max(16, cores * 8)),
   /** Sandboxes that are kept frozen while people decide on a call, beside those that run; each may hold up to the memory limit. */
   EXECUTOR_PAUSED_SANDBOXES: count(0, 1_024, 'sandboxes').default(16),
+  /** A paused execution that can be replayed keeps its sandbox so long. */
+  EXECUTOR_PAUSE_KEEP_SECONDS: count(0, 2_000_000, 'seconds').default(900),
   EXECUTOR_MEMORY_MB: megabytes(64, 1_024).default(DEFAULT_LIMITS.memoryMb),
   EXECUTOR_PROCESSES: count(16, 4_096, 'processes').default(DEFAULT_LIMITS.processes),
   EXECUTOR_OPEN_FILES: count(64, 65_536, 'files').default(DEFAULT_LIMITS.openFiles),

@@ -8,7 +8,7 @@ import type { EventPusher } from './event-pusher.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 export interface WorkerRowsOptions {
-  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'setPaused'>;
+  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'setPaused' | 'release'>;
   readonly workerId: string;
   readonly leases: LeaseKeeper;
   readonly leaseMs: number;
@@ -20,7 +20,7 @@ export interface WorkerRowsOptions {
 
 export interface WorkerRows extends ClaimableRows {
   /** The handling of an execution is over, however it came about. */
-  release(executionId: string): void;
+  forget(executionId: string): void;
 }
 
 interface Claim {
@@ -75,11 +75,11 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       return written;
     },
 
-    async setPaused(held, isPaused, signal) {
+    async setPaused(held, pause, signal) {
       let hasFailed = false;
       while (!signal.aborted) {
         try {
-          const { grant } = await ledger.setPaused(held, { workerId }, isPaused);
+          const { grant } = await ledger.setPaused(held, { workerId }, pause);
           const claim = claims.get(held.executionId);
           if (claim !== undefined) claim.grant = grant;
           return grant;
@@ -101,7 +101,13 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       return record === null ? null : { record };
     },
 
-    release(executionId) {
+    async release(held) {
+      await ledger.release(held, { workerId });
+      // This worker may be handed it again.
+      started.delete(held.executionId);
+    },
+
+    forget(executionId) {
       claims.get(executionId)?.stopEvents();
       claims.delete(executionId);
       leases.remove(executionId);

@@ -7,7 +7,7 @@ export const FRAME = {
   READY: 1,
   /** → RunPayload. Exactly one. */
   RUN: 2,
-  /** ← `{id, tool, args}` one tool call; `tool` is `server.tool`. */
+  /** ← `{id, tool, args, journal?}` one tool call; `tool` is `server.tool`. */
   CALL: 3,
   /** → `{id, ok: true, value}` or `{id, ok: false, error: {code, message, details?}}`; answers CALL and DISCOVER. */
   REPLY: 4,
@@ -34,6 +34,16 @@ export interface RunPayload {
   readonly resultLimitBytes: number;
   /** Of a session: the name in /workspace of the socket by which the runner finds its next program's channel once this one is closed. */
   readonly nextChannel?: string | undefined;
+  /** Absent: the program is never repeated, and its clocks and randomness are the machine's. */
+  readonly determinism?: Determinism | undefined;
+}
+
+/** What makes a second run of a program see what its first saw. */
+export interface Determinism {
+  /** 32 random bytes in hexadecimal. */
+  readonly seed: string;
+  /** What each clock said, in order; absent: this is the first run. */
+  readonly clock?: Readonly<Record<string, readonly number[]>> | undefined;
 }
 
 export interface Frame {

@@ -12,13 +12,37 @@ export interface CallFrame {
   readonly tool: string;
   /** Not checked to be an object. */
   readonly args: unknown;
+  /** What the program learnt from its clocks since its last call. */
+  readonly journal?: CallJournal | undefined;
+}
+
+export interface CallJournal {
+  readonly clock: Readonly<Record<string, readonly number[]>>;
+  /** Why a second run would not be the same. */
+  readonly tainted?: string | undefined;
 }
 
 /** Null: no call, and nothing to answer it by. */
 export function readCall(payload: Buffer): CallFrame | null {
   const fields = readFields(payload, CALL_DEPTH) ?? headOf(payload);
   if (fields === null || !isCallId(fields.id) || typeof fields.tool !== 'string' || fields.tool.length > 512) return null;
-  return { id: fields.id, tool: fields.tool, args: fields.args };
+  const journal = readJournal(fields.journal);
+  return { id: fields.id, tool: fields.tool, args: fields.args, ...(journal === null ? {} : { journal }) };
+}
+
+const JOURNAL_MAXIMUM = 4_200;
+
+/** A program that writes it itself misleads its own repetition alone. */
+function readJournal(value: unknown): CallJournal | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { clock, tainted } = value as { readonly clock?: unknown; readonly tainted?: unknown };
+  const lists = typeof clock === 'object' && clock !== null ? Object.entries(clock) : [];
+  const isWhole = lists.every(
+    ([name, list]) => /^[a-z]$/.test(name) && Array.isArray(list) && list.length <= JOURNAL_MAXIMUM && list.every(Number.isFinite),
+  );
+  if (!isWhole) return { clock: {}, tainted: 'its journal cannot be read' };
+  const kept = Object.fromEntries(lists) as Record<string, number[]>;
+  return { clock: kept, ...(typeof tainted === 'string' ? { tainted: tainted.slice(0, 100) } : {}) };
 }
 
 export interface DiscoverFrame {

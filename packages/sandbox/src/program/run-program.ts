@@ -12,7 +12,7 @@ import { createProgramOutput, type OutputReading, readOutput } from './program-o
 import { type CallHooks, createToolCallGate } from './tool-call-gate.ts';
 import { isValidJson } from './validate-json.ts';
 
-export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'promisesResult' | 'nextChannel'> {
+export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'promisesResult' | 'nextChannel' | 'determinism'> {
   readonly positions: PositionMap;
   /** Of compute time: pauses do not count. */
   readonly timeoutMs: number;
@@ -106,10 +106,10 @@ export async function runProgram(
     if (signal.aborted) onAbort();
     else {
       sandbox.channel.listen({ onFrame: frames.onFrame, onViolation: frames.onViolation, onClose: channelClosed.resolve });
-      const { code, args, files, promisesResult, nextChannel } = program;
+      const { code, args, files, promisesResult, nextChannel, determinism } = program;
       sandbox.channel.send(
         FRAME.RUN,
-        JSON.stringify({ code, args, files, promisesResult, resultLimitBytes, nextChannel } satisfies RunPayload),
+        JSON.stringify({ code, args, files, promisesResult, resultLimitBytes, nextChannel, determinism } satisfies RunPayload),
       );
       void processEnd(sandbox, channelClosed.promise).then(async (how) => {
         if (how === null) return fail('SANDBOX_CRASHED', 'The runtime closed its tool channel.');

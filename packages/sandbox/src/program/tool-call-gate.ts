@@ -93,7 +93,7 @@ export function createToolCallGate(channel: FrameChannel, hooks: CallHooks, ende
           never,
         );
       }
-      return admit(frame.id, null, () => hooks.onCall({ id: frame.id, tool: frame.tool, args }, ended));
+      return admit(frame.id, null, () => hooks.onCall({ ...frame, args }, ended));
     },
     discover({ id, operation, params }) {
       discoveries += 1;

@@ -185,16 +185,12 @@ export function createApprovalStore(db: Kysely<ToolTables>) {
       return rows.map((row) => row.execution_id);
     },
 
-    /** Ids of approvals of these executions that are pending no more and whose calls were not made. */
-    async decidedOf(executionIds: readonly string[]): Promise<string[]> {
-      if (executionIds.length === 0) return [];
-      const rows = await db
-        .selectFrom('approvals')
-        .select('id')
-        .where('execution_id', 'in', executionIds)
-        .where('status', 'not in', ['pending', 'consumed'])
-        .execute();
-      return rows.map((row) => row.id);
+    /** Which of these are pending no more, or are not there. */
+    async decidedAmong(approvalIds: readonly string[]): Promise<string[]> {
+      if (approvalIds.length === 0) return [];
+      const rows = await db.selectFrom('approvals').select('id').where('id', 'in', approvalIds).where('status', '=', 'pending').execute();
+      const pending = new Set(rows.map((row) => row.id));
+      return approvalIds.filter((id) => !pending.has(id));
     },
 
     async countPending(): Promise<number> {

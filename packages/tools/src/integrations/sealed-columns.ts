@@ -1,3 +1,4 @@
+import { replayPlace } from '@code-executor/executions';
 import { argumentsPlace } from '../approvals/approval-record.ts';
 import { valuesPlace } from '../connections/connection-store.ts';
 import { attemptPlace, clientPlace, tokensPlace } from '../connections/oauth/grant-store.ts';
@@ -36,6 +37,13 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     reads: [],
     column: 'sealed_arguments',
     place: ({ id = '' }) => argumentsPlace(id),
+  },
+  {
+    table: 'executions',
+    primaryKey: ['id'],
+    reads: [],
+    column: 'sealed_replay',
+    place: ({ id = '' }) => replayPlace(id),
   },
   {
     table: 'connections',

@@ -2,11 +2,13 @@ import { AppError, type ClaimGrant, isAppError } from '@code-executor/platform';
 import { grantOf } from '../../plugins/authenticate.ts';
 import { readBody } from '../../plugins/json-body.ts';
 import type { ProxyApp, RouteDeps } from '../../proxy-app.ts';
-import { claimBody, eventsBody, finishBody, pauseBody, renewBody } from './ledger-bodies.ts';
+import { claimBody, eventsBody, finishBody, pauseBody, releaseBody, renewBody } from './ledger-bodies.ts';
 
 /** A result of 10 MB as JSON within JSON may double, and so may 8 MB of output that was drained for its events. */
 const FINISH_LIMIT_BYTES = 48 * 1024 * 1024;
 const EVENTS_LIMIT_BYTES = 16 * 1024 * 1024;
+/** A checkpoint of 4 MB as JSON within JSON. */
+const PAUSE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The rows of executions for workers: what they hold is judged against the rows, never taken from them. */
 export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: RouteDeps): void {
@@ -26,10 +28,19 @@ export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: Rout
   });
 
   // By the worker's own token: the execution's grant may have run out while people were thinking.
-  app.post<{ Params: { id: string } }>('/internal/executions/:id/pause', { config: { caller: 'worker' } }, async (request) => {
-    const { token, workerId, isPaused } = readBody(pauseBody, request.body);
-    const held = { executionId: request.params.id, token };
-    return await counted('pause', () => ledger.setPaused(held, { workerId }, isPaused));
+  app.post<{ Params: { id: string } }>(
+    '/internal/executions/:id/pause',
+    { config: { caller: 'worker' }, bodyLimit: PAUSE_LIMIT_BYTES },
+    async (request) => {
+      const { token, workerId, pause } = readBody(pauseBody, request.body);
+      return await counted('pause', () => ledger.setPaused({ executionId: request.params.id, token }, { workerId }, pause));
+    },
+  );
+
+  app.post<{ Params: { id: string } }>('/internal/executions/:id/release', { config: { caller: 'worker' } }, async (request, reply) => {
+    const { token, workerId } = readBody(releaseBody, request.body);
+    await counted('pause', () => ledger.release({ executionId: request.params.id, token }, { workerId }));
+    return reply.code(204).send();
   });
 
   app.post<{ Params: { id: string } }>(

@@ -1,5 +1,5 @@
-import { executionErrorSchema, toolCallSummarySchema } from '@code-executor/contracts';
-import type { ExecutionLedger, WorkerReport } from '@code-executor/executions';
+import { executionErrorSchema, idPattern, toolCallSummarySchema } from '@code-executor/contracts';
+import { CHECKPOINT_LIMIT_BYTES, type ExecutionLedger, type WorkerReport } from '@code-executor/executions';
 import { z } from 'zod';
 
 /**
@@ -23,7 +23,17 @@ const reportSchema = z.strictObject({
 const held = z.strictObject({ executionId: id, token: z.int().min(0) });
 export const renewBody = z.strictObject({ report: reportSchema, held: z.array(held).max(10_000) });
 
-export const pauseBody = z.strictObject({ token: z.int().min(1), workerId: z.string().min(1).max(128), isPaused: z.boolean() });
+export const pauseBody = z.strictObject({
+  token: z.int().min(1),
+  workerId: z.string().min(1).max(128),
+  pause: z
+    .strictObject({
+      checkpoint: z.string().max(CHECKPOINT_LIMIT_BYTES).nullable(),
+      waitsFor: z.array(z.string().regex(idPattern('apr'))).max(1_000),
+    })
+    .nullable(),
+});
+export const releaseBody = z.strictObject({ token: z.int().min(1), workerId: z.string().min(1).max(128) });
 
 const executionError = executionErrorSchema.extend({ code: z.string().max(200) }).strict();
 const toolCallSummary = toolCallSummarySchema.extend({ durationMs: milliseconds }).strict();
