@@ -70,6 +70,16 @@ describe('generated files', () => {
     expect(parsePython(definitions.map((definition) => exampleCall(definition, 'python'))).every((verdict) => verdict !== null)).toBe(true);
   });
 
+  test('a signature of a large schema stays short, the file has it whole', () => {
+    const level = (depth: number): unknown =>
+      depth === 0 ? { type: 'string' } : { type: 'object', properties: { left: level(depth - 1), right: level(depth - 1) } };
+    const definition = tool({ inputSchema: { type: 'object', properties: { tree: level(7) } } });
+    const signature = toolSignature(definition);
+    expect(signature.length).toBeLessThan(2_500);
+    expect(signature).toContain('tree?: { left?: { left?:');
+    expect(sources(definition).typescript.match(/: string;/g)).toHaveLength(128);
+  });
+
   test('a schema says its types in both languages', () => {
     const definition = tool({
       inputSchema: {

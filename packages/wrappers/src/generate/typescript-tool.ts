@@ -1,4 +1,4 @@
-import type { ToolDefinition } from '@code-executor/contracts';
+import type { JsonSchema, ToolDefinition } from '@code-executor/contracts';
 import type { CodeName } from '../naming/code-names.ts';
 import { pascalCase } from '../schema/python-type.ts';
 import { isSchemaNode, propertiesOf } from '../schema/schema-node.ts';
@@ -26,10 +26,21 @@ export default ${name.typescript};
 /** `filesystem.read_text_file(args: { path: string; head?: number }): Promise<string>`, on one line. */
 export function typeScriptSignature(tool: ToolDefinition, name: CodeName): string {
   const isOptional = argumentsAreOptional(tool);
-  const args = typeScriptType(tool.inputSchema, { withProse: false });
-  const result = tool.outputSchema === undefined ? 'any' : typeScriptType(tool.outputSchema, { withProse: false });
+  const args = shortType(tool.inputSchema);
+  const result = tool.outputSchema === undefined ? 'any' : shortType(tool.outputSchema);
   return `${name.identifier}.${name.typescript}(args${isOptional ? '?' : ''}: ${args}): Promise<${result}>`;
 }
+
+/** With as many levels as an agent reads for little: the wrapper's file has them all. */
+function shortType(schema: JsonSchema): string {
+  const whole = typeScriptType(schema, { withProse: false });
+  for (let deepest = 4, type = whole; ; deepest -= 1) {
+    if (type.length <= LONGEST_SIGNATURE_TYPE || deepest === 0) return type;
+    type = typeScriptType(schema, { withProse: false, deepest });
+  }
+}
+
+const LONGEST_SIGNATURE_TYPE = 2_000;
 
 function argumentsAreOptional(tool: ToolDefinition): boolean {
   if (!isSchemaNode(tool.inputSchema)) return true;

@@ -16,6 +16,8 @@ import {
 export interface TypeScriptTypeOptions {
   /** Descriptions of properties as comments, and a line for each; without it the type is one line. */
   readonly withProse: boolean;
+  /** Levels that are spelled out. */
+  readonly deepest?: number | undefined;
 }
 
 interface Conversion extends TypeScriptTypeOptions {
@@ -43,7 +45,7 @@ export function typeScriptInterface(schema: unknown, options: TypeScriptTypeOpti
 function convert(schema: unknown, conversion: Conversion, depth: number): string {
   conversion.budget.nodes -= 1;
   if (schema === false) return 'never';
-  if (!isSchemaNode(schema) || depth > DEEPEST_SCHEMA || conversion.budget.nodes < 0) return 'any';
+  if (!isSchemaNode(schema) || depth > (conversion.deepest ?? DEEPEST_SCHEMA) || conversion.budget.nodes < 0) return 'any';
   if (typeof schema.$ref === 'string') return referenced(schema, schema.$ref, conversion, depth);
   if ('const' in schema) return literal(schema.const) ?? 'any';
   if (Array.isArray(schema.enum)) return enumerated(schema.enum);

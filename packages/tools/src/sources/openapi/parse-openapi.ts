@@ -16,7 +16,7 @@ import { createSchemaLibrary, type SchemaLibrary } from './schema/schema-library
 import type { Dialect } from './schema/translate-schema.ts';
 
 /** Of one tool's schema: the validator takes 128,000, a reader less. */
-const MOST_CHARACTERS = { input: 40_000, output: 16_000 };
+const MOST_CHARACTERS = { input: 24_000, output: 10_000 };
 const LONGEST_DESCRIPTION = 1_500;
 const LONGEST_TITLE = 120;
 const MOST_WARNINGS = 100;

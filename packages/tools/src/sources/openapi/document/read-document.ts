@@ -17,7 +17,8 @@ function readJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (text.length <= LARGEST_FLOW_YAML) {
+    // Quoted keys are JSON's; a slip in it may well make YAML of another meaning.
+    if (text.length <= LARGEST_FLOW_YAML && !/^\s*\{\s*"/.test(text)) {
       try {
         return readYaml(text, what);
       } catch (yamlError) {

@@ -23,7 +23,7 @@ const HEADERS_OF_OURS =
 const CREDENTIALS = /^(?:token|access_token|api_?key|oauth_token)$/i;
 
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-const LONGEST_DESCRIPTION = 600;
+const LONGEST_DESCRIPTION = 400;
 
 export interface ArgumentOptions {
   readonly dialect: Dialect;

@@ -21,7 +21,7 @@ export interface RequestBodyOptions {
   warn(message: string): void;
 }
 
-const LONGEST_DESCRIPTION = 600;
+const LONGEST_DESCRIPTION = 400;
 
 /** The argument `body` of an operation; null: it takes none. Of several media types the one that says most is used. */
 export function requestBodyOf(operation: Operation, options: RequestBodyOptions): RequestBody | null {

@@ -48,7 +48,7 @@ export function createSchemaLibrary(documents: DocumentSet, options: SchemaLibra
     if (known !== undefined) return known;
     const target = targets.get(name);
     if (target === undefined) return null;
-    const made = measured(translate(target.value, target.file));
+    const made = measured(translate(target.value, target.file, 'shared'));
     definitions.set(name, made);
     return made;
   }
@@ -102,7 +102,9 @@ const measured = (schema: JsonSchema): Definition => ({
 
 /** The name that people know; a digest of the place beside it where that may not be the only one of this name. */
 function definitionName({ file, pointer }: Located, rootFile: string): string {
-  const raw = decoded(pointer.slice(pointer.lastIndexOf('/') + 1));
+  // A file that is one schema has the name of the file.
+  const place = pointer === '' ? file.replace(/\.(?:json|ya?ml)$/i, '') : pointer;
+  const raw = decoded(place.slice(place.lastIndexOf('/') + 1));
   const safe = raw.replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 60);
   const isPlain = file === rootFile && /^\/(?:components\/schemas|definitions|\$defs)\/[^/]+$/.test(pointer);
   if (isPlain && safe === raw && !safe.startsWith('__') && safe !== '') return safe;

@@ -23,13 +23,17 @@ const MOST_NODES_OF_ONE = 20_000;
 const MOST_NODES = 4_000_000;
 const MOST_PROPERTIES = 1_000;
 const MOST_BRANCHES = 300;
-const LONGEST_DESCRIPTION = { input: 500, output: 250 };
+/** In a tool's own schema, and in definitions that it refers to. */
+const LONGEST_DESCRIPTION = { input: { own: 500, shared: 200 }, output: { own: 250, shared: 120 } };
+
+export type Translate = (schema: unknown, file: string, use?: 'own' | 'shared') => JsonSchema;
 
 /** Makes the function that turns a schema of one dialect into JSON Schema 2020-12; references become references into `$defs`. */
-export function createTranslator(documents: DocumentSet, options: TranslatorOptions): (schema: unknown, file: string) => JsonSchema {
+export function createTranslator(documents: DocumentSet, options: TranslatorOptions): Translate {
   const { dialect, direction, nameOf, warn } = options;
   let nodes = 0;
   let nodesBefore = 0;
+  let longest = LONGEST_DESCRIPTION[direction].own;
   /** Schemas being merged into the one that names them in `allOf`. */
   const merging = new Set<unknown>();
 
@@ -87,7 +91,7 @@ export function createTranslator(documents: DocumentSet, options: TranslatorOpti
 
   function annotationsOf(schema: SchemaObject): Record<string, unknown> {
     const made: Record<string, unknown> = {};
-    const description = plainText(schema.description ?? schema.title, LONGEST_DESCRIPTION[direction]);
+    const description = plainText(schema.description ?? schema.title, longest);
     if (description !== '') made.description = description;
     if (schema.deprecated === true) made.deprecated = true;
     return made;
@@ -201,8 +205,9 @@ export function createTranslator(documents: DocumentSet, options: TranslatorOpti
     }
   }
 
-  return (schema, file) => {
+  return (schema, file, use = 'own') => {
     nodesBefore = nodes;
+    longest = LONGEST_DESCRIPTION[direction][use];
     return translate(schema, file, 0);
   };
 }
