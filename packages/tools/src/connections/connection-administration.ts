@@ -1,6 +1,7 @@
 import { type ConnectionAuth, type ConnectionStatus, idPattern, newId, type Principal } from '@code-executor/contracts';
-import { AppError } from '@code-executor/platform';
+import { AppError, isAppError } from '@code-executor/platform';
 import type { Seal } from '../integrations/seal.ts';
+import { assembleCredential } from './assemble-credential.ts';
 import { recordOf } from './connection-record.ts';
 import { type ConnectionStore, type StoredConnection, valuesPlace } from './connection-store.ts';
 import { type ConnectionDomain, labelOf } from './connections.ts';
@@ -71,6 +72,18 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
     return seal.seal(JSON.stringify(read.sealed), valuesPlace({ workspace_id: workspaceId, id, integration, owner_id: ownerId, settings }));
   }
 
+  /** What can be said now need not be found out by a call. */
+  function check(auth: ReadAuth, label: string): void {
+    checkReferences(auth);
+    if (auth.settings.type === 'oauth2' || Object.values(auth.settings.values).some(({ provider }) => provider !== 'sealed')) return;
+    try {
+      assembleCredential('', label, auth.settings, auth.sealed);
+    } catch (error) {
+      if (!isAppError(error, 'CONNECTION_BROKEN')) throw error;
+      throw new AppError('INVALID_REQUEST', `auth: ${error.message}`);
+    }
+  }
+
   function checkReferences(auth: ReadAuth): void {
     for (const place of Object.values(auth.settings.values)) {
       if (place.provider === 'sealed') continue;
@@ -110,7 +123,7 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
       requireOwner(principal, ownerId);
       const connected = connectedOf(integration);
       const read = readAuth(auth, connected);
-      checkReferences(read);
+      check(read, `${connected.slug}@${name}`);
       const row = { id: newId('con'), integration: connected.slug, ownerId };
       await store.insert({
         ...row,
@@ -165,7 +178,7 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
 
   async function rotate(connection: StoredConnection, auth: ConnectionAuth): Promise<void> {
     const read = readAuth(auth, connectedOf(connection.integration));
-    checkReferences(read);
+    check(read, labelOf(connection));
     const isThere = await store.replace(connection.id, {
       auth: read.settings,
       sealedValues: sealedFor(connection, read),

@@ -30,7 +30,7 @@ export type NewStoredConnection = Omit<StoredConnection, 'isDefault' | 'version'
 };
 
 export interface ConnectionStore {
-  /** In the order they were made. */
+  /** By id, which is the order they were made in. */
   load(): Promise<StoredConnection[]>;
   /** @throws AppError CONNECTION_EXISTS */
   insert(connection: NewStoredConnection): Promise<void>;
@@ -58,13 +58,7 @@ const ATTEMPTS = 4;
 export function createConnectionStore(db: Kysely<ConnectionTables>, workspaceId: string): ConnectionStore {
   return {
     async load() {
-      const rows = await db
-        .selectFrom('connections')
-        .selectAll()
-        .where('workspace_id', '=', workspaceId)
-        .orderBy('created_at')
-        .orderBy('id')
-        .execute();
+      const rows = await db.selectFrom('connections').selectAll().where('workspace_id', '=', workspaceId).orderBy('id').execute();
       return rows.map(connectionOf);
     },
     insert: (connection) =>

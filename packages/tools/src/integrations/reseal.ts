@@ -22,6 +22,7 @@ export async function resealAll({ db, seal, log }: ResealDependencies): Promise<
   let resealed = 0;
   let total = 0;
   for (const column of SEALED_COLUMNS) {
+    if (!(await isThere(column.table, db))) continue;
     for (let pass = 1; pass <= PASSES; pass += 1) {
       const old = (await readRows(db, column)).filter(({ sealed }) => !seal.isCurrent(sealed ?? ''));
       if (old.length === 0) break;
@@ -30,6 +31,12 @@ export async function resealAll({ db, seal, log }: ResealDependencies): Promise<
     total += (await readRows(db, column)).filter(({ sealed }) => seal.isCurrent(sealed ?? '')).length;
   }
   return { keyId: seal.keys.newestId(), keys: seal.keys.count(), resealed, total };
+}
+
+/** Tables of other packages are there where those have migrated. */
+async function isThere(table: string, db: Kysely<unknown>): Promise<boolean> {
+  const { rows } = await sql<{ found: string | null }>`select to_regclass(${table})::text as found`.execute(db);
+  return rows[0]?.found != null;
 }
 
 async function readRows(db: Kysely<unknown>, { table, primaryKey, reads, column }: SealedColumn): Promise<readonly SealedRow[]> {
