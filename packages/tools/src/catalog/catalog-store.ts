@@ -1,5 +1,5 @@
-import type { ToolDefinition } from '@code-executor/contracts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ToolDefinition } from '@code-executor/contracts';
 import { type Kysely, sql } from 'kysely';
 import type { ToolTables } from '../tables.ts';
 import type { CatalogTool } from './catalog.ts';
@@ -26,8 +26,8 @@ export interface CatalogStore {
 
 /** Ten parameters a row; PostgreSQL takes 65,535 a statement. */
 const ROWS_PER_STATEMENT = 500;
-/** PGlite holds the event loop for the length of a statement: some milliseconds for this much. */
-const CHARACTERS_PER_STATEMENT = 256 * 1024;
+/** PGlite holds the event loop for the length of a statement: some 10 ms for this much. */
+const CHARACTERS_PER_STATEMENT = 48 * 1024;
 const LOADED_COLUMNS = ['server', 'name', 'definition', 'digest', 'position', 'present', 'drifted_at'] as const;
 
 /** `onWritten`: something has committed. */

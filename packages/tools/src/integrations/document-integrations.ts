@@ -86,8 +86,9 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
         await stored.save({ definition, source: null });
         isSaved = true;
         const change = await catalog.replace(fields.slug, found.tools, trust === true);
-        await stored.update({ definition, source: recordOf(found) });
-        const managed = manage({ definition, source: recordOf(found) });
+        const whole = { definition, source: recordOf(found) };
+        await stored.update(whole);
+        const managed = manage(whole);
         managed.changed(change);
         void managed.source.probe();
         return managed;
