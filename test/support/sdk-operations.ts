@@ -163,6 +163,7 @@ export const SDK_OPERATIONS: Readonly<Record<string, SdkOperation>> = {
   'DELETE /keys/{id}': { method: 'keys.revoke', call: (client) => client.keys.revoke('key_1') },
   'GET /health': { method: 'health', call: (client) => client.health() },
   'GET /health/ready': { method: 'ready', call: (client) => client.ready() },
+  'GET /whoami': { method: 'whoami', call: (client) => client.whoami() },
   'GET /metrics': { method: 'metrics', call: (client) => client.metrics() },
 };
 

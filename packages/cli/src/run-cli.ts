@@ -50,7 +50,7 @@ function misused(error: UsageError, command: Command, terminal: Terminal): numbe
 
 function withoutCommand(argv: readonly string[], { path, words }: Found, terminal: Terminal): number {
   if (argv.includes('--version')) {
-    terminal.out(`${createContext(terminal, { words: [], options: {}, rest: [] }, new AbortController().signal).version}\n`);
+    terminal.out(`${createContext(terminal, { command: '', words: [], options: {}, rest: [] }, new AbortController().signal).version}\n`);
     return EXIT.done;
   }
   const asksHelp = words[0] === 'help';

@@ -1,7 +1,9 @@
 export { type ClientOptions, createClient, type ExecutorClient } from './create-client.ts';
 export { ExecutorError, ExecutorPausedError } from './errors.ts';
 export type { ExecutionStream } from './execution-stream.ts';
+export { readEventStream } from './http/event-stream.ts';
 export type { RequestOptions } from './http/send.ts';
+export type { AuditFilter, AuditQuery } from './resources/audit.ts';
 export type * from './types/administration.ts';
 export type * from './types/approval.ts';
 export type * from './types/connection.ts';

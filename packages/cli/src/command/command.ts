@@ -12,6 +12,8 @@ export interface Option {
 export type Options = Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
 
 export interface Invocation {
+  /** The name of the command. */
+  readonly command: string;
   readonly words: readonly string[];
   readonly options: Options;
   /** What follows the words unparsed, for commands that are `open`. */

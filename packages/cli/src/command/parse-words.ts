@@ -68,7 +68,7 @@ export function parseWords(command: Command, after: readonly string[]): Invocati
       `${JSON.stringify(words[allowed.length])} is too much: ${allowed.length === 0 ? 'nothing' : `only ${allowed.join(' ')}`} follows '${command.name}'.`,
     );
   }
-  return { words, options: tokens.values, rest };
+  return { command: command.name, words, options: tokens.values, rest };
 }
 
 /** Where a command is open, what follows its first words is not ours to read. */

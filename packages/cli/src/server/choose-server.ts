@@ -3,9 +3,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../command/command.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-import { readProfiles } from './profiles.ts';
+import { type Profile, readProfiles, writeProfiles } from './profiles.ts';
 
 export const LOCAL_URL = 'http://127.0.0.1:9091';
+const RENEW_BEFORE_MS = 30_000;
+const RENEW_TIMEOUT_MS = 30_000;
 
 export interface ServerChoice {
   readonly url: string;
@@ -27,7 +29,7 @@ export async function chooseServer(asked: Asked, terminal: Terminal): Promise<Se
   const { env } = terminal;
   if (typeof asked.url === 'string' && typeof asked.name === 'string') throw new UsageError('--url and --server exclude each other.');
   const place = placeOf(asked, env);
-  const key = keyFor(place, asked.keyFile, terminal);
+  const key = keyFor(await renewed(place, env), asked.keyFile, terminal);
   return { url: place.url, name: place.name, ...key };
 }
 
@@ -35,6 +37,7 @@ interface Place {
   readonly url: string;
   readonly name: string | null;
   readonly profileKey: string | null;
+  readonly refresh?: Profile['refresh'];
   /** The profile was named on the command line: its key goes before the environment's. */
   readonly named: boolean;
 }
@@ -58,7 +61,18 @@ function placeOf(asked: Asked, env: Terminal['env']): Place {
       `There is no server '${name}'${names.length === 0 ? ": 'executor server add' makes one" : `; there are ${names.join(', ')}`}.`,
     );
   }
-  return { url: profile.url, name, profileKey: profile.key ?? null, named: named !== null };
+  return { url: profile.url, name, profileKey: profile.key ?? null, refresh: profile.refresh, named: named !== null };
+}
+
+/** An access token that is about to run out is renewed, and the new one stored. */
+async function renewed(place: Place, env: Terminal['env']): Promise<Place> {
+  const { name, refresh } = place;
+  if (name === null || refresh?.expiresAt == null || refresh.expiresAt > Date.now() + RENEW_BEFORE_MS) return place;
+  const { renewToken } = await import('./device-flow.ts');
+  const credential = await renewToken(refresh, AbortSignal.timeout(RENEW_TIMEOUT_MS));
+  const profiles = readProfiles(env);
+  writeProfiles(env, { ...profiles, servers: { ...profiles.servers, [name]: { url: place.url, ...credential } } });
+  return { ...place, profileKey: credential.key };
 }
 
 function keyFor(

@@ -7,7 +7,15 @@ export interface Profile {
   readonly url: string;
   readonly key?: string | undefined;
   /** Renews an access token that expired; with API keys there is none. */
-  readonly refresh?: { readonly token: string; readonly clientId: string; readonly tokenUrl: string } | undefined;
+  readonly refresh?:
+    | {
+        readonly token: string;
+        readonly clientId: string;
+        readonly tokenUrl: string;
+        /** Of the access token, milliseconds since the epoch; null: it was not said. */
+        readonly expiresAt: number | null;
+      }
+    | undefined;
 }
 
 export interface Profiles {

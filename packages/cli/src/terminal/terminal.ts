@@ -5,7 +5,7 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly isInteractive: boolean;
   readonly errorIsTerminal: boolean;
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   err(text: string): void;
   /** Paints for the error or output stream, where it is a terminal and NO_COLOR does not forbid it. */
   paint(colour: Colour, text: string, stream?: 'out' | 'err'): string;

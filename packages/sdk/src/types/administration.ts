@@ -59,3 +59,13 @@ export interface Readiness {
   readonly ready: boolean;
   readonly waitingFor: readonly string[];
 }
+
+export interface Identity {
+  readonly id: string;
+  readonly role: Role;
+  /** Of the key. */
+  readonly name: string | null;
+  /** What narrows the role; null: nothing does. */
+  readonly scopes: readonly string[] | null;
+  readonly workspaceId: string;
+}

@@ -1,0 +1,70 @@
+import type { Command } from '../command/command.ts';
+
+export const integrationCommands: readonly Command[] = [
+  {
+    name: 'add',
+    summary: 'Add an API or an MCP server, and the credential it wants',
+    words: '<url|command|file> [arguments] …',
+    openAfter: 1,
+    options: {
+      name: { type: 'string', short: 'n', value: 'NAME', help: 'What code calls it; made of the address by default' },
+      kind: { type: 'string', value: 'KIND', help: 'mcp, openapi, graphql or google-discovery; found out by default' },
+      'base-url': { type: 'string', value: 'URL', help: 'Where calls go, in place of what the document says' },
+      trust: { type: 'string', value: 'LEVEL', help: 'true, false, or annotations: how far its own hints are believed' },
+      auth: { type: 'string', value: 'TYPE', help: 'bearer, apiKey, basic, oauth2 or none; asked for on a terminal' },
+      'secret-file': { type: 'string', value: 'FILE', help: 'Read the token, key or password from this file, - for the standard input' },
+      username: { type: 'string', value: 'NAME', help: 'With --auth basic' },
+      'client-id': { type: 'string', value: 'ID', help: 'With --auth oauth2, where the server lets nobody register' },
+      env: {
+        type: 'string',
+        short: 'e',
+        value: 'NAME',
+        multiple: true,
+        help: "Hand this variable of yours to the MCP server's command; may be repeated",
+      },
+    },
+    details: [
+      'An address is asked what it is: an OpenAPI, GraphQL or Discovery document, or an MCP server. A file is uploaded as a document. Anything else is the command',
+      'of an MCP server, with its arguments behind it (options of this command come before). Secrets are typed unseen or read from a file, never given as arguments.',
+    ].join('\n'),
+    examples: [
+      'executor add https://api.example.com/openapi.json',
+      'executor add --name github --auth bearer --secret-file token.txt https://api.github.com/openapi.json',
+      'executor add --name files npx -y @modelcontextprotocol/server-filesystem /data',
+    ],
+    json: { schema: 'added' },
+    load: async () => (await import('./add-integration.ts')).addIntegration,
+  },
+  {
+    name: 'integrations list',
+    summary: 'Every integration with its state',
+    examples: ['executor integrations list'],
+    json: { operation: 'GET /integrations' },
+    load: async () => (await import('./integrations.ts')).listIntegrations,
+  },
+  {
+    name: 'integrations show',
+    summary: 'One integration',
+    words: '<name>',
+    examples: ['executor integrations show github'],
+    json: { operation: 'GET /integrations/{slug}' },
+    load: async () => (await import('./integrations.ts')).showIntegration,
+  },
+  {
+    name: 'integrations refresh',
+    summary: 'List its tools again, or read its document anew',
+    words: '<name>',
+    options: { 'base-url': { type: 'string', value: 'URL', help: 'Where calls go from now on' } },
+    examples: ['executor integrations refresh github'],
+    json: { operation: 'POST /integrations/{slug}/refresh' },
+    load: async () => (await import('./integrations.ts')).refreshIntegration,
+  },
+  {
+    name: 'integrations remove',
+    summary: 'Remove an integration with its connections',
+    words: '<name>',
+    examples: ['executor integrations remove github'],
+    json: { schema: 'done' },
+    load: async () => (await import('./integrations.ts')).removeIntegration,
+  },
+];
