@@ -19,14 +19,14 @@ export function describeIssues(schema: z.ZodType, issues: readonly z.core.$ZodIs
   // A misspelt field is unknown and the one that was meant is missing: the first says what to do.
   const ordered = [...issues].sort((left, right) => Number(isUnknown(right)) - Number(isUnknown(left)));
   return ordered
-    .flatMap((issue) => (isUnknown(issue) ? unknownFields(schema, issue, part) : [problemOf(schema, issue, data, part)]))
+    .flatMap((issue) => (isUnknown(issue) ? unknownFields(schema, issue, data, part) : [problemOf(schema, issue, data, part)]))
     .slice(0, PROBLEM_LIMIT);
 }
 
 const isUnknown = (issue: z.core.$ZodIssue): issue is z.core.$ZodIssueUnrecognizedKeys => issue.code === 'unrecognized_keys';
 
-function unknownFields(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys, part: string): FieldProblem[] {
-  const object = schemaAt(schema, issue.path);
+function unknownFields(schema: z.ZodType, issue: z.core.$ZodIssueUnrecognizedKeys, data: unknown, part: string): FieldProblem[] {
+  const object = schemaAt(schema, issue.path, data);
   const known = Object.keys(shapeOf(object) ?? {});
   const advice = object?.description === undefined ? '' : ` ${object.description}`;
   const place = issue.path.length === 0 ? `the ${part}` : quoted(pathText(issue.path));
@@ -42,21 +42,55 @@ function problemOf(schema: z.ZodType, issue: z.core.$ZodIssue, data: unknown, pa
   const path = pathText(issue.path);
   const actual = valueAt(data, issue.path);
   if (issue.code === 'custom') return { path, message: path === '' ? issue.message : `Field ${quoted(path)} ${issue.message}.` };
-  const expected = expectedOf(schemaAt(schema, issue.path)) ?? issue.message;
+  const expected = expectedOf(schemaAt(schema, issue.path, data)) ?? issue.message;
   const subject = path === '' ? `The ${part}` : `Field ${quoted(path)}`;
   if (actual === undefined) return { path, message: `${subject} is missing; it must be ${expected}.` };
-  return { path, message: `${subject} must be ${expected}, not ${describeValue(actual)}.` };
+  return {
+    path,
+    message: `${subject} must be ${expected}, not ${isWriteOnly(schema, issue.path, data) ? kindOf(actual) : describeValue(actual)}.`,
+  };
 }
 
-/** The schema of the field at a path, through optional, default and pipe; undefined where the path leaves what is described. */
-function schemaAt(root: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
+/**
+ * The schema of the field at a path, through optional, default, pipe, and the option of a union that the data has chosen;
+ * undefined where the path leaves what is described.
+ */
+function schemaAt(root: z.ZodType, path: readonly PropertyKey[], data: unknown): z.ZodType | undefined {
   let schema: z.ZodType | undefined = root;
-  for (const key of path) {
-    const inner: z.core.$ZodTypeDef | undefined = schema && unwrapped(schema).def;
-    const def = inner as { shape?: Record<string, z.ZodType>; valueType?: z.ZodType; element?: z.ZodType } | undefined;
+  for (const [depth, key] of path.entries()) {
+    schema = schema && chosen(unwrapped(schema), valueAt(data, path.slice(0, depth)), key);
+    const def = schema?.def as { shape?: Record<string, z.ZodType>; valueType?: z.ZodType; element?: z.ZodType } | undefined;
     schema = def?.shape && typeof key === 'string' && Object.hasOwn(def.shape, key) ? def.shape[key] : (def?.valueType ?? def?.element);
   }
-  return schema;
+  return schema && chosen(unwrapped(schema), valueAt(data, path), null);
+}
+
+/** Of a union with a discriminator, the option that the value names; where it names none, what the discriminator may be. */
+function chosen(schema: z.ZodType, value: unknown, key: PropertyKey | null): z.ZodType {
+  const { discriminator, options } = schema.def as { discriminator?: string; options?: readonly z.ZodType[] };
+  if (discriminator === undefined || options === undefined) return schema;
+  const choices = options.map((option) => ({ option, names: namesOf(shapeOf(option)?.[discriminator]) }));
+  const named = valueAt(value, [discriminator]);
+  const found = choices.find(({ names }) => names.includes(named));
+  if (found !== undefined) return unwrapped(found.option);
+  return key === discriminator ? z.object({ [discriminator]: z.enum(choices.flatMap(({ names }) => names.map(String))) }) : schema;
+}
+
+function namesOf(schema: unknown): readonly unknown[] {
+  const def = (schema as z.ZodType | undefined)?.def as { values?: readonly unknown[]; entries?: Record<string, string> } | undefined;
+  return def?.values ?? Object.values(def?.entries ?? {});
+}
+
+/** Whether the field is one, or lies in one, whose content is never repeated. */
+function isWriteOnly(root: z.ZodType, path: readonly PropertyKey[], data: unknown): boolean {
+  return path.some((_, depth) => fieldAt(root, path.slice(0, depth + 1), data)?.meta()?.writeOnly === true);
+}
+
+/** Like `schemaAt`, but the field's own schema, with what is said about it, and not the option that was chosen. */
+function fieldAt(root: z.ZodType, path: readonly PropertyKey[], data: unknown): z.ZodType | undefined {
+  const holder = schemaAt(root, path.slice(0, -1), data);
+  const key = path.at(-1);
+  return typeof key === 'string' ? (shapeOf(holder)?.[key] as z.ZodType | undefined) : undefined;
 }
 
 function unwrapped(schema: z.ZodType): z.ZodType {
@@ -133,6 +167,9 @@ function rangeText(minimum: number | undefined, maximum: number | undefined): st
   if (low !== null) return ` of at least ${low}`;
   return high === null ? '' : ` of at most ${high}`;
 }
+
+const kindOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 
 /** Short, and for strings without their content past the first characters: a field may hold a secret in the wrong place. */
 function describeValue(value: unknown): string {

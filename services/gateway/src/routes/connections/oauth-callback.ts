@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { isAppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { errorResponses } from '../../validation/route-responses.ts';
 
 /** Where authorization servers send browsers back to; part of what clients are registered with there. */
 export const CALLBACK_PATH = '/oauth/callback';
@@ -19,7 +20,7 @@ export function registerOauthCallback(app: GatewayApp, { tools }: RouteDeps): vo
       schema: {
         summary: 'Where an authorization server sends the browser back to',
         querystring: z.record(z.string().max(64), z.union([z.string().max(8_192), z.array(z.string().max(8_192)).max(8)])),
-        response: { 200: z.string().describe('a page that says what came of it'), 400: z.string() },
+        response: { 200: z.string().describe('a page that says what came of it'), ...errorResponses([], 'public') },
       },
     },
     async (request, reply) => {
