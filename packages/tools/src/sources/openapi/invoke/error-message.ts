@@ -12,8 +12,9 @@ export function errorMessage(status: number, value: unknown): string {
 
 function messageIn(value: unknown, depth: number): string {
   if (typeof value === 'string') return /^\s*<(?:!doctype|html)/i.test(value) ? (/<title>([^<]{1,300})/i.exec(value)?.[1] ?? '') : value;
+  if (depth > 8) return '';
   if (Array.isArray(value)) return messageIn(value[0], depth + 1);
-  if (!isRecord(value) || depth > 4) return '';
+  if (!isRecord(value)) return '';
   const title = textIn(value.title);
   const detail = textIn(value.detail);
   if (title !== '' || detail !== '') return [title, detail].filter((part) => part !== '').join(': ');
