@@ -1,7 +1,7 @@
 import type { PolicyCondition } from '@code-executor/contracts';
 import { canonicalJson } from '../calls/canonical-json.ts';
 import { type Glob, matchesGlob, parseGlob } from './glob.ts';
-import { findAt, type JsonPath, parseJsonPath } from './json-path.ts';
+import { findAt, type JsonPath, NOTHING, parseJsonPath, valueAt } from './json-path.ts';
 
 /** `unknown`: the condition cannot be evaluated, since nothing is there or what is there is of another kind. */
 export type Truth = 'yes' | 'no' | 'unknown';
@@ -33,6 +33,11 @@ export function compileCondition(condition: PolicyCondition): Condition {
  * that one does.
  */
 export function holds(condition: Condition, args: unknown, widens: boolean): Truth {
+  const { single } = condition.path;
+  if (single !== null) {
+    const value = valueAt(single, args);
+    return value === NOTHING ? missing(condition) : condition.test(value);
+  }
   const found = findAt(condition.path, args);
   if (found === null) return missing(condition);
   let truth: Truth = widens ? 'yes' : 'no';

@@ -7,6 +7,8 @@ const EVERY = Symbol('every');
 export interface JsonPath {
   readonly text: string;
   readonly steps: readonly Step[];
+  /** The same steps where none of them goes through a list; null: one does. */
+  readonly single: readonly (string | number)[] | null;
 }
 
 /** What stands at a path. `complete`: false where an element of a list that `[*]` went through has nothing there. */
@@ -41,7 +43,8 @@ export function parseJsonPath(text: string): JsonPath {
     if (steps.length > MOST_STEPS) refuse(`has more than ${MOST_STEPS} steps`);
     if (match !== null) STEP.lastIndex = at + match[0].length;
   }
-  return { text, steps };
+  const single = steps.filter((step) => step !== EVERY);
+  return { text, steps, single: single.length === steps.length ? single : null };
 }
 
 function stepOf([, name, place, every, double, single]: RegExpExecArray): Step {
@@ -51,7 +54,20 @@ function stepOf([, name, place, every, double, single]: RegExpExecArray): Step {
   return (double ?? single ?? '').replaceAll(/\\(.)/g, '$1');
 }
 
-/** null: there is nothing, or too much to look through. Own members only: what a prototype has is no argument. */
+export const NOTHING = Symbol('nothing');
+
+/** Own members only: what a prototype has is no argument. */
+export function valueAt(steps: readonly (string | number)[], root: unknown): unknown {
+  let value = root;
+  for (const step of steps) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step))
+      return NOTHING;
+    value = (value as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return value;
+}
+
+/** null: there is nothing, or too much to look through. */
 export function findAt({ steps }: JsonPath, root: unknown): Found | null {
   let values: unknown[] = [root];
   let complete = true;

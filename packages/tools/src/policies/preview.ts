@@ -55,7 +55,7 @@ function considerAll(ordered: readonly Rule[], call: PolicyCall, policyId: strin
 
 function consider(rule: Rule, call: PolicyCall, policyId: string | null): PolicyPreview['considered'][number] {
   const { record, subject } = rule;
-  const { applies, doubt, obstacle } = judge(rule, call);
+  const { applies, doubt, obstacle } = judge(rule, call, true);
   const decides = applies && record.id === policyId;
   return {
     policyId: record.id,

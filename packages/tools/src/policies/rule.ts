@@ -59,28 +59,31 @@ export interface Judgement {
 }
 
 const APPLIES: Judgement = { applies: true, doubt: null, obstacle: null };
+const DOES_NOT: Judgement = { applies: false, doubt: null, obstacle: '' };
 
-/** What cannot be told never widens: it makes an `allow` fail, and every other rule apply. */
-export function judge({ record, pattern, subject, conditions }: Rule, call: PolicyCall): Judgement {
+/** What cannot be told never widens: it makes an `allow` fail, and every other rule apply. `explain`: why it does not apply is put into words. */
+export function judge({ record, pattern, subject, conditions }: Rule, call: PolicyCall, explain = false): Judgement {
   const widens = record.action === 'allow';
   let doubt: string | null = null;
   if (pattern.connection !== null && pattern.connection !== call.connection)
-    return { applies: false, doubt, obstacle: `the call does not go by the connection ${pattern.connection}` };
+    return explain ? not(`the call does not go by the connection ${pattern.connection}`) : DOES_NOT;
   if (subject !== null) {
     const truth = isFor(subject, call.principal);
-    const text = `${subject.kind} ${subject.value}`;
-    if (isNot(truth, widens)) return { applies: false, doubt, obstacle: `the principal is not the ${text}` };
-    if (truth === 'unknown') doubt = `whether the principal has the ${text} is not known`;
+    if (isNot(truth, widens)) return explain ? not(`the principal is not of the ${subject.kind} ${subject.value}`) : DOES_NOT;
+    if (truth === 'unknown') doubt = `whether the principal is of the ${subject.kind} ${subject.value} is not known`;
   }
   for (const condition of conditions) {
     const truth = holds(condition, call.args, widens);
     if (isNot(truth, widens)) {
+      if (!explain) return DOES_NOT;
       const why = truth === 'unknown' ? 'cannot be evaluated: the argument is missing or of another kind' : 'does not hold';
-      return { applies: false, doubt, obstacle: `the condition ${condition.text} ${why}` };
+      return not(`the condition ${condition.text} ${why}`);
     }
     if (truth === 'unknown') doubt ??= `the condition ${condition.text} cannot be evaluated, which does not lift a restriction`;
   }
   return doubt === null ? APPLIES : { applies: true, doubt, obstacle: null };
 }
+
+const not = (obstacle: string): Judgement => ({ applies: false, doubt: null, obstacle });
 
 const isNot = (truth: Truth, widens: boolean): boolean => truth === 'no' || (truth === 'unknown' && widens);
