@@ -13,7 +13,7 @@ export { createLiveWriter, type LiveWriter } from './live-stream/live-writer.ts'
 export { createMcpSessions, type McpSessionLimits } from './mcp-sessions/create-mcp-sessions.ts';
 export { mcpMigrations } from './mcp-sessions/migrations.ts';
 export type { McpClient, McpRequest, McpSession, McpSessions } from './mcp-sessions/port.ts';
-export { mcpSessionLimitsOf, mcpSettings } from './mcp-sessions/settings.ts';
+export { inbandApprovalOf, mcpSessionLimitsOf, mcpSettings } from './mcp-sessions/settings.ts';
 export { anonymousPrincipal } from './oauth-server/anonymous.ts';
 export type { OAuthClient } from './oauth-server/clients.ts';
 export { createOAuthServer } from './oauth-server/create-oauth-server.ts';

@@ -10,7 +10,12 @@ export const gatewayConfigSchema = z
     /** Further host names it answers to, without port: those of a reverse proxy, say. */
     allowedHosts: z.array(z.string().min(1)).default([]),
     /** Where people reach it, for the addresses that it hands out; null: the address it listens on. */
-    publicUrl: z.url({ protocol: /^https?$/ }).nullable().default(null),
+    publicUrl: z
+      .url({ protocol: /^https?$/ })
+      .nullable()
+      .default(null),
+    /** Ids of keys whose own MCP clients may put decisions on approvals to their human. */
+    inbandApproval: z.array(z.string()).default([]),
     /** Languages there is a runtime for on this host. */
     runtimes: z
       .array(z.enum(RUNTIMES))

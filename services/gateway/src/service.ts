@@ -6,6 +6,7 @@ import {
   createQueueProducer,
   executionMigrations,
   type FleetExecutions,
+  inbandApprovalOf,
   type KeysService,
   mcpMigrations,
   mcpSessionLimitsOf,
@@ -50,7 +51,9 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
-  const audit = open('audit', createAudit({ db, log, findPrincipal: async (id) => (await keys?.find(id)) ?? null }), (part) => part.close());
+  const audit = open('audit', createAudit({ db, log, findPrincipal: async (id) => (await keys?.find(id)) ?? null }), (part) =>
+    part.close(),
+  );
   let keys: KeysService | null = null;
   const executions = createFleetExecutions({
     db,
@@ -91,6 +94,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     access,
     config: {
       ...naming,
+      inbandApproval: inbandApprovalOf(config),
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
       maxConnections: config.EXECUTOR_CONNECTIONS,
     },

@@ -11,6 +11,7 @@ import {
   createPreparer,
   createTypechecker,
   executionMigrations,
+  inbandApprovalOf,
   mcpMigrations,
   mcpSessionLimitsOf,
   oauthMigrations,
@@ -168,6 +169,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     access,
     config: {
       ...naming,
+      inbandApproval: inbandApprovalOf(config),
       rateLimitPerMinute: config.EXECUTOR_RATE_LIMIT === 0 ? null : config.EXECUTOR_RATE_LIMIT,
     },
     log,

@@ -1,4 +1,5 @@
 import { wholeNumber } from '@code-executor/platform';
+import { z } from 'zod';
 import type { McpSessionLimits } from './create-mcp-sessions.ts';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -10,6 +11,8 @@ export const mcpSettings = {
   /** Sessions in all (one more client is served without a session) and of one principal (one more ends the one used longest ago). */
   EXECUTOR_MCP_SESSIONS: count(1, 1_000_000, 'sessions').default(10_000),
   EXECUTOR_MCP_SESSIONS_PER_PRINCIPAL: count(1, 100_000, 'sessions').default(1_000),
+  /** Ids of keys, by commas, whose approvals may be decided through the very client that asks. */
+  EXECUTOR_MCP_INBAND_APPROVAL: z.string().default(''),
 };
 
 interface McpSettings {
@@ -17,6 +20,12 @@ interface McpSettings {
   readonly EXECUTOR_MCP_SESSIONS: number;
   readonly EXECUTOR_MCP_SESSIONS_PER_PRINCIPAL: number;
 }
+
+export const inbandApprovalOf = ({ EXECUTOR_MCP_INBAND_APPROVAL: ids }: { readonly EXECUTOR_MCP_INBAND_APPROVAL: string }): string[] =>
+  ids
+    .split(',')
+    .map((id) => id.trim())
+    .filter((id) => id !== '');
 
 export const mcpSessionLimitsOf = (settings: McpSettings): McpSessionLimits => ({
   idleSeconds: settings.EXECUTOR_MCP_SESSION_IDLE_SECONDS,

@@ -17,6 +17,7 @@ import type { Cancellations } from './cancellations.ts';
 import { clientOf } from './client-of.ts';
 import { answerWith } from './execute-tool.ts';
 import { createFrameQueue, type FrameQueue } from './frame-queue.ts';
+import { decideInband, inbandApprovalOf } from './inband-approval.ts';
 import { buildMcpServer } from './mcp-server.ts';
 import { INVALID_REQUEST, refuse, SESSION_NOT_FOUND } from './protocol-answers.ts';
 import { createSessionedExchange } from './sessioned-exchange.ts';
@@ -135,8 +136,10 @@ export function createSessionedAnswers(deps: RouteDeps, cancellations: Cancellat
     if (session !== null) reply.header('mcp-session-id', session.id);
   }
 
-  /** Notifications and answers of clients: of them only cancellations ask for anything. */
-  async function note(message: JSONRPCMessage, { session }: McpCaller): Promise<void> {
+  /** Notifications and answers of clients: of them only cancellations ask for anything, and decisions where a client may make them. */
+  async function note(message: JSONRPCMessage, { session, principal }: McpCaller): Promise<void> {
+    const decided = inbandApprovalOf(message);
+    if (decided !== null) return await decideInband(deps, principal, decided.approvalId, decided.answer);
     if (!('method' in message) || message.method !== 'notifications/cancelled' || session === null) return;
     const requestId = message.params?.requestId;
     if (typeof requestId === 'string' || typeof requestId === 'number') await cancellations?.cancel(session.id, requestId);

@@ -1,7 +1,9 @@
 import type { McpClient } from '@code-executor/executions';
 import { z } from 'zod';
 
-const capabilitiesSchema = z.looseObject({ elicitation: z.looseObject({ url: z.unknown(), form: z.unknown() }).optional() });
+const capabilitiesSchema = z.looseObject({
+  elicitation: z.looseObject({ url: z.unknown().optional(), form: z.unknown().optional() }).optional(),
+});
 const infoSchema = z.looseObject({ name: z.string(), version: z.string() });
 const NAME_LIMIT = 200;
 

@@ -3,7 +3,7 @@ import { isAppError } from '@code-executor/platform';
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
 import { checkExecuteRequest } from '../execute/check-execute-request.ts';
-import { askForApproval } from './ask-for-approval.ts';
+import { askForApproval, DECISION_MS } from './ask-for-approval.ts';
 import type { ToolCallContext } from './call-context.ts';
 import { toolResultOf } from './execution-content.ts';
 import { filesOf } from './execution-files.ts';
@@ -38,7 +38,12 @@ export async function answerWith(
   const signals = [context.cancelled, over, ...(waitSignal === undefined ? [] : [waitSignal])];
   try {
     const record = await observeExecution(deps, context, executionId, from, AbortSignal.any(signals));
-    if (record.status === 'paused') return await askForApproval(deps, context, record);
+    if (record.status === 'paused') {
+      const asked = await askForApproval(deps, context, record);
+      if (asked !== 'asked') return asked;
+      const waitsOut = record.approval?.id ?? '';
+      return await answerWith(deps, context, executionId, { afterEvent: 0, waitsOut }, AbortSignal.timeout(DECISION_MS));
+    }
     return toolResultOf(record, await filesOf(executions, principal, record));
   } catch (error) {
     if (context.cancelled.aborted && !deps.closing.begun) await cancel(deps, context, executionId);

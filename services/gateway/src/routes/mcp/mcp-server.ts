@@ -66,11 +66,11 @@ export function buildMcpServer(deps: RouteDeps, caller: McpCaller, exchange: Exc
       );
     }
     try {
-      const answer = await (call.answers !== null && call.requestState !== null
-        ? resumeRound(deps, call)
-        : handler === undefined
-          ? callPassedTool(deps, call, name, given)
-          : handler(deps, call, given));
+      const isRound = call.answers !== null && call.requestState !== null;
+      const answer =
+        handler === undefined
+          ? await callPassedTool(deps, call, name, given)
+          : await (isRound ? resumeRound(deps, call) : handler(deps, call, given));
       if (await caller.mayGoOn()) return answer;
       throw new AppError('UNAUTHENTICATED', 'This key was revoked or expired while the call ran.');
     } catch (error) {

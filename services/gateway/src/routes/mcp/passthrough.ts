@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto';
+import type { ExecutionRecord } from '@code-executor/executions';
 import type { ToolInfo } from '@code-executor/tools';
-import type { CallToolResult, InputRequiredResult, ListToolsResult, Tool } from '@modelcontextprotocol/server';
+import {
+  type CallToolResult,
+  type InputRequiredResult,
+  isInputRequiredResult,
+  type ListToolsResult,
+  type Tool,
+} from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
 import { endOf, gatedProgram } from '../tools/invoke-gated.ts';
-import { askForApproval } from './ask-for-approval.ts';
+import { askForApproval, DECISION_MS } from './ask-for-approval.ts';
 import type { McpCaller, ToolCallContext } from './call-context.ts';
+import { toolResultOf } from './execution-content.ts';
 import { contentBlocksOf } from './mcp-content.ts';
 import { observeExecution } from './observe-execution.ts';
+import { takeRound } from './resume-tool.ts';
 import { CODE_TOOLS } from './tool-definitions.ts';
 import { invalidParams } from './tool-errors.ts';
 
@@ -14,6 +23,8 @@ const PAGE = 50;
 /** What clients take as a tool's name. */
 const NAME_LIMIT = 64;
 const NAMES_PAGE = 200;
+type Answer = CallToolResult | InputRequiredResult;
+
 const RESUME = CODE_TOOLS.filter(({ name }) => name === 'resume');
 
 /** `server__tool`; where that is too long or has other signs than clients take, cut and told apart by a digest. */
@@ -56,28 +67,62 @@ function passedTool(caller: McpCaller, info: ToolInfo): Tool {
 }
 
 /** One call under policy and record like any other; one that a human has to decide on becomes an execution, as over HTTP. */
-export async function callPassedTool(
-  deps: RouteDeps,
-  context: ToolCallContext,
-  name: string,
-  given: unknown,
-): Promise<CallToolResult | InputRequiredResult> {
+export async function callPassedTool(deps: RouteDeps, context: ToolCallContext, name: string, given: unknown): Promise<Answer> {
   const { caller, cancelled } = context;
   const { principal, over, httpRequestId, traceparent } = caller;
   const tool = await addressOf(deps, caller, name);
-  const { outputSchema } = await deps.tools.toolInfo(principal, tool.server, tool.name);
+  const hasOutputSchema = (await deps.tools.toolInfo(principal, tool.server, tool.name)).outputSchema !== null;
+  if (context.answers !== null && context.requestState !== null) {
+    const { executionId, waitMs } = await takeRound(deps, context);
+    const { approval } = await deps.executions.get(principal, executionId);
+    return await gatedCall(deps, context, { executionId, waitsOut: approval?.id ?? null, waitMs }, hasOutputSchema);
+  }
   const args = given ?? {};
-  const signal = AbortSignal.any([cancelled, over]);
-  const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, signal);
-  if (reply.ok) return passedResult(reply.value, outputSchema !== null);
+  const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, AbortSignal.any([cancelled, over]));
+  if (reply.ok) return passedResult(reply.value, hasOutputSchema);
   if (reply.error.code !== 'TOOL_NEEDS_APPROVAL') return failedResult(reply.error);
-
   const program = gatedProgram(`${tool.server}.${tool.name}`, args);
   const { executionId } = await deps.executions.submit(principal, program, { requestId: httpRequestId, traceparent });
-  const record = await observeExecution(deps, context, executionId, { afterEvent: 0, waitsOut: null }, signal);
-  if (record.status === 'paused') return await askForApproval(deps, context, record);
+  return await gatedCall(deps, context, { executionId, waitsOut: null, waitMs: null }, hasOutputSchema);
+}
+
+interface Gated {
+  readonly executionId: string;
+  /** The approval that is known to be asked for; null: what it waits for is to be found out. */
+  readonly waitsOut: string | null;
+  /** null: for as long as it takes. */
+  readonly waitMs: number | null;
+}
+
+async function gatedCall(
+  deps: RouteDeps,
+  context: ToolCallContext,
+  { executionId, waitsOut, waitMs }: Gated,
+  hasOutputSchema: boolean,
+): Promise<Answer> {
+  const { principal, over } = context.caller;
+  const timeout = waitMs === null ? null : AbortSignal.timeout(waitMs);
+  const signal = AbortSignal.any([context.cancelled, over, ...(timeout === null ? [] : [timeout])]);
+  let record: ExecutionRecord;
+  try {
+    record = await observeExecution(deps, context, executionId, { afterEvent: 0, waitsOut }, signal);
+  } catch (error) {
+    if (timeout?.aborted !== true) throw error;
+    return standIn(toolResultOf(await deps.executions.get(principal, executionId)));
+  }
+  if (record.status !== 'paused') return endResult(record, hasOutputSchema);
+  const asked = await askForApproval(deps, context, record);
+  if (asked === 'asked')
+    return await gatedCall(deps, context, { executionId, waitsOut: record.approval?.id ?? null, waitMs: DECISION_MS }, hasOutputSchema);
+  return isInputRequiredResult(asked) ? asked : standIn(asked as CallToolResult);
+}
+
+/** What stands in a tool's place must not be taken for an answer in the tool's own shape. */
+const standIn = ({ content }: CallToolResult): CallToolResult => ({ content, isError: true });
+
+function endResult(record: ExecutionRecord, hasOutputSchema: boolean): CallToolResult {
   const end = endOf(record);
-  return end.kind === 'value' ? passedResult(end.value, outputSchema !== null) : failedResult(end);
+  return end.kind === 'value' ? passedResult(end.value, hasOutputSchema) : failedResult(end);
 }
 
 function passedResult(value: unknown, hasOutputSchema: boolean): CallToolResult {

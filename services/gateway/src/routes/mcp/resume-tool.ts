@@ -3,11 +3,12 @@ import { AppError } from '@code-executor/platform';
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { RouteDeps } from '../../gateway-app.ts';
-import { APPROVAL_INPUT } from './ask-for-approval.ts';
+import { APPROVAL_INPUT, INBAND_INPUT } from './ask-for-approval.ts';
 import type { ToolCallContext } from './call-context.ts';
 import { answerWith } from './execute-tool.ts';
 import { toolResultOf } from './execution-content.ts';
 import { filesOf } from './execution-files.ts';
+import { decideInband } from './inband-approval.ts';
 import { parseArguments } from './tool-errors.ts';
 
 /** Clients give up on a call after 60 s unless they are told otherwise. */
@@ -26,12 +27,25 @@ export async function resumeTool(deps: RouteDeps, context: ToolCallContext, give
   return await resume(deps, context, executionId, approvalId, waitMs);
 }
 
-/** 2026 version: the round after a human was shown where to decide. The state is an id, judged like any that a client sends. */
+/** 2026 version: the round after a human was shown where to decide, or asked to. */
 export async function resumeRound(deps: RouteDeps, context: ToolCallContext): Promise<CallToolResult | InputRequiredResult> {
+  const { executionId, waitMs } = await takeRound(deps, context);
+  return await resume(deps, context, executionId, undefined, waitMs);
+}
+
+/** What a round brings: a decision, where it may, and whether there is one to wait for. Its state is an id, judged like any that a client sends. */
+export async function takeRound(
+  deps: RouteDeps,
+  context: ToolCallContext,
+): Promise<{ readonly executionId: string; readonly waitMs: number }> {
   const { executionId } = parseArguments(argumentsSchema, { executionId: context.requestState });
-  const answer = context.answers?.[APPROVAL_INPUT];
-  const declined = typeof answer === 'object' && answer !== null && 'action' in answer && answer.action !== 'accept';
-  return await resume(deps, context, executionId, undefined, declined ? 0 : WAIT_DEFAULT_MS);
+  const { principal } = context.caller;
+  const decision = context.answers?.[INBAND_INPUT];
+  const { approval } = await deps.executions.get(principal, executionId);
+  if (decision !== undefined && approval !== null) await decideInband(deps, principal, approval.id, decision);
+  const answer = decision ?? context.answers?.[APPROVAL_INPUT];
+  const isAccepted = typeof answer === 'object' && answer !== null && 'action' in answer && answer.action === 'accept';
+  return { executionId, waitMs: isAccepted ? WAIT_DEFAULT_MS : 0 };
 }
 
 async function resume(
