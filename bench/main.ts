@@ -16,11 +16,13 @@ import { measurePolicies } from './policies/measure-policies.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { createReport } from './report.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
+import { measureSources } from './sources/measure-sources.ts';
 import { round } from './statistics.ts';
 
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
   --soak SECONDS       the embedded form, each soak so long (20)
   --policies           only what a decision of the policies costs; it is in the table of the embedded form too
+  --sources            only what adding a large document costs; it is in the table of the embedded form too
   --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
   --compose URL KEY    with --fleet: the same of a fleet that runs already, as far as it can be seen from outside
   --against CHECKOUT   only the difference to the fleet of another checkout, both asked in turn`;
@@ -45,6 +47,9 @@ try {
   } else if (asked.policies) {
     measurePolicies(row);
     finish('policies.json');
+  } else if (asked.sources) {
+    await measureDocuments();
+    finish('sources.json');
   } else if (asked.fleet) {
     if (!(await dockerAnswers())) throw new Error('The fleet needs a Docker engine that answers, with the images of PostgreSQL and Redis.');
     await measureFleet(directory, row);
@@ -54,6 +59,7 @@ try {
     await measureSimple();
     await measureCatalogs();
     await measureFixtures();
+    await measureDocuments();
     measurePolicies(row);
     finish('bench.json');
   }
@@ -68,6 +74,7 @@ function readArguments() {
       soak: { type },
       fleet: { type: 'boolean' as const },
       policies: { type: 'boolean' as const },
+      sources: { type: 'boolean' as const },
       compose: { type },
       against: { type },
     };
@@ -124,6 +131,20 @@ async function measureSimple(): Promise<void> {
   } finally {
     await drained.stop();
   }
+}
+
+async function measureDocuments(): Promise<void> {
+  const figures = await measureSources(directory);
+  if (figures === null) {
+    row('a document of 13 MB', 'skipped: ../shared/fixtures is absent');
+    return;
+  }
+  const { megabytes, tools, floorMs, addMs, health, peakMb } = figures;
+  const allowedMs = 2 * floorMs + 3_000;
+  const allowed = `allowed 2 × parse + dereference (${ms(floorMs)}) + 3 s`;
+  row(`${round(megabytes, 0)} MB OpenAPI, added (${tools} tools), slowest of 3`, ms(addMs.max), allowed, addMs.max / allowedMs);
+  row('/health meanwhile, p99', ms(health.p99), 'allowed 50 ms', health.p99 / 50);
+  row('memory of the service, peak', `${peakMb} MB`);
 }
 
 /** The floor before and after, because these machines drift; the soak in between, with what it leaves behind. */
