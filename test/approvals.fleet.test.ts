@@ -109,6 +109,7 @@ describe.skipIf(!answers)(`approvals in the fleet${answers ? '' : ' (skipped: no
 
   test('approved after kill -9 and restart of every process, an execution finishes with each write made once; one that cannot be replayed ends truthfully', async () => {
     await json('POST', '/policies', { pattern: 'ledger.write', action: 'allow', when: [{ path: 'sequence', equals: 0 }] }, fleet.key);
+    await sleep(500);
     const code = `
       const mark = crypto.randomUUID();
       console.log('first', mark, Date.now());

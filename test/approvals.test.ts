@@ -352,13 +352,53 @@ describe('after kill -9 of the whole service', () => {
     expect((await json('POST', `/executions/${waits.executionId}/cancel`)).body).toMatchObject({ status: 'cancelled', effects: 'none' });
   });
 
+  test('a Python program goes on in the same way', async () => {
+    const code = `
+import random, time, uuid, os
+from datetime import datetime, date
+seen = [time.time(), random.random(), str(uuid.uuid4()), os.urandom(4).hex(), datetime.now().isoformat(), time.monotonic()]
+print("first", seen, isinstance(datetime(2020, 1, 1) - datetime(2019, 1, 1), object), isinstance(datetime.now(), date))
+tools.notes.slow_note(text="python " + seen[2], ms=0)
+answer = tools.notes.note(text="gated " + repr(seen))
+print("last", time.monotonic() >= seen[5])
+[answer, seen]`;
+    const paused = (await json('POST', '/execute', { language: 'python', code })).body as Answer;
+    expect(paused).toMatchObject({ status: 'paused', output: expect.stringMatching(/^first .* True True\n$/) });
+    await restart();
+    await decide(approvalOf(paused), { decision: 'approve' });
+    const ended = await resume(paused.executionId);
+    expect(ended).toMatchObject({ status: 'succeeded', output: `${paused.output}last True\n` });
+    const [, seen] = ended.result as [string, unknown[]];
+    expect(recorded(notes).filter((line) => line === `end python ${seen[2]}`)).toHaveLength(1);
+    expect(recorded(notes).filter((line) => line.startsWith('note gated [') && line.includes(String(seen[2])))).toHaveLength(1);
+  });
+
+  test('a program that does something else the second time is ended, before it does it', async () => {
+    const code = `
+      import { readdirSync, statSync } from 'node:fs';
+      await tools.notes.slow_note({ text: 'at ' + statSync('/workspace').mtimeMs, ms: 0 });
+      return await tools.notes.note({ text: 'diverged' });`;
+    const paused = await run(code);
+    await restart();
+    await decide(approvalOf(paused), { decision: 'approve' });
+    const ended = await resume(paused.executionId);
+    expect(ended).toMatchObject({ status: 'failed', error: { code: 'REPLAY_DIVERGED' } });
+    expect(recorded(notes)).not.toContain('note diverged');
+    expect(recorded(notes).filter((line) => line.startsWith('end at '))).toHaveLength(1);
+  });
+
   test('a program that cannot be repeated ends, and says truthfully what it did', async () => {
     const paused = await run(`
       const { execFileSync } = await import('node:child_process');
       try { execFileSync('/bin/true'); } catch {}
       await tools.notes.slow_note({ text: 'by a process', ms: 0 });
       return await tools.notes.note({ text: 'never' });`);
-    const python = (await json('POST', '/execute', { language: 'python', code: `tools.notes.note(text='never')` })).body as Answer;
+    const python = (
+      await json('POST', '/execute', {
+        language: 'python',
+        code: `import threading\nthread = threading.Thread(target=print)\nthread.start()\nthread.join()\ntools.notes.note(text='never')`,
+      })
+    ).body as Answer;
     expect([paused.status, python.status]).toEqual(['paused', 'paused']);
     await restart();
     expect(await stateOf(paused.executionId)).toMatchObject({ status: 'failed', error: { code: 'WORKER_LOST' }, effects: 'some' });

@@ -11,6 +11,7 @@ import program_channel as channel
 import program_compile as compiler
 import program_failure as failure
 import program_result as result
+import program_world as world
 
 async def _probe():
     pass
@@ -90,6 +91,8 @@ def execute(run, workspace, names):
         return names
     channel.send(channel.STARTED, b'{"promisesResult":true}' if compiled.promises_result else b'{"promisesResult":false}')
 
+    if "determinism" in run:
+        world.install(run["determinism"], (run["code"], *run["files"].values()))
     if names is None:
         module = modules["__main__"] = ModuleType("__main__")
         names = module.__dict__

@@ -216,12 +216,18 @@ def _ask(kind, *fields):
 
 def call(tool, args=None):
     """Calls a tool by its address, `server.tool`, and blocks for its reply. Any thread may."""
-    return _ask(CALL, ("tool", str(tool)), ("args", {} if args is None else args))
+    return _ask(CALL, *_fields(tool, args))
 
 
 def discover(op, params=None):
     """Asks the catalog."""
     return _ask(DISCOVER, ("op", op), ("params", {} if params is None else params))
+
+
+def _fields(tool, args):
+    fields = (("tool", str(tool)), ("args", {} if args is None else args))
+    journal = take_journal()
+    return fields if journal is None else (*fields, ("journal", journal))
 
 
 async def acall(tool, args=None):
@@ -242,7 +248,7 @@ async def acall(tool, args=None):
         except RuntimeError:
             pass  # The loop is closed: nobody waits any more.
 
-    fields = (("tool", str(tool)), ("args", {} if args is None else args))
+    fields = _fields(tool, args)
     _readers[loop] = _readers.get(loop, 0) + 1
     loop.add_reader(CHANNEL, _read_ready)
     try:
@@ -347,3 +353,4 @@ def create_module():
 
 
 from program_result import NotSerializable, serialize  # noqa: E402
+from program_world import take_journal  # noqa: E402

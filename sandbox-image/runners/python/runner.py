@@ -7,7 +7,7 @@ Boots with the fewest modules and blocks until the program arrives; the pool pay
 import sys
 
 # Kept out of sight of the program: its own modules of these names are found, not ours.
-OWN = ("program", "program_channel", "program_compile", "program_failure", "program_result")
+OWN = ("program", "program_channel", "program_compile", "program_failure", "program_result", "program_world")
 
 
 def main():

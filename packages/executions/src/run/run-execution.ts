@@ -89,7 +89,7 @@ export async function runExecution<Positions>(
 }
 
 /** What a session holds is not in the program's text, and Node's runner does not say what its clocks said. */
-const mayReplay = ({ language, sessionId }: ClaimedExecution): boolean => language === 'typescript' && sessionId === undefined;
+const mayReplay = ({ language, sessionId }: ClaimedExecution): boolean => language !== 'node' && sessionId === undefined;
 
 type Claimed = Awaited<ReturnType<RunDependencies['pool']['claim']>>;
 type Act = (

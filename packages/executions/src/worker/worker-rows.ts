@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, isAppError, type Logger, messageOf } from '@code-executor/platform';
-import type { ExecutionLedger } from '../ledger/port.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { ExecutionLedger, HeldExecution } from '../ledger/port.ts';
 import type { LiveExecutions } from '../live-executions.ts';
 import type { ExecutionRecord } from '../port.ts';
 import type { ClaimableRows } from '../take-execution.ts';
@@ -8,7 +9,7 @@ import type { EventPusher } from './event-pusher.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 export interface WorkerRowsOptions {
-  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'setPaused' | 'release'>;
+  readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'publish' | 'setPaused' | 'release'>;
   readonly workerId: string;
   readonly leases: LeaseKeeper;
   readonly leaseMs: number;
@@ -24,6 +25,7 @@ export interface WorkerRows extends ClaimableRows {
 }
 
 interface Claim {
+  readonly log: EventLog;
   grant: string;
   stopEvents: () => void;
   isFinishing: boolean;
@@ -54,7 +56,7 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       const held = { executionId, token: execution.token };
       leases.add(held, askedAtMs);
       const { log: eventLog } = live.open(execution, now());
-      const claim: Claim = { grant, stopEvents: () => undefined, isFinishing: false, otherEnd: null };
+      const claim: Claim = { log: eventLog, grant, stopEvents: () => undefined, isFinishing: false, otherEnd: null };
       claim.stopEvents = events.follow(held, () => claim.grant, eventLog);
       claims.set(executionId, claim);
       return { ...execution, bearer: grant, catalogVersion };
@@ -76,6 +78,8 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
     },
 
     async setPaused(held, pause, signal) {
+      // Who is told of the pause looks at what led to it.
+      if (pause !== null) await publishAll(held);
       let hasFailed = false;
       while (!signal.aborted) {
         try {
@@ -113,6 +117,17 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       leases.remove(executionId);
     },
   };
+
+  /** Those that were sent before are kept once. */
+  async function publishAll(held: HeldExecution): Promise<void> {
+    const claim = claims.get(held.executionId);
+    if (claim === undefined) return;
+    try {
+      await ledger.publish(held, claim.grant, claim.log.events());
+    } catch (error) {
+      log.info({ executionId: held.executionId, reason: messageOf(error) }, 'The events before a pause could not be sent; they follow');
+    }
+  }
 
   function rememberStarted(executionId: string): void {
     started.add(executionId);
