@@ -105,7 +105,7 @@ start_service() {
   LOG_START=$(stat -c %s -- "$DATA_DIR/logs/service.log")
   view_command
   # shellcheck disable=SC2016 # expanded by the inner shell
-  setsid "${VIEW_COMMAND[@]}" "${SETTINGS[@]}" bash -c 'cd -- "$1" && exec "$2" services/standalone/src/main.ts >>"$3" 2>&1' - \
+  setsid "${VIEW_COMMAND[@]}" "${SETTINGS[@]}" bash -c 'ulimit -c 0 && cd -- "$1" && exec "$2" services/standalone/src/main.ts >>"$3" 2>&1' - \
     "$ROOT" "$NODE" "$DATA_DIR/logs/service.log" </dev/null >/dev/null 2>&1 9>&- &
   SERVICE_PID=$!
 }
