@@ -1,4 +1,5 @@
 import {
+  allowsServer,
   DISCOVERY_OPERATIONS,
   type DiscoveryOperation,
   type Principal,
@@ -55,7 +56,9 @@ function answer(
   switch (operation) {
     case 'list_servers':
       read('list_servers', params);
-      return Object.entries(tools.summary().servers).map(([server, state]) => ({ server, ...state }));
+      return Object.entries(tools.summary().servers)
+        .filter(([server]) => allowsServer(principal.scopes, server))
+        .map(([server, state]) => ({ server, ...state }));
     case 'list_tools': {
       const { server, limit, offset } = read('list_tools', params);
       return tools.listTools(principal, { server, limit, cursor: String(offset) }).items;

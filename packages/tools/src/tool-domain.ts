@@ -6,8 +6,8 @@ import type { Database, Logger, Tracing } from '@code-executor/platform';
 import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
 import { type ApprovalEvent, type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
-import { auditApproval } from './audit/audit-approvals.ts';
 import { createAudit } from './audit/audit.ts';
+import { auditApproval } from './audit/audit-approvals.ts';
 import { startAuditPurge } from './audit/audit-purge.ts';
 import type { Audit } from './audit/port.ts';
 import { callTool } from './call-tool.ts';
@@ -28,7 +28,7 @@ import { createDocumentIntegrations } from './integrations/document-integrations
 import { createIntegrationAdministration } from './integrations/integration-administration.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
 import { manageStored } from './integrations/manage-stored.ts';
-import { type Seal, openSeal } from './integrations/seal.ts';
+import { openSeal, type Seal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createOutboundHttp } from './outbound/outbound-http.ts';
@@ -219,13 +219,14 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     await Promise.all([snapshots.settled(), search.settled()]);
   };
 
+  const connectionOf = (integration: string, connection: string | null, id: string): string | null =>
+    connections.resolve({ integration, connection, principal: { id, workspaceId } })?.name ?? null;
   const resolver = createToolResolver({
     catalog,
     policies,
     servers,
     visible: currentlyVisible,
-    connectionOf: (integration, connection, id) =>
-      connections.resolve({ integration, connection, principal: { id, workspaceId } })?.name ?? null,
+    connectionOf,
   });
   const validator = createArgumentValidator((tool, reason) =>
     log.warn({ server: tool.server, tool: tool.name, reason }, 'The arguments of a tool cannot be checked and are passed on as they are'),
@@ -264,6 +265,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     resolver,
     trusts,
     findPrincipal,
+    connectionOf,
     audit,
     async changed() {
       committed();

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError, isDatabaseAway } from '@code-executor/platform';
 import { type Kysely, sql } from 'kysely';
 import type { ToolTables } from '../tables.ts';
 import type { AppliedLimit } from './decide.ts';
@@ -40,7 +40,7 @@ export function createCallLimits(db: Kysely<ToolTables>, now: () => number): Cal
       if (counters.length === 0) return;
       const counted: Counter[] = [];
       for (const counter of counters) {
-        if (await take(counter, call)) counted.push(counter);
+        if (await taken(counter, call)) counted.push(counter);
         else {
           for (const other of counted) await giveBack(other, call);
           throw usedUp(counter, now());
@@ -52,6 +52,16 @@ export function createCallLimits(db: Kysely<ToolTables>, now: () => number): Cal
       await db.deleteFrom('policy_counters').where('expires_at', '<', new Date(now())).execute();
     },
   };
+
+  /** What cannot be counted is not called. */
+  async function taken(counter: Counter, call: CountedCall): Promise<boolean> {
+    try {
+      return await take(counter, call);
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      throw new AppError('LEDGER_UNAVAILABLE', 'The call could not be counted against its limits and was not made', { cause: error });
+    }
+  }
 
   /** One statement, so that two at once cannot both take the last. */
   async function take({ policyId, period, most, expiresAt }: Counter, { workspaceId, principalId }: CountedCall): Promise<boolean> {

@@ -58,10 +58,8 @@ export async function createPolicies(db: Kysely<ToolTables>, workspaceId: string
   async function add(policy: NewPolicy, createdBy: string | null): Promise<PolicyRecord> {
     check(policy);
     if (records.length >= MOST_RULES) throw new AppError('INVALID_REQUEST', `There are ${MOST_RULES} policies already; remove some first`);
-    const record = await store.put(policy, createdBy);
-    // What it took the place of has lost its row.
-    const known = new Set((await store.load()).map(({ id }) => id));
-    take([...records.filter(({ id }) => known.has(id) && id !== record.id), record]);
+    const { record, replaced } = await store.put(policy, createdBy);
+    take([...records.filter(({ id }) => id !== replaced), record]);
     return record;
   }
 

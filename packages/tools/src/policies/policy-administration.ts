@@ -29,6 +29,8 @@ export interface PolicyAdministrationDependencies {
   /** Every server with its trust. */
   trusts(): ReadonlyMap<string, Trust>;
   readonly findPrincipal: FindPrincipal;
+  /** As calls find it: the default one included. @throws AppError CONNECTION_NOT_FOUND */
+  connectionOf(integration: string, named: string | null, principalId: string): string | null;
   readonly audit: Pick<Audit, 'record'>;
   /** A change is in the database: others are told, and what is visible follows. */
   changed(): Promise<void>;
@@ -77,7 +79,8 @@ export function createPolicyAdministration(deps: PolicyAdministrationDependencie
       const { entry } = resolver.find(tool);
       assertServer(principal, entry.tool.server);
       const trust = deps.trusts().get(entry.tool.server) ?? false;
-      const call = { args, principal: asked, connection: connection ?? splitAddress(tool).connection };
+      const named = connection ?? splitAddress(tool).connection;
+      const call = { args, principal: asked, connection: deps.connectionOf(entry.tool.server, named, asked.id) };
       const preview = previewCall(policies.index(), entry, trust, call);
       return principal.role === 'agent' ? forAgent(preview) : preview;
     },

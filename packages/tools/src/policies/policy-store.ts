@@ -10,7 +10,7 @@ type PolicyRow = Selectable<ToolTables['policies']>;
 export interface PolicyStore {
   load(): Promise<readonly PolicyRecord[]>;
   /** The one of the same pattern, conditions and principals is replaced. */
-  put(policy: NewPolicy, createdBy: string | null): Promise<PolicyRecord>;
+  put(policy: NewPolicy, createdBy: string | null): Promise<{ readonly record: PolicyRecord; readonly replaced: string | null }>;
   /** @throws AppError POLICY_EXISTS where another rule is the same then. */
   update(record: PolicyRecord): Promise<PolicyRecord>;
   remove(policyId: string): Promise<void>;
@@ -41,13 +41,19 @@ export function createPolicyStore(db: Kysely<ToolTables>, workspaceId: string, n
           note: policy.note ?? null,
         }),
       } satisfies Insertable<ToolTables['policies']>;
+      const before = await db
+        .selectFrom('policies')
+        .select('id')
+        .where('workspace_id', '=', workspaceId)
+        .where('rule_key', '=', row.rule_key)
+        .executeTakeFirst();
       const written = await db
         .insertInto('policies')
         .values({ id, ...row })
         .onConflict((conflict) => conflict.columns(['workspace_id', 'rule_key']).doUpdateSet({ id, ...row }))
         .returningAll()
         .executeTakeFirstOrThrow();
-      return recordOf(written);
+      return { record: recordOf(written), replaced: before?.id ?? null };
     },
 
     async update(record) {
