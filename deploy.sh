@@ -37,6 +37,8 @@ readonly ROOT
 . "$ROOT/deploy/docker/doctor.sh"
 # shellcheck source=deploy/backup.sh
 . "$ROOT/deploy/backup.sh"
+# shellcheck source=deploy/rotate-seal.sh
+. "$ROOT/deploy/rotate-seal.sh"
 # shellcheck source=deploy/checks.sh
 . "$ROOT/deploy/checks.sh"
 
@@ -51,6 +53,7 @@ main() {
     scale) scale "$@" ;;
     backup) backup "$@" ;;
     restore) restore "$@" ;;
+    rotate-seal) rotate_seal "$@" ;;
     doctor) doctor "$@" ;;
     test) run_checks "$@" ;;
     help | -h | --help) help ;;
@@ -72,6 +75,7 @@ usage: ./deploy.sh COMMAND
   doctor                    check every prerequisite and say how to mend what fails
   backup FILE               write everything worth keeping into one archive, readable by its owner alone
   restore FILE [--force]    bring such an archive back; --force: over what is there
+  rotate-seal               put every secret in the database under a new key, while it runs
   test                      format, lint, types, dead code, duplication and every test suite
   help                      this text
 

@@ -3,7 +3,7 @@
 #   run/fleet/project     the Compose project's name
 #   run/fleet/fleet.env   the variables of docker-compose.yml
 #   run/fleet/workers     how many workers were asked for
-#   run/fleet/mounts.yml  directories that stdio MCP servers see, from EXECUTOR_MCP_MOUNTS
+#   run/fleet/mounts.yml  directories that mcp-proxy sees, from EXECUTOR_MCP_MOUNTS and EXECUTOR_SECRET_FILES_DIR
 
 readonly FLEET_TIMEOUT_SECONDS=240
 readonly FLEET_SERVICES=(postgres redis mcp-proxy gateway worker)
@@ -13,6 +13,8 @@ readonly FLEET_SETTINGS=(EXECUTOR_LOG_LEVEL EXECUTOR_ALLOWED_HOSTS EXECUTOR_RATE
   EXECUTOR_CONCURRENCY EXECUTOR_POOL_TYPESCRIPT EXECUTOR_POOL_PYTHON EXECUTOR_MEMORY_MB EXECUTOR_PROCESSES EXECUTOR_OPEN_FILES
   EXECUTOR_FILE_SIZE_MB EXECUTOR_WORKSPACE_MB EXECUTOR_TMP_MB EXECUTOR_SHM_MB EXECUTOR_INODES
   EXECUTOR_WORKER_MEMORY EXECUTOR_WORKER_CPUS EXECUTOR_PROXY_MEMORY EXECUTOR_OUTBOUND_ALLOW EXECUTOR_OUTBOUND_STRICT
+  EXECUTOR_SECRET_FILES_DIR EXECUTOR_SECRET_CACHE_SECONDS EXECUTOR_VAULT_ADDR EXECUTOR_VAULT_NAMESPACE EXECUTOR_VAULT_AUTH_MOUNT
+  EXECUTOR_VAULT_TOKEN_FILE EXECUTOR_VAULT_ROLE_ID EXECUTOR_VAULT_SECRET_ID_FILE
   OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER_ARG)
 # Read by deploy.sh itself.
 readonly DEPLOY_SETTINGS=(EXECUTOR_HOST EXECUTOR_PORT EXECUTOR_DATA_DIR EXECUTOR_MCP_SERVERS EXECUTOR_MCP_MOUNTS EXECUTOR_COMPOSE_PROJECT
@@ -59,7 +61,7 @@ up_fleet() {
 refuse_unknown_settings() {
   local name
   while IFS= read -r name; do
-    [[ " ${FLEET_SETTINGS[*]} ${DEPLOY_SETTINGS[*]} " == *" ${name%_FILE} "* ]] ||
+    [[ " ${FLEET_SETTINGS[*]} ${DEPLOY_SETTINGS[*]} " == *" $name "* || " ${FLEET_SETTINGS[*]} ${DEPLOY_SETTINGS[*]} " == *" ${name%_FILE} "* ]] ||
       die "$EXIT_NOT_READY" "$name is no setting of the Docker form: docs/configuration.md lists those there are."
   done < <(compgen -e | grep '^EXECUTOR_' || true)
 }
@@ -88,8 +90,12 @@ fleet_environment() {
 
 fleet_mounts() {
   local mount path
-  [[ -n ${EXECUTOR_MCP_MOUNTS:-} ]] || return 0
+  [[ -n ${EXECUTOR_MCP_MOUNTS:-}${EXECUTOR_SECRET_FILES_DIR:-} ]] || return 0
   printf 'version: "3.8"\nservices:\n  mcp-proxy:\n    volumes:\n'
+  for mount in ${EXECUTOR_SECRET_FILES_DIR//,/ }; do
+    path=$(realpath -e -- "$mount") || die "$EXIT_USAGE" "EXECUTOR_SECRET_FILES_DIR names $mount, which is not there."
+    printf '      - "%s:%s:ro"\n' "$path" "$mount"
+  done
   for mount in ${EXECUTOR_MCP_MOUNTS//,/ }; do
     path=$(realpath -e -- "${mount%:ro}") || die "$EXIT_USAGE" "EXECUTOR_MCP_MOUNTS names ${mount%:ro}, which is not there."
     if [[ $mount == *:ro ]]; then printf '      - "%s:%s:ro"\n' "$path" "$path"; else printf '      - "%s:%s"\n' "$path" "$path"; fi
