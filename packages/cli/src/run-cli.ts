@@ -19,7 +19,8 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     if (!(error instanceof UsageError)) throw error;
     return misused(error, command, terminal);
   }
-  if (invocation.options.help === true && command.name !== 'call') {
+  const asksHelp = invocation.options.help === true || (command.openAfter === 0 && /^(--help|-h)$/m.test(invocation.rest.join('\n')));
+  if (asksHelp && command.name !== 'call') {
     terminal.out(`${helpOf(command)}\n`);
     return EXIT.done;
   }

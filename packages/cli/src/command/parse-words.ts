@@ -48,7 +48,11 @@ export function findCommand(argv: readonly string[], commands: readonly Command[
     }
     found = { command, path, words: [...words], after: [...leading, ...argv.slice(at + 1)] };
   }
-  return found;
+  // `executor approvals` is `executor approvals list`.
+  const listed =
+    found.command === null && found.words.length === 1 ? commands.find(({ name }) => name === `${found.path} list`) : undefined;
+  const asksHelp = found.after.some((word) => word === '--help' || word === '-h');
+  return listed === undefined || asksHelp ? found : { ...found, command: listed };
 }
 
 const takesValue = (word: string): boolean => !word.includes('=') && GLOBAL_OPTIONS[word.replace(/^-+/, '')]?.type === 'string';

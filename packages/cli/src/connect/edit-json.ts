@@ -24,10 +24,21 @@ function set(text: string, path: readonly string[], value: unknown): string {
     const member = findMember(object, name);
     const rest = path.slice(depth + 1);
     if (member === undefined) return insert(text, object, name, nested(rest, value), unit, depth + 1);
+    if (rest.length === 0 && isSame(text.slice(member.valueStart, member.valueEnd), value)) return text;
     if (rest.length === 0) return text.slice(0, member.valueStart) + print(value, unit, depth + 1) + text.slice(member.valueEnd);
     at = member.valueStart;
   }
   return text;
+}
+
+/** However it is laid out. */
+function isSame(written: string, value: unknown): boolean {
+  try {
+    return JSON.stringify(JSON.parse(written)) === JSON.stringify(value);
+  } catch {
+    // With comments in it, say.
+    return false;
+  }
 }
 
 const nested = (path: readonly string[], value: unknown): unknown => path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
@@ -45,9 +56,16 @@ function insert(text: string, object: JsonSpan, name: string, value: unknown, un
     const kept = inside.trim() === '' ? '' : inside.trimEnd();
     return `${text.slice(0, object.start + 1)}${kept}${line}${member}\n${unit.repeat(depth - 1)}${text.slice(object.end - 1)}`;
   }
-  const comma = last.commaAt;
-  if (comma !== null) return `${text.slice(0, comma + 1)}${line}${member}${text.slice(comma + 1)}`;
-  return `${text.slice(0, last.valueEnd)},${line}${member}${text.slice(last.valueEnd)}`;
+  const end = lastOnLine(text, (last.commaAt ?? last.valueEnd - 1) + 1);
+  // With a comma behind it where the document has one behind its last member.
+  if (last.commaAt !== null) return `${text.slice(0, end)}${line}${member},${text.slice(end)}`;
+  return `${text.slice(0, last.valueEnd)},${text.slice(last.valueEnd, end)}${line}${member}${text.slice(end)}`;
+}
+
+/** Behind a comment that stands on the line of a member: it is about that one. */
+function lastOnLine(text: string, at: number): number {
+  const [comment] = /^[ \t]*(?:\/\/[^\n]*|\/\*[^\n]*?\*\/(?=[ \t]*(?:\n|$)))/.exec(text.slice(at)) ?? [];
+  return comment === undefined ? at : at + comment.trimEnd().length;
 }
 
 function remove(text: string, path: readonly string[]): string {

@@ -5,11 +5,8 @@ import type { Handler } from '../command/command.ts';
 import { EXIT } from '../exit-codes.ts';
 
 /** `up`, `down` and the like: deploy.sh does it, its words, output and exit code are passed through. */
-export const runDeployScript: Handler = async (context, { command, rest, options }) => {
-  const script = findDeployScript(context.terminal.env);
-  if (options.help === true || rest.includes('--help')) return await run(script, ['help'], context.terminal.env);
-  return await run(script, [command, ...rest], context.terminal.env);
-};
+export const runDeployScript: Handler = async (context, { command, rest }) =>
+  run(findDeployScript(context.terminal.env), [command, ...rest], context.terminal.env);
 
 /** @throws Error where this CLI came without a checkout. */
 export function findDeployScript(env: Readonly<Record<string, string | undefined>>): string {

@@ -57,7 +57,8 @@ async function register(url: string, signal: AbortSignal): Promise<string> {
     body: JSON.stringify({
       client_name: 'executor CLI',
       grant_types: [DEVICE_GRANT, 'refresh_token'],
-      redirect_uris: [],
+      // Never gone to: this grant has no redirect, and registration wants one.
+      redirect_uris: ['http://127.0.0.1/'],
       token_endpoint_auth_method: 'none',
     }),
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
