@@ -95,6 +95,7 @@ describe.skipIf(!answers)(`approvals in the fleet${answers ? '' : ' (skipped: no
     } finally {
       await fleet.redis.restart();
     }
+    await vi.waitFor(async () => expect((await run('return 1;')).status).toBe('succeeded'), { timeout: 30_000, interval: 500 });
     expect((await resume(paused.executionId)).result).toBe('found');
   }, 60_000);
 

@@ -95,6 +95,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     fence: heldExecutions,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),
+      retentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
       endedAmong: createEndedExecutions(db),
       isActive: createActivePrincipals(db),
       onDecided: (approvalIds) => tellDecided(approvalIds, redis, log),

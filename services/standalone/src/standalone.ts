@@ -79,6 +79,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     tracing,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`),
+      retentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
       endedAmong: createEndedExecutions(db),
       isActive: createActivePrincipals(db),
       onEvent(event) {

@@ -41,6 +41,14 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
       this.set(executions.stats().running);
     },
   });
+  new Gauge({
+    name: 'code_executor_worker_paused_sandboxes',
+    help: 'Sandboxes that are kept frozen while people decide on a call',
+    registers,
+    collect() {
+      this.set(executions.stats().paused);
+    },
+  });
   const readCounter = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,

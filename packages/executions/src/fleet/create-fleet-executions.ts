@@ -117,6 +117,8 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     },
     async wait(principal, executionId, signal) {
       const { record } = await waitInFleet(principal, executionId, signal, shared);
+      // What it has printed so far is with Redis, not in its row.
+      if (record.status === 'paused') return await getInFleet(principal, executionId, shared);
       if (record.executionTime > 0) bound.took(record.executionTime);
       return record;
     },

@@ -9,8 +9,10 @@ const HEAD_UNITS = 64 * 1024;
 const TAIL_UNITS = 64 * 1024;
 /** What an event costs beside its text. */
 const EVENT_UNITS = 64;
-/** A program that says nothing for longer than any may run has ended. */
+/** A program that says nothing for longer than any may run has ended, */
 const LIFETIME_SECONDS = 600;
+/** or it waits for a person, who may take days. */
+const PAUSED_LIFETIME_SECONDS = 8 * 24 * 60 * 60;
 
 export interface LiveWriter {
   /** Events in order; those that are there already are kept once. Throws INVALID_REQUEST for what no run may say. */
@@ -29,7 +31,9 @@ export function createLiveWriter(redis: Redis): LiveWriter {
       if (events.length === 0) return;
       const parameters = events.filter(isLive).flatMap((event) => [event.id, unitsOf(event), JSON.stringify(event)]);
       const key = liveStreamKey(executionId);
-      await append(key, `${key}:tail`, HEAD_UNITS, TAIL_UNITS, LIFETIME_SECONDS, ...parameters);
+      const statuses = events.filter((event) => event.type === 'status');
+      const lifetime = statuses.at(-1)?.data.status === 'paused' ? PAUSED_LIFETIME_SECONDS : LIFETIME_SECONDS;
+      await append(key, `${key}:tail`, HEAD_UNITS, TAIL_UNITS, lifetime, ...parameters);
       await redis.publish(CHANNELS.live, executionId);
     },
   };

@@ -83,9 +83,8 @@ export interface FinishedRow {
  */
 export function finishStatements(kind: Database['kind']): (rows: number) => string {
   const names = columnNames(FINISH_COLUMNS);
-  const set = FINISH_COLUMNS.slice(2)
-    .map(([name]) => `${name} = v.${name}`)
-    .join(', ');
+  // What it could be replayed from is of no use any more, and nobody's business.
+  const set = [...FINISH_COLUMNS.slice(2).map(([name]) => `${name} = v.${name}`), 'sealed_replay = null', 'waits_for = null'].join(', ');
   const returning = `returning e.id, e.token, e.workspace_id as "workspaceId", e.principal_id as "principalId", e.request_id as "requestId",
     e.language, e.created_at as "createdAt", e.traceparent`;
   if (kind === 'pglite') {

@@ -189,6 +189,8 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
           status = case when ${UNHELD} then 'cancelled' else status end,
           ended_at = case when ${UNHELD} then clock_timestamp() end,
           error_json = case when ${UNHELD} then ${JSON.stringify(CANCELLED.error)} end,
+          sealed_replay = case when ${UNHELD} then null else sealed_replay end,
+          waits_for = case when ${UNHELD} then null else waits_for end,
           effects = case when status = 'paused' and worker_id is null then 'unknown' else effects end,
           queue_ms = case status when 'queued' then ${AGE_MS} else queue_ms end,
           total_ms = case when ${UNHELD} then ${AGE_MS} else total_ms end,

@@ -193,6 +193,24 @@ export function createApprovalStore(db: Kysely<ToolTables>) {
       return approvalIds.filter((id) => !pending.has(id));
     },
 
+    /** Deletes what was decided and is older; answers how many it were. */
+    async purge(before: Date, limit: number): Promise<number> {
+      const rows = await db
+        .deleteFrom('approvals')
+        .where('id', 'in', (query) =>
+          query
+            .selectFrom('approvals')
+            .select('id')
+            .where('status', 'not in', ['pending', 'approved'])
+            .where('created_at', '<', before)
+            .orderBy('id')
+            .limit(limit),
+        )
+        .returning('id')
+        .execute();
+      return rows.length;
+    },
+
     async countPending(): Promise<number> {
       const { count } = await db
         .selectFrom('approvals')

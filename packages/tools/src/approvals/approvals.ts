@@ -19,6 +19,8 @@ export interface ApprovalSettings {
   readonly ttlSeconds?: number | undefined;
   /** From an execution's first approval to the last moment of any of its others; 7 days by default. */
   readonly lifeSeconds?: number | undefined;
+  /** Days that what was decided is kept; 180 by default. */
+  readonly retentionDays?: number | undefined;
   /** Whoever asked may not decide, be it an admin. */
   readonly byAnother?: boolean | undefined;
   /** Is told of each new one. */
@@ -96,6 +98,8 @@ const TTL_SECONDS = 24 * 60 * 60;
 const LIFE_SECONDS = 7 * 24 * 60 * 60;
 const SWEEP_MS = 1_000;
 const SWEPT_AT_ONCE = 500;
+const RETENTION_DAYS = 180;
+const PURGE_EVERY_MS = 60 * 60 * 1_000;
 const APPROVAL_ID = idPattern('apr');
 
 /** The decisions of people: asked for by gated calls, made by operators, each good for the very call it was asked for. */
@@ -110,6 +114,7 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
   const webhooks = webhook === undefined || outbound === undefined ? null : createWebhooks(webhook, { outbound, store, record, log, now });
   let sending: Promise<void> | null = null;
   let sweeping: Promise<void> | null = null;
+  let purgedAt = 0;
   const timer = setInterval(() => {
     sweeping ??= sweep().finally(() => {
       sweeping = null;
@@ -260,6 +265,7 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
   async function sweep(): Promise<void> {
     try {
       settled('expired', await store.expire(new Date(now())));
+      await purge();
       if (settings.endedAmong === undefined) return;
       const open = await store.openExecutions(SWEPT_AT_ONCE);
       const ended = open.length === 0 ? [] : await settings.endedAmong(open);
@@ -267,6 +273,13 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'Approvals could not be looked after; trying again');
     }
+  }
+
+  async function purge(): Promise<void> {
+    if (now() - purgedAt < PURGE_EVERY_MS) return;
+    const before = new Date(now() - (settings.retentionDays ?? RETENTION_DAYS) * 24 * PURGE_EVERY_MS);
+    // The next second goes on where this one stops.
+    if ((await store.purge(before, SWEPT_AT_ONCE)) < SWEPT_AT_ONCE) purgedAt = now();
   }
 
   function settled(type: Exclude<ApprovalEvent['type'], 'requested'>, rows: readonly ApprovalRow[]): void {
