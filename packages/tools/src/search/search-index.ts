@@ -1,6 +1,8 @@
 import type { ToolDefinition } from '@code-executor/contracts';
-import { type ExpandedTerm, expandTerm } from './expand-term.ts';
-import { normaliseWord, splitWords } from './words.ts';
+import { expandTerm } from './expand-term.ts';
+import { intentFactor, intentOfTool } from './intent.ts';
+import { readQuery, type Slot } from './read-query.ts';
+import { toolTerms } from './tool-terms.ts';
 
 export interface SearchHit {
   readonly id: number;
@@ -14,38 +16,50 @@ export interface SearchHit {
 export interface SearchIndex {
   add(id: number, tool: ToolDefinition): void;
   remove(id: number): void;
-  /** Every tool that has one of the words, its beginning, or a word one letter away. No order. */
+  /** Every tool that has one of the words, a word of the same meaning, its beginning, or a word one letter away. No order. */
   find(query: string): readonly SearchHit[];
 }
 
-/** How much a word counts in a field, and how long the field usually is: in a longer one a word counts less. */
-const FIELDS = {
-  name: { boost: 5, usualWords: 3 },
-  server: { boost: 2, usualWords: 1 },
-  title: { boost: 2, usualWords: 4 },
-  description: { boost: 1.2, usualWords: 25 },
-  parameters: { boost: 0.5, usualWords: 30 },
-} as const;
-const SATURATION = 1.2;
-const LENGTH_WEIGHT = 0.6;
-const DESCRIPTION_LIMIT = 2_000;
-const QUERY_WORDS = 12;
 /** Postings of removed tools are swept out when they are this part of all. */
 const DEAD_PART = 0.25;
+/** A tool of an integration that the query names. */
+const MEANT_SERVER_FACTOR = 1.6;
+/** A name that is told in full counts so much more than one of which only a part is asked for. */
+const FULL_NAME_BONUS = 0.6;
+const DISCOURAGED_FACTOR = 0.8;
+/** Of the best ones the names are looked at. */
+const LOOKED_AT = 300;
+const STEPS = 200;
+/** A word of so many tools, and of this part of all, says nothing where it only stands for another. */
+const COMMON = 500;
+const COMMON_PART = 0.25;
 
 interface Postings {
   ids: number[];
   weights: number[];
 }
 
+/** What is known of each tool besides its words, by its id, in arrays that a query runs through. */
+interface Tools {
+  names: (readonly string[] | undefined)[];
+  /** Index into the distinct servers. */
+  server: Int32Array;
+  does: Uint8Array;
+  /** Of what is said to be old, or not to be relied on yet. */
+  factor: Float64Array;
+}
+
 export function createSearchIndex(): SearchIndex {
   const postings = new Map<string, Postings>();
-  const alive = new Set<number>();
+  const tools: Tools = { names: [], server: new Int32Array(1024), does: new Uint8Array(1024), factor: new Float64Array(1024) };
+  const servers: string[] = [];
+  const serverTerms: (readonly string[])[] = [];
+  let alive = 0;
   let dead = new Set<number>();
   let vocabulary: readonly string[] | null = null;
   let scores = new Float64Array(1024);
   let best = new Float64Array(1024);
-  let lastTerm = new Int32Array(1024);
+  let lastSlot = new Int32Array(1024);
   let matches = new Uint8Array(1024);
 
   function sweep(): void {
@@ -68,23 +82,40 @@ export function createSearchIndex(): SearchIndex {
   function grow(id: number): void {
     if (id < scores.length) return;
     const length = Math.max(id + 1, scores.length * 2);
+    tools.server = grown(tools.server, new Int32Array(length));
+    tools.does = grown(tools.does, new Uint8Array(length));
+    tools.factor = grown(tools.factor, new Float64Array(length));
     scores = new Float64Array(length);
     best = new Float64Array(length);
-    lastTerm = new Int32Array(length);
+    lastSlot = new Int32Array(length);
     matches = new Uint8Array(length);
   }
 
-  /** Of all words that one word of the query stands for, a tool gets the best one. */
-  function score(term: ExpandedTerm, number: number, touched: number[]): void {
-    const list = postings.get(term.text);
+  const rarityOf = (count: number): number => Math.log(1 + (alive - count + 0.5) / (count + 0.5) + 0.01);
+
+  /** The words that a slot stands for, each with how much it counts. */
+  function wordsOf({ term, alternatives }: Slot): ReadonlyMap<string, number> {
+    const words = new Map<string, number>();
+    const own = term === null ? [] : expandTerm(term, sortedVocabulary(), (text) => postings.has(text));
+    for (const { text, factor } of [...own, ...alternatives]) {
+      const count = postings.get(text)?.ids.length ?? 0;
+      if (count > 0 && (factor === 1 || count < COMMON || count < alive * COMMON_PART))
+        words.set(text, Math.max(words.get(text) ?? 0, factor));
+    }
+    return words;
+  }
+
+  /** Of all words that a slot stands for, a tool gets the best one. */
+  function score(text: string, factor: number, slot: number, touched: number[]): void {
+    const list = postings.get(text);
     if (list === undefined) return;
-    const rarity = Math.log(1 + (alive.size - list.ids.length + 0.5) / (list.ids.length + 0.5) + 0.01) * term.factor;
+    const rarity = rarityOf(list.ids.length) * factor;
     for (let index = 0; index < list.ids.length; index += 1) {
       const id = list.ids[index] ?? 0;
       const gain = rarity * (list.weights[index] ?? 0);
-      if (lastTerm[id] === 0) touched.push(id);
-      if (lastTerm[id] !== number) {
-        lastTerm[id] = number;
+      if (lastSlot[id] === 0) touched.push(id);
+      if (lastSlot[id] !== slot) {
+        lastSlot[id] = slot;
         best[id] = gain;
         scores[id] = (scores[id] ?? 0) + gain;
         matches[id] = (matches[id] ?? 0) + 1;
@@ -95,11 +126,35 @@ export function createSearchIndex(): SearchIndex {
     }
   }
 
+  /** How much of a name the query tells, by how rare its words are. */
+  function told(name: readonly string[], words: ReadonlyMap<string, number>): number {
+    let all = 0;
+    let known = 0;
+    for (const term of name) {
+      const rarity = rarityOf(postings.get(term)?.ids.length ?? 0);
+      all += rarity;
+      known += rarity * (words.get(term) ?? 0);
+    }
+    return all === 0 ? 0 : known / all;
+  }
+
+  function numberOf(server: string, terms: readonly string[]): number {
+    const known = servers.indexOf(server);
+    if (known !== -1) return known;
+    serverTerms.push(terms);
+    return servers.push(server) - 1;
+  }
+
   return {
     add(id, tool) {
       grow(id);
-      alive.add(id);
-      for (const [term, weight] of weightsOf(tool)) {
+      const { weights, name, server } = toolTerms(tool);
+      alive += 1;
+      tools.names[id] = name;
+      tools.server[id] = numberOf(tool.server, server);
+      tools.does[id] = intentOfTool(name, tool);
+      tools.factor[id] = isDiscouraged(tool) ? DISCOURAGED_FACTOR : 1;
+      for (const [term, weight] of weights) {
         const list = postings.get(term);
         if (list === undefined) {
           postings.set(term, { ids: [id], weights: [weight] });
@@ -111,59 +166,67 @@ export function createSearchIndex(): SearchIndex {
       }
     },
     remove(id) {
-      if (!alive.delete(id)) return;
+      if (tools.names[id] === undefined) return;
+      tools.names[id] = undefined;
+      alive -= 1;
       dead.add(id);
-      if (dead.size > 100 && dead.size > (alive.size + dead.size) * DEAD_PART) sweep();
+      if (dead.size > 100 && dead.size > (alive + dead.size) * DEAD_PART) sweep();
     },
     find(query) {
-      const terms = termsOf(query.slice(0, 1_000)).slice(0, QUERY_WORDS);
+      const { slots, products, intent } = readQuery(query.slice(0, 1_000));
       const touched: number[] = [];
-      for (const [index, term] of terms.entries()) {
-        for (const expanded of expandTerm(term, sortedVocabulary(), (text) => postings.has(text))) score(expanded, index + 1, touched);
+      const words = new Map<string, number>();
+      for (const [index, slot] of slots.entries()) {
+        for (const [text, factor] of wordsOf(slot)) {
+          score(text, factor, index + 1, touched);
+          words.set(text, Math.max(words.get(text) ?? 0, factor));
+        }
       }
-      const hits: SearchHit[] = [];
+      const isMeant = serverTerms.map((terms) => terms.some((term) => products.has(term)));
+      const hits: { id: number; score: number }[] = [];
       for (const id of touched) {
-        // A tool with all of the words comes before one that has a single rare one.
-        if (!dead.has(id)) hits.push({ id, score: (scores[id] ?? 0) * (0.4 + (0.6 * (matches[id] ?? 0)) / terms.length) });
+        if (tools.names[id] !== undefined) {
+          // A tool with all of the words comes before one that has a single rare one.
+          const coverage = 0.3 + (0.7 * (matches[id] ?? 0)) / slots.length;
+          const server = isMeant[tools.server[id] ?? 0] === true ? MEANT_SERVER_FACTOR : 1;
+          const factor = coverage * server * intentFactor(intent, tools.does[id] ?? 0) * (tools.factor[id] ?? 1);
+          hits.push({ id, score: (scores[id] ?? 0) * factor });
+        }
         scores[id] = 0;
-        lastTerm[id] = 0;
+        lastSlot[id] = 0;
         matches[id] = 0;
+      }
+      const least = scoreOfPlace(hits, LOOKED_AT);
+      for (const hit of hits) {
+        if (hit.score >= least) hit.score *= 1 + FULL_NAME_BONUS * told(tools.names[hit.id] ?? [], words);
       }
       return hits;
     },
   };
 }
 
-function weightsOf(tool: ToolDefinition): Map<string, number> {
-  const frequency = new Map<string, number>();
-  const texts = {
-    name: tool.name,
-    server: tool.server,
-    title: tool.title ?? '',
-    description: tool.description.slice(0, DESCRIPTION_LIMIT),
-    parameters: parameterText(tool.inputSchema),
-  };
-  for (const field of ['name', 'server', 'title', 'description', 'parameters'] as const) {
-    const { boost, usualWords } = FIELDS[field];
-    const words = allTerms(texts[field]);
-    const each = boost / (1 - LENGTH_WEIGHT + (LENGTH_WEIGHT * words.length) / usualWords);
-    for (const word of words) frequency.set(word, (frequency.get(word) ?? 0) + each);
-  }
-  for (const [term, sum] of frequency) frequency.set(term, (sum * (SATURATION + 1)) / (sum + SATURATION));
-  return frequency;
+const isDiscouraged = ({ name, description }: ToolDefinition): boolean =>
+  /deprecated/i.test(description.slice(0, 400)) || /(?:^|[^a-z])(?:legacy|v\d+(?:alpha|beta)\d*)/i.test(name);
+
+function grown<Kind extends Int32Array | Uint8Array | Float64Array>(from: Kind, to: Kind): Kind {
+  to.set(from);
+  return to;
 }
 
-const allTerms = (text: string): string[] => splitWords(text).flatMap((word) => normaliseWord(word) ?? []);
-const termsOf = (query: string): string[] => [...new Set(allTerms(query))];
-
-function parameterText(schema: ToolDefinition['inputSchema']): string {
-  const properties = typeof schema === 'object' ? schema.properties : undefined;
-  if (typeof properties !== 'object' || properties === null) return '';
-  const words: string[] = [];
-  for (const [name, property] of Object.entries(properties as Record<string, unknown>).slice(0, 50)) {
-    words.push(name);
-    const description = typeof property === 'object' && property !== null && 'description' in property ? property.description : undefined;
-    if (typeof description === 'string') words.push(description.slice(0, 300));
+/** A score that about so many hits reach, by counting them into steps of it. */
+function scoreOfPlace(hits: readonly SearchHit[], place: number): number {
+  if (hits.length <= place) return 0;
+  let most = 0;
+  for (const { score } of hits) if (score > most) most = score;
+  const steps = new Int32Array(STEPS + 1);
+  for (const { score } of hits) {
+    const step = Math.trunc((score / most) * STEPS);
+    steps[step] = (steps[step] ?? 0) + 1;
   }
-  return words.join(' ');
+  let reached = 0;
+  for (let step = STEPS; step > 0; step -= 1) {
+    reached += steps[step] ?? 0;
+    if (reached >= place) return (step / STEPS) * most;
+  }
+  return 0;
 }
