@@ -49,8 +49,28 @@ export const policyConditionSchema = z
   .refine((condition) => exactlyOne(condition), 'takes exactly one of equals, glob, range, oneOf, not');
 export type PolicyCondition = z.infer<typeof policyConditionSchema>;
 
-/** All must hold. */
-const whenSchema = z.union([z.array(policyConditionSchema).min(1).max(16), policyConditionSchema.transform((condition) => [condition])]);
+const conditionList = z
+  .array(policyConditionSchema)
+  .max(16)
+  .refine((conditions) => conditions.length > 0, 'needs one condition at least; leave it out where there is none');
+
+/** All must hold. One alone needs no list, and `{PATH: TEST}` is taken for what it means. */
+const whenSchema = z.preprocess(listOfConditions, conditionList).meta(jsonSchemaOf(conditionList));
+
+function listOfConditions(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
+  if (Object.hasOwn(given, 'path')) return [given];
+  return Object.entries(given).map(([path, test]) =>
+    typeof test === 'object' && test !== null ? { ...test, path } : { path, equals: test },
+  );
+}
+
+/** What is documented of a schema that takes more than it says. */
+function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...documented } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return documented;
+}
+
 const subject = z
   .string()
   .min(1)
