@@ -15,8 +15,8 @@ export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth
       const { issuer } = originOf(request, config);
       return reply.send({
         resource: `${issuer}/mcp`,
-        // The operator's own provider is there to be used before ours.
-        authorization_servers: [...(external === null ? [] : [external.issuer]), issuer],
+        // Clients take the first: ours registers them by itself, which few providers do.
+        authorization_servers: [issuer, ...(external === null ? [] : [external.issuer])],
         bearer_methods_supported: ['header'],
         // Clients ask for all that stands here: what is enough for the endpoint, and no more.
         scopes_supported: ['agent'],
