@@ -1,6 +1,9 @@
 import type { Principal } from '@code-executor/contracts';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ToolDomain } from '../index.ts';
+import { parseAllowRules } from '../outbound/allow-rules.ts';
+import { createOutboundHttp } from '../outbound/outbound-http.ts';
+import { startAuthorizationServer, type TestAuthorizationServer } from '../testing/authorization-server.ts';
 import { type RemoteServer, startRemoteServer } from '../testing/remote-server.ts';
 import { ADMIN, createTestBed, type TestBed } from '../testing/with-tool-domain.ts';
 
@@ -11,18 +14,34 @@ let bed: TestBed;
 let server: RemoteServer;
 let domain: ToolDomain;
 
-beforeEach(async () => {
+let login: TestAuthorizationServer;
+let protectedServer: RemoteServer;
+const outbound = createOutboundHttp({ allow: parseAllowRules('127.0.0.1'), strict: false });
+
+beforeAll(async () => {
   bed = await createTestBed();
+  login = await startAuthorizationServer();
   server = await startRemoteServer('streamable', TOKEN);
-  domain = await bed.restart({
-    remote: { url: server.url, trust: true },
-    local: { command: process.execPath, args: ['-e', '0'], lazy: true },
-  });
-});
+  protectedServer = await startRemoteServer('streamable', login.isValid, 0, login.url);
+  domain = await bed.restart(
+    {
+      remote: { url: server.url, trust: true },
+      protected: { url: protectedServer.url, trust: true },
+      local: { command: process.execPath, args: ['-e', '0'], lazy: true },
+    },
+    { outbound },
+  );
+}, 120_000);
 
 afterEach(async () => {
+  for (const { id } of (await domain.listConnections(ADMIN, { limit: 100 })).items) await domain.removeConnection(ADMIN, id);
+  await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'remote').state).toBe('broken'), 20_000);
+});
+
+afterAll(async () => {
   await bed.close();
-  await server.close();
+  await Promise.all([server, protectedServer, login].map((each) => each.close()));
+  await outbound.close();
 });
 
 const greet = (address = 'remote', principal = ADMIN) => domain.invoke(principal, address, 'greet', {}, NEVER);
@@ -89,4 +108,20 @@ describe('a remote MCP server that wants a token', () => {
       domain.addConnection(ADMIN, { integration: 'remoet', name: 'main', owner: 'workspace', auth: bearer(TOKEN) }),
     ).rejects.toMatchObject({ code: 'SERVER_NOT_FOUND', message: expect.stringContaining('remote') });
   });
+});
+
+test('a protected MCP server is authorized by a person, and its token is renewed without a break', async () => {
+  const { id } = await domain.addConnection(ADMIN, { integration: 'protected', name: 'me', owner: 'workspace', auth: { type: 'oauth2' } });
+  const { url } = await domain.startAuthorization(ADMIN, id, 'http://127.0.0.1:9091/oauth/callback');
+  expect(new URL(url).searchParams.get('resource')).toBe(protectedServer.url);
+  const end = await domain.finishAuthorization(Object.fromEntries((await login.consent(url)).searchParams));
+  expect(end.outcome).toBe('done');
+  await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'protected')).toMatchObject({ state: 'ready', toolCount: 1 }), 20_000);
+  expect(await greet('protected')).toEqual({ ok: true, value: 'hello' });
+  // As if the token had been withdrawn early: the request is sent again with a new one.
+  const before = login.grants.length;
+  login.forget();
+  expect(await greet('protected')).toEqual({ ok: true, value: 'hello' });
+  expect(login.grants.slice(before)).toEqual(['refresh_token']);
+  for (const secret of [...login.issued.access, ...login.issued.refresh]) expect(bed.log()).not.toContain(secret);
 });

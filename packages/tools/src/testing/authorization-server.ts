@@ -27,6 +27,8 @@ export interface TestAuthorizationServer {
   readonly grants: string[];
   readonly issued: { readonly access: string[]; readonly refresh: string[]; readonly clientSecrets: string[] };
   isValid(accessToken: string): boolean;
+  /** Access tokens are no longer good; refresh tokens are. */
+  forget(): void;
   /** As if the person had withdrawn the consent. */
   revokeAll(): void;
   /** What a browser does: opens the consent page, which says yes, and answers where it is sent back to. */
@@ -62,7 +64,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const target = new URL(request.url ?? '/', url);
     const body = await bodyOf(request);
     switch (target.pathname) {
@@ -181,6 +183,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     grants,
     issued,
     isValid: (accessToken) => valid.has(accessToken),
+    forget: () => valid.clear(),
     revokeAll,
     async consent(address) {
       const response = await fetch(address, { redirect: 'manual' });

@@ -6,16 +6,32 @@ import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 
-/** A remote MCP server on loopback that wants `Authorization: Bearer <token>`. */
+/** A remote MCP server on loopback that wants `Authorization: Bearer <token>`, or a token that it judges good. */
 export interface RemoteServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
-export async function startRemoteServer(kind: 'streamable' | 'sse', token: string, port = 0): Promise<RemoteServer> {
+export async function startRemoteServer(
+  kind: 'streamable' | 'sse',
+  token: string | ((given: string) => boolean),
+  port = 0,
+  /** Told to whoever has no good token (RFC 9728). */
+  authorizationServer: string | null = null,
+): Promise<RemoteServer> {
   const handle = kind === 'sse' ? sseHandler() : streamableHandler();
+  const isGood = (given: string): boolean => (typeof token === 'string' ? given === token : token(given));
   const http = createServer((request, response) => {
-    if (request.headers.authorization !== `Bearer ${token}`) response.writeHead(401).end(`not with ${request.headers.authorization}`);
+    const origin = `http://${request.headers.host}`;
+    const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`;
+    if (authorizationServer !== null && request.url === new URL(metadata).pathname)
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ resource: `${origin}/mcp`, authorization_servers: [authorizationServer] }));
+    else if (!isGood((request.headers.authorization ?? '').replace(/^Bearer /, '')))
+      response
+        .writeHead(401, authorizationServer === null ? {} : { 'www-authenticate': `Bearer resource_metadata="${metadata}"` })
+        .end(`not with ${request.headers.authorization}`);
     else handle(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
   http.listen(port, '127.0.0.1');

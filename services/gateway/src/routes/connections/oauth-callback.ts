@@ -20,7 +20,11 @@ export function registerOauthCallback(app: GatewayApp, { tools }: RouteDeps): vo
       schema: {
         summary: 'Where an authorization server sends the browser back to',
         querystring: z.record(z.string().max(64), z.union([z.string().max(8_192), z.array(z.string().max(8_192)).max(8)])),
-        response: { 200: z.string().describe('a page that says what came of it'), ...errorResponses([], 'public') },
+        response: {
+          ...errorResponses([], 'public'),
+          200: z.string().describe('a page that says what came of it'),
+          400: z.string().describe('INVALID_REQUEST: a page that says why nothing came of it'),
+        },
       },
     },
     async (request, reply) => {
