@@ -18,16 +18,18 @@ export function replyMeta(status: number, headers: Headers, url: string, nowMs: 
   };
 }
 
+const QUOTED = '"(?:[^"\\\\]|\\\\.)*"';
+const LINK = new RegExp(`<([^<>]*)>((?:\\s*;\\s*[\\w*-]+\\s*(?:=\\s*(?:${QUOTED}|[^",;\\s]+))?)*)`, 'g');
+const LINK_PARAMETER = /;\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",;\s]+))/g;
+
 /** `<https://…?page=2>; rel="next", …`. Addresses may hold commas and semicolons. */
 function linksOf(header: string, base: string): Record<string, string> {
   const links = new Map<string, string>();
-  for (const [, target, parameters] of header
-    .slice(0, 64_000)
-    .matchAll(/<([^<>]*)>((?:\s*;\s*[\w*-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]+))?)*)/g)) {
-    const rels = /;\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]+))/i.exec(parameters ?? '');
+  for (const [, target, parameters] of header.slice(0, 64_000).matchAll(LINK)) {
+    const rels = [...(parameters ?? '').matchAll(LINK_PARAMETER)].find(([, name]) => name?.toLowerCase() === 'rel');
     const address = absolute(target ?? '', base);
-    if (rels === null || address === null || address.length > LONGEST_LINK) continue;
-    for (const rel of (rels[1] ?? rels[2] ?? '').split(/\s+/)) {
+    if (rels === undefined || address === null || address.length > LONGEST_LINK) continue;
+    for (const rel of (rels[2] ?? rels[3] ?? '').split(/\s+/)) {
       if (rel !== '' && rel.length <= 100 && !links.has(rel) && links.size < MOST_LINKS) links.set(rel, address);
     }
   }
