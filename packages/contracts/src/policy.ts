@@ -55,7 +55,7 @@ const conditionList = z
   .refine((conditions) => conditions.length > 0, 'needs one condition at least; leave it out where there is none');
 
 /** All must hold. One alone needs no list, and `{PATH: TEST}` is taken for what it means. */
-const whenSchema = z.preprocess(listOfConditions, conditionList).meta(jsonSchemaOf(conditionList));
+const whenSchema = z.preprocess(listOfConditions, conditionList).meta(jsonSchemaOf(z.union([conditionList, policyConditionSchema])));
 
 function listOfConditions(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
