@@ -17,7 +17,10 @@ interface HostName {
 export function registerHostCheck(app: FastifyInstance, config: GatewayConfig): void {
   const loopback = isLoopback(config.host);
   const extra = new Set(config.allowedHosts.map((host) => host.toLowerCase()));
-  const allowed = loopback || extra.size > 0 ? new Set([...LOOPBACK_HOSTS, ...extra]) : null;
+  const isNamed = loopback || extra.size > 0;
+  // Where people are sent back to by others (EXECUTOR_PUBLIC_URL).
+  if (config.publicUrl !== null) extra.add(new URL(config.publicUrl).hostname);
+  const allowed = isNamed ? new Set([...LOOPBACK_HOSTS, ...extra]) : null;
 
   app.addHook('onRequest', (request, _reply, done) => {
     // Orchestrators probe by address; what these two answer is no secret.

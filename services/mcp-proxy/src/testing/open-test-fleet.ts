@@ -36,7 +36,7 @@ export const server = (mode = 'plain', entry: object = {}): object => ({
 });
 
 /** PostgreSQL, Redis and as many proxies on them as a test asks for; what is claimed through it keeps its lease. */
-export async function openTestFleet(servers: Record<string, unknown>) {
+export async function openTestFleet(servers: Record<string, unknown>, environment: Readonly<Record<string, string>> = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'code-executor-proxy-'));
   const serversFile = join(dir, 'mcp-servers.json');
   await writeFile(serversFile, JSON.stringify({ mcpServers: servers }));
@@ -69,6 +69,7 @@ export async function openTestFleet(servers: Record<string, unknown>) {
       EXECUTOR_GATEWAY_INTERNAL_KEY: KEYS.gateway,
       EXECUTOR_WORKER_INTERNAL_KEY: KEYS.worker,
       EXECUTOR_GRANT_KEY: KEYS.grant,
+      ...environment,
     };
   }
 
