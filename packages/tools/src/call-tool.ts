@@ -7,14 +7,14 @@ import { gateCall } from './approvals/gate-call.ts';
 import type { ArgumentValidator } from './calls/argument-validator.ts';
 import type { CallRecorder } from './calls/call-recorder.ts';
 import { canonicalJson } from './calls/canonical-json.ts';
+import { assertMayCall, type FindPrincipal } from './calls/may-call.ts';
 import type { CallTrace } from './calls/watch-calls.ts';
 import type { CatalogTool } from './catalog/catalog.ts';
 import { storableText } from './catalog/catalog-store.ts';
 import type { Seal } from './integrations/seal.ts';
-import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
-import { assertMayCall, type FindPrincipal } from './calls/may-call.ts';
 import type { CallLimits } from './policies/call-limits.ts';
 import type { CallDecision } from './policies/decide.ts';
+import { matchesPattern, type PolicyPattern } from './policies/pattern.ts';
 import type { PolicyCall } from './policies/rule.ts';
 import type { CallPrincipal } from './policies/subject.ts';
 import type { ServerLog } from './sources/mcp/mcp-server.ts';
@@ -261,7 +261,10 @@ function blocked({ entry, decision }: ResolvedTool): ToolCallOutcome {
 function needsApproval({ entry, decision }: ResolvedTool): ToolCallOutcome {
   const address = `${entry.tool.server}.${entry.tool.name}`;
   const message = `${address} needs the operator's approval (${decision.reason}). The operator can allow it with POST /policies {"pattern":${JSON.stringify(address)},"action":"allow"}, or mark its server as trusted`;
-  return { reply: failure('TOOL_NEEDS_APPROVAL', message, { tool: address, policy: { action: decision.action, reason: decision.reason } }), effects: 'none' };
+  return {
+    reply: failure('TOOL_NEEDS_APPROVAL', message, { tool: address, policy: { action: decision.action, reason: decision.reason } }),
+    effects: 'none',
+  };
 }
 
 function journalRefusal(

@@ -1,10 +1,10 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import { sourcesMigration } from './migrations/007-sources.ts';
-import { approvalsMigration } from './migrations/005-approvals.ts';
 import { policiesMigration } from './migrations/003-policies.ts';
-import { connectionsMigration } from './migrations/006-connections.ts';
 import { auditMigration } from './migrations/004-audit.ts';
+import { approvalsMigration } from './migrations/005-approvals.ts';
+import { connectionsMigration } from './migrations/006-connections.ts';
+import { sourcesMigration } from './migrations/007-sources.ts';
 
 /** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
 export const toolMigrations: Record<string, Migration> = {

@@ -95,6 +95,7 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
     expect(await fleet.ledger.renew(report('worker_1'), [...held, { executionId: stale.execution.id, token: 7 }])).toEqual({
       lost: [ended.execution.id, stale.execution.id],
       cancelled: [cancelled.execution.id],
+      decided: [],
       catalogVersion: 'v1',
     });
     expect((await fleet.ledger.renew(report('worker_2'), held)).lost).toEqual(held.map(({ executionId }) => executionId));
