@@ -1,0 +1,179 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { COMMANDS, JSON_SCHEMAS } from '@code-executor/cli';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openShell } from './support/cli.ts';
+import { docsBlocks } from './support/docs-blocks.ts';
+import { recorded, recordingServer } from './support/recording-entry.ts';
+import { type Service, startService } from './support/start-service.ts';
+
+let directory: string;
+let service: Service;
+let shell: ReturnType<typeof openShell>;
+let api: {
+  paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, { schema: object }> }> }>>;
+  components: object;
+};
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'cli-'));
+  mkdirSync(join(directory, 'data'));
+  writeFileSync(join(directory, 'notes.txt'), '');
+  const mcpServers = { notes: recordingServer(join(directory, 'notes.txt')) };
+  writeFileSync(join(directory, 'data/mcp-servers.json'), JSON.stringify({ mcpServers }));
+  service = await startService(join(directory, 'data'));
+  shell = openShell(directory, { EXECUTOR_URL: service.url, EXECUTOR_KEY: service.key, KEY_FILE: join(directory, 'data/admin.key') });
+  api = (await service.get('/openapi.json')).body as typeof api;
+}, 150_000);
+
+afterAll(async () => {
+  await service?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** One command with --json, its answer held to the shape that its table promises. */
+async function json(...args: string[]): Promise<unknown> {
+  const { code, out, err } = await shell.executor([...args, '--json']);
+  expect([args.join(' '), code, err]).toEqual([args.join(' '), 0, '']);
+  const answer: unknown = JSON.parse(out);
+  const command = COMMANDS.find(({ name }) => args.join(' ').startsWith(name));
+  const schema = schemaOf(command?.json);
+  const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+  expect(validate(answer), `${args.join(' ')}: ${JSON.stringify(validate.errors)}`).toBe(true);
+  return answer;
+}
+
+function schemaOf(shape: (typeof COMMANDS)[number]['json']): object {
+  if (shape === undefined) throw new Error('the command promises no JSON');
+  if ('schema' in shape) return JSON_SCHEMAS[shape.schema] ?? {};
+  const [method = '', path = ''] = shape.operation.split(' ');
+  const responses = api.paths[path]?.[method.toLowerCase()]?.responses;
+  const schema = (responses?.['200'] ?? responses?.['201'])?.content?.['application/json']?.schema;
+  if (schema === undefined) throw new Error(`${shape.operation} answers no JSON`);
+  return { ...schema, components: api.components };
+}
+
+test('what docs/cli.md says works as it stands, without a fault on the way', async () => {
+  const script = docsBlocks('cli.md').filter(({ language }) => language === 'sh');
+  expect(script.length).toBeGreaterThan(4);
+  const { code, out, err } = await shell.bash(script.map((block) => block.code).join('\n'));
+  expect([code, err], out).toEqual([0, expect.not.stringContaining('undefined')]);
+  expect(readFileSync(join(directory, 'result.txt'), 'utf8')).toBe('ADA\n');
+  expect(err).toContain('hello\n');
+  expect(JSON.parse(readFileSync(join(directory, 'execution.json'), 'utf8'))).toMatchObject({
+    status: 'succeeded',
+    result: 'ADA',
+    output: 'hello\n',
+  });
+  expect(statSync(join(directory, 'ci.key')).mode & 0o777).toBe(0o600);
+  expect(out).toContain('{"result":{},"jsonrpc":"2.0","id":1}');
+  expect(recorded(join(directory, 'notes.txt'))).toContain('note first');
+  expect(`${out}${err}`).not.toContain(service.key);
+});
+
+test('answers as JSON have the shapes that are promised', async () => {
+  await json('health');
+  await json('whoami');
+  await json('tools', 'search', 'note');
+  await json('tools', 'sources');
+  await json('tools', 'describe', 'notes', 'note');
+  await json('integrations', 'list');
+  await json('integrations', 'show', 'notes');
+  await json('integrations', 'refresh', 'notes');
+  await json('connections', 'list');
+  await json('policies', 'list', '--derived');
+  await json('policies', 'preview', 'notes.note', '{"text": "x"}');
+  await json('approvals', 'list', '--all');
+  await json('keys', 'list');
+  await json('audit', '--limit', '3');
+  await json('sessions', 'list');
+  await json('server', 'list');
+  await json('server', 'use', 'local');
+  await json('connect');
+  await json('connect', 'zed', '--config', join(directory, 'zed.json'));
+  await json('generate', 'typescript', '--source', 'notes');
+  await json('generate', 'openapi');
+  await json('call', 'notes', 'count_notes');
+  const policy = (await json('policies', 'add', 'notes.learn', 'block', '--when', 'name~x*', '--per-day', '3')) as { id: string };
+  await json('policies', 'remove', policy.id);
+  const key = (await json('keys', 'create', 'json', '--scope', 'execute')) as { id: string; key: string };
+  await json('keys', 'revoke', key.id);
+  const listed = (await json('executions', 'list')) as { items: { executionId: string }[] };
+  const id = listed.items[0]?.executionId ?? '';
+  await json('executions', 'show', id);
+  await json('executions', 'files', id);
+});
+
+test('a program and its shell see the code that it left with, its time out, and its mistakes', async () => {
+  const run = (code: string, ...more: string[]) => shell.executor(['run', '-', '-l', 'python', ...more], { stdin: code });
+  expect((await run('import sys; sys.exit(7)')).code).toBe(7);
+  expect((await run('while True: pass', '--timeout', '300ms')).code).toBe(124);
+  const failed = await run('print("before")\nraise ValueError("no")');
+  expect([failed.code, failed.out]).toEqual([1, '']);
+  expect(failed.err).toMatch(/^before\n[\s\S]*error: UNCAUGHT: .*no[\s\S]*no tool that changes anything was called/);
+  const refused = await shell.executor(['run', '-', '--json'], { stdin: 'return 1 +' });
+  expect([refused.code, JSON.parse(refused.out).error.code]).toEqual([1, 'SYNTAX_ERROR']);
+});
+
+test('Ctrl-C cancels the program that is followed', async () => {
+  let isStopped = false;
+  const ended = await shell.executor(['run', '-'], {
+    stdin: 'console.log("runs"); while (true) {}',
+    onError(text, stop) {
+      if (!isStopped && text.includes('runs')) stop('SIGINT');
+      isStopped ||= text.includes('runs');
+    },
+  });
+  expect([ended.code, ended.out]).toEqual([130, '']);
+  const [, id = ''] = /Cancelled (exe_\w+)/.exec(ended.err) ?? [];
+  expect((await service.get(`/executions/${id}`)).body).toMatchObject({ status: 'cancelled' });
+});
+
+test('a gated program waits, another terminal approves, and it goes on', async () => {
+  const { id } = (await service.post('/policies', { pattern: 'notes.note', action: 'require_approval' })).body as { id: string };
+  const approving: Promise<unknown>[] = [];
+  const ended = await shell.executor(['run', '-'], {
+    stdin: "return await tools.notes.note({ text: 'gated' })",
+    onError(text) {
+      const [, approval] = /executor approvals approve (apr_\w+)/.exec(text) ?? [];
+      if (approval !== undefined && approving.length === 0) approving.push(shell.executor(['approvals', 'approve', approval]));
+    },
+  });
+  expect(await Promise.all(approving)).toMatchObject([{ code: 0 }]);
+  expect([ended.code, ended.out]).toEqual([0, 'noted gated\n']);
+
+  const left = await shell.executor(['run', '-', '--no-wait'], { stdin: "return await tools.notes.note({ text: 'later' })" });
+  expect([left.code, left.out]).toEqual([5, '']);
+  const [execution = ''] = /exe_\w+/.exec(left.err) ?? [];
+  const denied = await shell.executor(['resume', execution, '--deny', '--reason', 'not now']);
+  expect([denied.code, denied.err]).toEqual([1, expect.stringContaining('APPROVAL_DENIED')]);
+  expect(recorded(join(directory, 'notes.txt')).filter((line) => line.includes('later'))).toEqual([]);
+  await shell.executor(['policies', 'remove', id]);
+});
+
+test('what a tool says cannot steer the terminal, and its mistakes name its arguments', async () => {
+  const text = 'a\u001b[2J\u202eb';
+  expect((await shell.executor(['call', 'notes', 'note', '--text', text])).out).toBe('noted a\\u001b[2J\\u202eb\n');
+  const wrong = await shell.executor(['call', 'notes', 'note', '--txet', 'x']);
+  expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('did you mean --text?')]);
+  expect((await shell.executor(['call', 'nots', 'note', '--text', 'x'])).code).toBe(6);
+  expect((await shell.executor(['call', 'notes', 'note', '{}'])).err).toContain('INVALID_ARGUMENTS');
+});
+
+test('an unknown key is exit code 4, and comes out nowhere', async () => {
+  const { code, out, err } = await shell.executor(['whoami'], { env: { EXECUTOR_KEY: 'cex_notarealkeynotarealkey' } });
+  expect([code, out]).toEqual([4, '']);
+  expect(err).toContain('The key came from EXECUTOR_KEY');
+  expect(err).not.toContain('notarealkey');
+});
+
+test("the key of this machine's service goes to no other machine", async () => {
+  const elsewhere = await shell.executor(['--url', 'http://executor.invalid:9', 'whoami'], {
+    env: { EXECUTOR_KEY: '', EXECUTOR_DATA_DIR: join(directory, 'data') },
+  });
+  expect(elsewhere.code).toBe(3);
+  const here = await shell.executor(['whoami'], { env: { EXECUTOR_KEY: '', EXECUTOR_DATA_DIR: join(directory, 'data') } });
+  expect([here.code, here.out]).toEqual([0, expect.stringContaining('admin')]);
+});
