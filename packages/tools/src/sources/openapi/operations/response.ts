@@ -13,7 +13,7 @@ export interface ResponseShape {
 const MOST_TYPES = 6;
 const MOST_SHAPES = 4;
 
-export const BINARY_VALUE: JsonSchema = {
+const BINARY_VALUE: JsonSchema = {
   type: 'object',
   description: 'A file: its bytes in base64.',
   properties: {
