@@ -17,6 +17,7 @@ import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { createReport } from './report.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
 import { measureSources } from './sources/measure-sources.ts';
+import { measureSearch, type Recall } from './search/measure-search.ts';
 import { round } from './statistics.ts';
 
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
@@ -59,6 +60,7 @@ try {
     await measureSimple();
     await measureCatalogs();
     await measureFixtures();
+    await measureFindings();
     await measureDocuments();
     measurePolicies(row);
     finish('bench.json');
@@ -181,6 +183,23 @@ async function measureCatalogs(): Promise<void> {
     row(`${count} tools: one changed`, ms(figures.generateChangedMs));
     row(`${count} tools: search over HTTP, p50 / p99`, `${ms(figures.search.p50)} / ${ms(figures.search.p99)}`);
   }
+}
+
+async function measureFindings(): Promise<void> {
+  const fixtures = process.env.EXECUTOR_TEST_FIXTURES;
+  const figures = fixtures === undefined ? null : await measureSearch(directory, join(fixtures, 'mcp-servers.json'));
+  if (figures === null) {
+    row('search, recall@5', 'left out: needs ../shared/fixtures and EXECUTOR_TEST_FIXTURES');
+    return;
+  }
+  const share = ({ found, of }: Recall): string => `${round(found / of, 3)} (${found} of ${of})`;
+  const goal = 'wanted 0.9';
+  row(`search over ${figures.tools} tools, recall@5`, share(figures.all), goal, 0.9 / (figures.all.found / figures.all.of));
+  row('of the half that was tuned on', share(figures.tuned));
+  row('of the half that was held out', share(figures.heldOut));
+  row("of those without a word of the tool's name", share(figures.withoutName));
+  row('search over HTTP, p50 / p99', `${ms(figures.latency.p50)} / ${ms(figures.latency.p99)}`);
+  for (const query of figures.missed) console.error(`not among the first five: ${query}`);
 }
 
 async function measureFixtures(): Promise<void> {
