@@ -69,6 +69,9 @@ def lazily(package, path):
         except ModuleNotFoundError as error:
             if error.name != f"{package}.{name}":
                 raise
+            alike = _alike(name, _names(path))
+            if alike is not None:
+                return load(alike)
             raise AttributeError(_missing(package, name, _names(path)), name=name, obj=modules[package]) from None
         function = getattr(module, "__wrapped__", module)
         setattr(modules[package], name, function)
@@ -85,7 +88,7 @@ def asynchronously(package, of):
         if name == "__all__":
             return source.__all__
         function = getattr(source, name)
-        if not isinstance(function, FunctionType) or not hasattr(modules.get(f"{of}.{name}"), "__wrapped__"):
+        if not isinstance(function, FunctionType) or not hasattr(modules.get(function.__module__), "__wrapped__"):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         twin = _twin(function)
         setattr(modules[package], name, twin)
@@ -127,6 +130,12 @@ def _names(path):
     return sorted(
         entry[:-3] for folder in path for entry in listdir(folder) if entry.endswith(".py") and entry != "__init__.py"
     )
+
+
+def _alike(name, names):
+    """The one tool that is meant where only the spelling differs: `get_pet_by_id` for `getPetById`."""
+    alike = [other for other in names if other.replace("_", "").lower() == name.replace("_", "").lower()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _missing(package, name, names):

@@ -51,14 +51,17 @@ export async function identify(what: Identification, deps: IdentifyDependencies,
 }
 
 async function somethingElse(why: unknown, what: Identification, deps: IdentifyDependencies, signal: AbortSignal): Promise<Identified> {
+  let said = why;
   for (const kind of deps.kinds.values()) {
     if (kind.fetchDocument === undefined) continue;
     const asked = await attempt(() => askFor(kind, what, deps, signal), signal);
     if ('done' in asked) return asked.done;
+    // It is one, and says why it cannot be read.
+    if (isAppError(asked.error, 'INTEGRATION_INVALID') && !isUnknownKind(asked.error)) said = asked.error;
   }
   const mcp = await attempt(() => probeMcp(what.url, deps.http, signal), signal);
   if ('done' in mcp && mcp.done !== null) return { mcp: mcp.done };
-  throw asUnreachable(why);
+  throw asUnreachable(said);
 }
 
 async function readFetched(

@@ -97,7 +97,7 @@ function asAppError(thrown: unknown, request: FastifyRequest): AppError {
   }
   switch (fastifyCodeOf(thrown)) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new AppError('BODY_TOO_LARGE', `The body is larger than ${request.server.initialConfig.bodyLimit ?? 0} bytes.`);
+      return new AppError('BODY_TOO_LARGE', `The body is larger than ${request.routeOptions.bodyLimit ?? 0} bytes.`);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new AppError('UNSUPPORTED_MEDIA_TYPE', mediaTypeMessage(request));
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':

@@ -18,25 +18,21 @@ export function registerJsonBody(app: FastifyInstance): void {
 }
 
 /** As JSON, a document is longer by what has to be escaped in it. */
-const DOCUMENT_BODY_LIMIT_BYTES = 1.5 * DOCUMENT_LIMIT_BYTES;
+export const DOCUMENT_BODY_LIMIT_BYTES = 1.5 * DOCUMENT_LIMIT_BYTES;
 
-/** For the routes of this scope: bodies with a document in them, which `request.document` holds afterwards. */
+/** For the routes of this scope, whose limit is `DOCUMENT_BODY_LIMIT_BYTES`: bodies with a document in them, which `request.document` holds afterwards. */
 export function registerDocumentBody(scope: FastifyInstance): void {
   const readLargeBody = createLargeBodyReader();
   scope.decorateRequest('document', undefined);
   scope.removeContentTypeParser('application/json');
-  scope.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer', bodyLimit: DOCUMENT_BODY_LIMIT_BYTES },
-    async (request: FastifyRequest, bytes: Buffer) => {
-      checkHeaders(request);
-      const { body, document } = await readLargeBody(bytes);
-      if (document !== undefined && document.byteLength > DOCUMENT_LIMIT_BYTES)
-        throw new AppError('BODY_TOO_LARGE', `The document is larger than ${DOCUMENT_LIMIT_BYTES / 1024 / 1024} MB.`);
-      request.document = document;
-      return body;
-    },
-  );
+  scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) => {
+    checkHeaders(request);
+    const { body, document } = await readLargeBody(bytes);
+    if (document !== undefined && document.byteLength > DOCUMENT_LIMIT_BYTES)
+      throw new AppError('BODY_TOO_LARGE', `The document is larger than ${DOCUMENT_LIMIT_BYTES / 1024 / 1024} MB.`);
+    request.document = document;
+    return body;
+  });
 }
 
 /** @throws AppError UNSUPPORTED_MEDIA_TYPE */

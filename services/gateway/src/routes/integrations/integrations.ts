@@ -2,7 +2,7 @@ import { detectedIntegrationSchema, integrationChangesSchema, integrationRecordS
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
-import { registerDocumentBody } from '../../plugins/json-body.ts';
+import { DOCUMENT_BODY_LIMIT_BYTES, registerDocumentBody } from '../../plugins/json-body.ts';
 import { listOf } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { integrationChangeSchema, newIntegrationSchema } from './new-integration.ts';
@@ -81,6 +81,7 @@ function registerDocumentRoutes(scope: GatewayApp, { tools }: RouteDeps): void {
   scope.post(
     '/integrations',
     {
+      bodyLimit: DOCUMENT_BODY_LIMIT_BYTES,
       config: { access: 'admin' },
       schema: {
         summary: 'Add an integration',
@@ -98,6 +99,7 @@ function registerDocumentRoutes(scope: GatewayApp, { tools }: RouteDeps): void {
   scope.post(
     '/integrations/:slug/refresh',
     {
+      bodyLimit: DOCUMENT_BODY_LIMIT_BYTES,
       config: { access: 'admin' },
       schema: {
         summary: 'List the tools of an integration again, or read its document anew',
