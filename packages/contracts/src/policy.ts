@@ -68,7 +68,8 @@ function listOfConditions(given: unknown): unknown {
 /** What is documented of a schema that takes more than it says. */
 function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _, ...documented } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-  return documented;
+  // What zod itself says of the list would stand beside it, and refuse the one alone.
+  return { type: undefined, items: undefined, minItems: undefined, maxItems: undefined, ...documented };
 }
 
 const subject = z
