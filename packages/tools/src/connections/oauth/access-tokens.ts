@@ -24,6 +24,8 @@ const RENEWAL_TIMEOUT_MS = 45_000;
 /** An upstream that refuses every token must not make us renew with every call. */
 const REFUSED_AGAIN_MS = 30_000;
 const POLL_MS = 100;
+/** A token that cannot be renewed at the moment is used as long as it lasts for the way to the upstream. */
+const STILL_GOOD_MS = 5_000;
 
 type Values = () => Promise<Readonly<Record<string, string>>>;
 
@@ -46,13 +48,14 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
   /** By connection: the generation that an upstream has refused, and when that was last believed. */
   const refused = new Map<string, { readonly generation: number; readonly at: number }>();
 
+  const isRefused = ({ id }: StoredConnection, { generation }: Grant): boolean => (refused.get(id)?.generation ?? -1) >= generation;
+
   function keep(connection: StoredConnection, grant: Grant): string | null {
     const { tokens, expiresAt, generation } = grant;
     if (tokens?.accessToken == null) return null;
     const margin = Math.min(MARGIN_MS, (tokens.lifetimeMs ?? Number.POSITIVE_INFINITY) / 3);
     const goodUntil = Math.min(Date.now() + KEPT_MS, (expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - margin);
-    const isRefused = (refused.get(connection.id)?.generation ?? -1) >= generation && mayRenew(connection, grant);
-    if (goodUntil <= Date.now() || isRefused) return null;
+    if (goodUntil <= Date.now() || (isRefused(connection, grant) && mayRenew(connection, grant))) return null;
     known.set(connection.id, { token: tokens.accessToken, version: connection.version, generation, goodUntil });
     return tokens.accessToken;
   }
@@ -93,7 +96,8 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
       } else {
         // Another process is at it; what we have may be good for the while.
         const { tokens, expiresAt } = grant;
-        if (tokens?.accessToken != null && (expiresAt?.getTime() ?? 0) > Date.now() + 5_000) return tokens.accessToken;
+        const lasts = tokens?.accessToken != null && (expiresAt?.getTime() ?? 0) > Date.now() + STILL_GOOD_MS;
+        if (lasts && !isRefused(connection, grant)) return tokens.accessToken ?? '';
         await pause(signal);
       }
     }
@@ -160,7 +164,7 @@ export function createAccessTokens(deps: OauthDependencies): AccessTokens {
     if (now !== null && now.generation !== grant.generation) return null;
     const { tokens, expiresAt } = grant;
     if (isPassing) {
-      if (tokens?.accessToken != null && expiresAt !== null && expiresAt.getTime() > Date.now() + 5_000) return tokens.accessToken;
+      if (tokens?.accessToken != null && expiresAt !== null && expiresAt.getTime() > Date.now() + STILL_GOOD_MS) return tokens.accessToken;
       throw new AppError('CONNECTION_UNAVAILABLE', `its token could not be renewed: ${message}. Nothing was sent; try again`);
     }
     if (error === 'invalid_grant') {
