@@ -198,6 +198,21 @@ print(json.dumps([sorted(set(sys.modules) - before), "typing" in sys.modules, di
     expect(answer).toEqual([['__future__', 'servers.filesystem.copy'], false, ['copy', 'read_text_file', 'then'], 'What copy does.']);
   });
 
+  test('a name in another spelling is taken for the one tool that it can mean', async () => {
+    const answer = await python(
+      workspace,
+      `import asyncio, servers
+from servers.filesystem import readTextFile
+from servers.aio.filesystem import ReadTextFile
+print(json.dumps([readTextFile(path="a"), asyncio.run(ReadTextFile(path="b")), servers.everything.getSum(a=1, b=2)]))`,
+    );
+    expect(answer).toEqual([
+      { tool: 'filesystem.read_text_file', args: { path: 'a' } },
+      { awaited: 'filesystem.read_text_file', args: { path: 'b' } },
+      { tool: 'everything.get-sum', args: { a: 1, b: 2 } },
+    ]);
+  });
+
   test('what is not there is an ordinary error that names what is', async () => {
     const answer = await python(
       workspace,
