@@ -28,6 +28,7 @@ for (const [intent, words] of Object.entries(VERBS)) {
 
 const SAME = 1.3;
 const OTHER = 0.7;
+const LIKELY = 1.1;
 
 /** By the first word that says what is wanted. Stems, in their order. */
 export function intentOf(terms: readonly string[]): Intents {
@@ -47,6 +48,9 @@ export function intentOfTool(name: readonly string[], { annotations }: ToolDefin
   return found === 0 && annotations?.readOnlyHint === true ? BITS.read : found;
 }
 
-/** How much a tool counts more, or less, for what is wanted. */
-export const intentFactor = (wanted: Intents, does: Intents): number =>
-  wanted === 0 || does === 0 ? 1 : (wanted & does) === 0 ? OTHER : SAME;
+/** How much a tool counts more, or less, for what is wanted. Who names a thing and nothing to be done with it wants to see it. */
+export function intentFactor(wanted: Intents, does: Intents): number {
+  if (does === 0) return 1;
+  if (wanted === 0) return (does & BITS.read) === 0 ? 1 : LIKELY;
+  return (wanted & does) === 0 ? OTHER : SAME;
+}

@@ -30,6 +30,8 @@ const DISCOURAGED_FACTOR = 0.8;
 /** Of the best ones the names are looked at. */
 const LOOKED_AT = 300;
 const STEPS = 200;
+/** A word that stands for another one is worth little more than the other one, however rare it is itself. */
+const RARER_BY_MEANING = 1.25;
 /** A word of so many tools, and of this part of all, says nothing where it only stands for another. */
 const COMMON = 500;
 const COMMON_PART = 0.25;
@@ -106,10 +108,10 @@ export function createSearchIndex(): SearchIndex {
   }
 
   /** Of all words that a slot stands for, a tool gets the best one. */
-  function score(text: string, factor: number, slot: number, touched: number[]): void {
+  function score(text: string, factor: number, mostRarity: number, slot: number, touched: number[]): void {
     const list = postings.get(text);
     if (list === undefined) return;
-    const rarity = rarityOf(list.ids.length) * factor;
+    const rarity = Math.min(rarityOf(list.ids.length), mostRarity) * factor;
     for (let index = 0; index < list.ids.length; index += 1) {
       const id = list.ids[index] ?? 0;
       const gain = rarity * (list.weights[index] ?? 0);
@@ -177,8 +179,10 @@ export function createSearchIndex(): SearchIndex {
       const touched: number[] = [];
       const words = new Map<string, number>();
       for (const [index, slot] of slots.entries()) {
+        const own = slot.term === null ? undefined : postings.get(slot.term);
+        const mostRarity = own === undefined ? Number.POSITIVE_INFINITY : rarityOf(own.ids.length) * RARER_BY_MEANING;
         for (const [text, factor] of wordsOf(slot)) {
-          score(text, factor, index + 1, touched);
+          score(text, factor, mostRarity, index + 1, touched);
           words.set(text, Math.max(words.get(text) ?? 0, factor));
         }
       }
