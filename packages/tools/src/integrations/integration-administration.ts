@@ -67,8 +67,9 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
       const managed = resolver.server(slug);
       if (managed.origin === 'file')
         throw new AppError('INVALID_REQUEST', `${managed.slug} is defined in the servers file: remove it there and restart the service`);
-      await drop(managed.slug);
+      // First: what is added under this slug next must not find them.
       await deps.connections.removeOf(managed.slug);
+      await drop(managed.slug);
     },
     async refreshIntegration(principal, slug, change = {}) {
       requireRole(principal, ['admin', 'operator'], 'refresh integrations');
