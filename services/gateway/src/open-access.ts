@@ -11,6 +11,7 @@ import { type GatewayConfig, isLoopback, LOOPBACK_HOSTS } from './config.ts';
 import type { Access } from './routes/oauth/access.ts';
 import { isOwnResource } from './routes/oauth/origin.ts';
 
+type Naming = Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>;
 type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>;
 
 /** Who is let in beside API keys, as the operator has set it. Throws INVALID_REQUEST where that would let strangers in. */
@@ -18,7 +19,7 @@ export async function openAccess(options: {
   readonly db: Database;
   readonly log: Logger;
   readonly settings: AccessSettings;
-  readonly naming: Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>;
+  readonly naming: Naming;
   /** Seals the keys of access tokens. */
   readonly secret: string;
   readonly onKeysChanged: () => Promise<void>;
@@ -27,7 +28,7 @@ export async function openAccess(options: {
   const { db, log, settings, naming, secret, onKeysChanged, open } = options;
   const external = externalIssuerOf(settings);
   const anonymousRole = settings.EXECUTOR_ANONYMOUS_ROLE ?? null;
-  if (anonymousRole !== null && settings.EXECUTOR_ANONYMOUS_FORCE !== 'true') refuseStrangers(naming);
+  checkAccess(settings, naming);
   const oauth = open(
     'OAuth server',
     createOAuthServer({ db, log, secret, isOwnResource: isOwnResource(naming), onKeysChanged }),
@@ -43,7 +44,9 @@ export async function openAccess(options: {
   };
 }
 
-function refuseStrangers({ host, allowedHosts, publicUrl }: Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>): void {
+/** Before anything is opened. Throws INVALID_REQUEST where anonymous callers are let in and others than this machine can reach the service. */
+export function checkAccess(settings: AccessSettings, { host, allowedHosts, publicUrl }: Naming): void {
+  if (settings.EXECUTOR_ANONYMOUS_ROLE === undefined || settings.EXECUTOR_ANONYMOUS_FORCE === 'true') return;
   const others = [
     ...(isLoopback(host) ? [] : [`EXECUTOR_HOST is ${host}`]),
     ...allowedHosts.filter((name) => !LOOPBACK_HOSTS.includes(name.toLowerCase())).map((name) => `EXECUTOR_ALLOWED_HOSTS has ${name}`),

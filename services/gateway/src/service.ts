@@ -26,7 +26,7 @@ import { createAudit, createRemoteToolAdministration, toolMigrations } from '@co
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
-import { openAccess } from './open-access.ts';
+import { checkAccess, openAccess } from './open-access.ts';
 import type { GatewayServiceConfig } from './service-config.ts';
 
 /**
@@ -39,6 +39,8 @@ export function startGatewayService(config: GatewayServiceConfig, log: Logger): 
 
 async function compose(config: GatewayServiceConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
+  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
+  checkAccess(config, naming);
   // A key that is too short is found before anything is opened.
   const authorize = createServiceSigner({ role: 'gateway', name: hostname(), key: config.EXECUTOR_GATEWAY_INTERNAL_KEY });
   const tracing = await startTracing(config, { service: 'gateway', version: packageJson.version, log, open });
@@ -71,7 +73,6 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
   await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
   const service = keys;
-  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
   const access = await openAccess({
     db,
     log,

@@ -18,7 +18,7 @@ import {
   readOrMakeSecret,
   sandboxLimitsOf,
 } from '@code-executor/executions';
-import { buildGateway, openAccess } from '@code-executor/gateway';
+import { buildGateway, checkAccess, openAccess } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import {
@@ -50,6 +50,8 @@ export function startStandalone(config: StandaloneConfig, log: Logger): Promise<
 
 async function compose(config: StandaloneConfig, log: Logger, open: Open): Promise<void> {
   const startedAt = Date.now();
+  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
+  checkAccess(config, naming);
   const dataDir = config.EXECUTOR_DATA_DIR;
   const snapshotsDir = await makeSnapshotsDir(dataDir);
   const limits = sandboxLimitsOf(config);
@@ -147,7 +149,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
-  const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
   const access = await openAccess({
     db,
     log,

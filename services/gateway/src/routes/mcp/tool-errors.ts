@@ -4,8 +4,9 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { z } from 'zod';
 import { describeIssues } from '../../validation/describe-issues.ts';
 
-/** What a model can mend is the result of its call; what is a fault of ours is logged and shows nothing but its code. */
+/** What a model can mend is the result of its call, what a client gets wrong an error of the protocol, thrown on; what is a fault of ours is logged and shows nothing but its code. */
 export function errorResult(thrown: unknown, log: FastifyBaseLogger): CallToolResult {
+  if (thrown instanceof ProtocolError) throw thrown;
   const error = isAppError(thrown)
     ? thrown
     : new AppError('INTERNAL', 'Something went wrong on our side; the log has it.', { cause: thrown });
