@@ -3,6 +3,8 @@
 # Needs bash, coreutils and either a Docker engine or Node 20 with npm; brings the rest. The parts lie in deploy/, one subject a file.
 set -euo pipefail
 umask 022
+# The CLI's variables are no settings of the service, and its key is not the service's to know.
+unset EXECUTOR_URL EXECUTOR_KEY EXECUTOR_KEY_FILE EXECUTOR_CHECKOUT
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 readonly ROOT

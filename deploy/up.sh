@@ -140,6 +140,14 @@ run_first_program() {
     die "$EXIT_FAILED" "The service is up at $URL, but the first program failed; './deploy.sh doctor' checks what it needs."
 }
 
+# The CLI as it finds this very service and its key.
+cli_command() {
+  local settings=''
+  [[ $URL == http://127.0.0.1:9091 ]] || settings="EXECUTOR_URL=$URL "
+  [[ $DATA_DIR == "$HOME/.code-executor" ]] || settings+="EXECUTOR_DATA_DIR=$(printf %q "$DATA_DIR") "
+  printf '%s%q' "$settings" "$ROOT/executor"
+}
+
 introduce() {
   local key_file=$DATA_DIR/admin.key
   say ''
@@ -148,5 +156,6 @@ introduce() {
   say 'Try it:'
   say ''
   say "  curl -sS $URL/execute -H \"Authorization: Bearer \$(cat $(printf %q "$key_file"))\" -H 'Content-Type: application/json' -d '{\"language\":\"typescript\",\"code\":\"return 6 * 7\"}'"
+  say "  echo 'return 6 * 7' | $(cli_command) run -      # the CLI: $ROOT/executor --help"
   say ''
 }

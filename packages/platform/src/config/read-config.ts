@@ -5,6 +5,8 @@ import { nearest } from './nearest.ts';
 
 /** Variables of ours start with this; an unknown one is most likely a slip of the pen, so it is an error. */
 const PREFIX = 'EXECUTOR_';
+/** The CLI's own: they may stand in the environment that a service is started from. */
+const CLI_VARIABLES: readonly string[] = ['EXECUTOR_URL', 'EXECUTOR_KEY', 'EXECUTOR_KEY_FILE', 'EXECUTOR_CHECKOUT'];
 
 /**
  * Reads the environment once through `schema` (its keys are the variables' names). `NAME_FILE` gives the value of `NAME`
@@ -28,6 +30,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
     }
   }
   for (const name of Object.keys(environment)) {
+    if (CLI_VARIABLES.includes(name)) continue;
     if (!name.startsWith(PREFIX) || foreign.some((known) => isNamed(name, known))) continue;
     if (names.includes(name) || names.includes(name.replace(/_FILE$/, ''))) continue;
     const near = nearest(name, names);
