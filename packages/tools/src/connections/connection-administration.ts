@@ -159,12 +159,7 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
       const connection = await findOwn(principal, id);
       return oauth.start(connection, connectedOf(connection.integration), { principalId: principal.id, redirectUri });
     },
-    async finishAuthorization(parameters) {
-      const end = await oauth.finish(parameters);
-      deps.committed();
-      await connections.reload();
-      return end;
-    },
+    finishAuthorization: (parameters) => oauth.finish(parameters),
     async listProviders(principal) {
       requireHuman(principal);
       return providers.list();

@@ -167,7 +167,7 @@ export async function createConnections(deps: ConnectionsDependencies): Promise<
 export const labelOf = ({ integration, name, ownerId }: StoredConnection): string =>
   `The connection ${integration}@${name}${ownerId === '' ? '' : ` of ${ownerId}`}`;
 
-export const placeOf = (connection: StoredConnection): string =>
+const placeOf = (connection: StoredConnection): string =>
   valuesPlace({
     workspace_id: connection.workspaceId,
     id: connection.id,

@@ -3,7 +3,7 @@ import { printable } from '../../sources/mcp/stderr-log.ts';
 import type { ValueProvider } from './value-providers.ts';
 
 /** Variables of this name are the operator's to refer to, and nothing else of the environment is. */
-export const ENV_PREFIX = 'EXECUTOR_SECRET_';
+const ENV_PREFIX = 'EXECUTOR_SECRET_';
 /** Settings of the service that begin alike. */
 const SETTINGS = new Set(['EXECUTOR_SECRET_FILES_DIR', 'EXECUTOR_SECRET_FILES_DIR_FILE', 'EXECUTOR_SECRET_CACHE_SECONDS']);
 
