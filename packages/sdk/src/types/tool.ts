@@ -47,4 +47,15 @@ export interface InvokeAnswer {
   readonly tool: string;
   readonly result?: unknown;
   readonly durationMs: number;
+  readonly meta?: ReplyMeta;
+}
+
+/** What an answer says about itself, as far as it does. */
+export interface ReplyMeta {
+  /** Of HTTP. */
+  readonly status?: number;
+  /** Addresses of the `Link` header by `rel`: `next`, `last`. */
+  readonly links?: Readonly<Record<string, string>>;
+  readonly rateLimit?: { readonly limit?: number; readonly remaining?: number; readonly resetAt?: string };
+  readonly retryAfterSeconds?: number;
 }
