@@ -221,12 +221,11 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
         trust: true,
       } as const;
       await expect(domain.addIntegration(AGENT, integration)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-      await expect(
-        domain.addIntegration(ADMIN, { ...integration, headers: { Authorization: 'Bearer wrongtoken' } }),
-      ).rejects.toMatchObject({
-        code: 'INTEGRATION_UNREACHABLE',
-        message: expect.not.stringContaining('wrongtoken'),
-      });
+      // A server that wants another credential is kept: a connection may bring it.
+      const wrong = await domain.addIntegration(ADMIN, { ...integration, headers: { Authorization: 'Bearer wrongtoken' } });
+      expect(wrong).toMatchObject({ state: 'broken', toolCount: 0, reason: expect.stringContaining('wants a credential') });
+      expect(JSON.stringify(wrong)).not.toContain('wrongtoken');
+      await domain.removeIntegration(ADMIN, 'added');
       const added = await domain.addIntegration(ADMIN, integration);
       expect(added).toMatchObject({ slug: 'added', kind: 'mcp', origin: 'api', toolCount: 1, state: 'ready' });
       await expect(domain.addIntegration(ADMIN, integration)).rejects.toMatchObject({ code: 'INTEGRATION_EXISTS' });
