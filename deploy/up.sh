@@ -144,7 +144,7 @@ run_first_program() {
 cli_command() {
   local settings=''
   [[ $URL == http://127.0.0.1:9091 ]] || settings="EXECUTOR_URL=$URL "
-  [[ $DATA_DIR == "$HOME/.code-executor" ]] || settings+="EXECUTOR_DATA_DIR=$(printf %q "$DATA_DIR") "
+  [[ $DATA_DIR == "${HOME:-}/.code-executor" ]] || settings+="EXECUTOR_DATA_DIR=$(printf %q "$DATA_DIR") "
   printf '%s%q' "$settings" "$ROOT/executor"
 }
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 // Finds out how the CLI can run here: as built, from its TypeScript sources (Node 22.18 and newer), or by the Node 24 of the checkout.
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const built = new URL('../dist/executor.js', import.meta.url);
 const source = new URL('../src/main.ts', import.meta.url);
 
 if (existsSync(source) && process.features.typescript) {
-  enableCompileCache?.();
+  module.enableCompileCache?.();
   await import(source.href);
 } else if (existsSync(built)) {
   await import(built.href);

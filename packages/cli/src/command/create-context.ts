@@ -35,7 +35,11 @@ export function createContext(terminal: Terminal, { options }: Invocation, signa
   };
 }
 
+/** Put in by the build; in a checkout it is read. */
+declare const CLI_VERSION: string | undefined;
+
 function versionOfPackage(): string {
+  if (typeof CLI_VERSION === 'string') return CLI_VERSION;
   const file = new URL('../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

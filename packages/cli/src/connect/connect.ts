@@ -75,8 +75,11 @@ async function entryFor(client: McpClient, options: Options, context: Context): 
   const mode = oneOf(options.mode, '--mode', ['passthrough']);
   const server = textOption(options.server);
   const url = textOption(options.url);
-  const bin = fileURLToPath(new URL('../../bin/executor.js', import.meta.url));
-  const [command, ...before] = existsSync(bin) ? [process.execPath, bin] : ['executor'];
+  // From packages/cli/src/connect, or as built from packages/cli/dist.
+  const bin = ['../../bin/executor.js', '../bin/executor.js']
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((path) => existsSync(path));
+  const [command, ...before] = bin === undefined ? ['executor'] : [process.execPath, bin];
   const args = [
     ...before,
     ...(server === undefined ? [] : ['--server', server]),
