@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Principal } from '@code-executor/contracts';
-import { createGrants, createServiceSigner } from '@code-executor/platform';
+import { createKeys } from '@code-executor/executions';
+import { createGrants, createLogger, createServiceSigner } from '@code-executor/platform';
+import { createAudit } from '@code-executor/tools';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers } from '../../../test/support/containers.ts';
 import { journalOf, KEYS, openTestFleet, server, type TestFleet, type TestProxy } from './testing/open-test-fleet.ts';
@@ -8,6 +10,7 @@ import { journalOf, KEYS, openTestFleet, server, type TestFleet, type TestProxy 
 const reachable = await dockerAnswers();
 const ADMIN: Principal = { id: 'key_test', workspaceId: 'wsp_default', role: 'admin' };
 const NEVER = new AbortController().signal;
+const SILENT = createLogger({ level: 'silent', service: 'test' });
 
 describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Docker engine answers)'}`, () => {
   let fleet: TestFleet;
@@ -218,6 +221,63 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
         code: 'FORBIDDEN',
       });
       await expect(tools.removePolicy(ADMIN, 'pol_nothing')).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    });
+
+    test('judges calls of programs by arguments, limits and what has become of their key, and records what gateways do in one chain', async () => {
+      const tools = fleet.administration(proxy.url);
+      const keys = await createKeys({ db: fleet.db, log: SILENT, announce: async () => undefined });
+      const agent = await keys.create(ADMIN, { name: 'ci', role: 'agent', scopes: ['execute', 'servers:plain'] });
+      const policies = [
+        await tools.addPolicy(ADMIN, {
+          pattern: 'plain.echo',
+          action: 'block',
+          when: [{ path: 'value', glob: 'no*' }],
+          principal: ['name:ci'],
+        }),
+        await tools.addPolicy(ADMIN, { pattern: 'plain.*', action: 'limit', limits: { perExecution: 2 } }),
+      ];
+      const claim = await fleet.claim(proxy.url, { principalId: agent.id });
+      const codeOf = async (callNumber: number, value: string): Promise<string> => {
+        const { reply } = await call('plain.echo', { value }, claim, callNumber);
+        return reply.ok ? 'ok' : reply.error.code;
+      };
+      expect(await tools.previewPolicy(ADMIN, { tool: 'plain.echo', arguments: { value: 'nope' }, principal: agent.id })).toMatchObject({
+        action: 'block',
+        decidedBy: { id: policies[0]?.id },
+      });
+      expect([await codeOf(1, 'yes'), await codeOf(2, 'nope'), await codeOf(3, 'yes'), await codeOf(4, 'yes')]).toEqual([
+        ...['ok', 'TOOL_BLOCKED', 'ok', 'CALL_LIMIT'],
+      ]);
+      await tools.changePolicy(ADMIN, policies[1]?.id ?? '', { limits: { perExecution: 100 } });
+      expect(await codeOf(5, 'yes')).toBe('ok');
+      await keys.revoke(ADMIN, agent.id);
+      let callNumber = 5;
+      await vi.waitFor(
+        async () => {
+          callNumber += 1;
+          expect(await codeOf(callNumber, 'yes')).toBe('UNAUTHENTICATED');
+        },
+        { timeout: 10_000, interval: 100 },
+      );
+      keys.close();
+      for (const { id } of policies) await tools.removePolicy(ADMIN, id);
+      const gateways = [1, 2].map(() => createAudit({ db: fleet.db, log: SILENT }));
+      await Promise.all(
+        Array.from({ length: 40 }, (_, index) =>
+          gateways[index % 2]?.record({ type: 'key.create', principal: ADMIN, target: `key_${index}` }),
+        ),
+      );
+      expect(await gateways[0]?.verify('wsp_default', NEVER)).toEqual({ whole: true, checked: 40, brokenAt: null });
+      const calls = await gateways[0]?.list('wsp_default', { execution: claim.execution.id, outcome: 'failed' }, { limit: 10 });
+      expect(
+        calls?.items
+          .map(({ outcome, decision }) => [decision, outcome])
+          .reverse()
+          .slice(0, 2),
+      ).toEqual([
+        ['block', 'TOOL_BLOCKED'],
+        ['refused', 'CALL_LIMIT'],
+      ]);
     });
 
     test('has no method but those of its table', async () => {

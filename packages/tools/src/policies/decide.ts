@@ -46,7 +46,7 @@ interface Winner {
   readonly doubt: string | null;
 }
 
-export function decidingRule({ workspace, principal }: Candidates, call: PolicyCall): Winner | null {
+function decidingRule({ workspace, principal }: Candidates, call: PolicyCall): Winner | null {
   const general = firstThatApplies(workspace, call);
   const own = firstThatApplies(principal, call);
   if (general === null || own === null) return general ?? own;

@@ -124,25 +124,26 @@ export async function openTestFleet(servers: Record<string, unknown>, environmen
   }
 
   /** The row of an execution that was accepted, and dispatched just now. */
-  async function accept(timeoutMs = 30_000): Promise<string> {
+  async function accept(timeoutMs = 30_000, principalId = 'key_test'): Promise<string> {
     const id = newId('exe');
     await sql`insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms,
         typecheck, created_at, dispatched_at)
-      values (${id}, 'wsp_default', 'key_test', 'req_test', 'queued', 0, 'typescript', 'return 1', '{}', ${timeoutMs}, false, now(), now())`.execute(
+      values (${id}, 'wsp_default', ${principalId}, 'req_test', 'queued', 0, 'typescript', 'return 1', '{}', ${timeoutMs}, false, now(), now())`.execute(
       db.query(),
     );
     return id;
   }
 
-  async function claim(url: string, options: { readonly keep?: boolean } = {}): Promise<Claimed> {
-    const executionId = await accept();
+  async function claim(url: string, options: { readonly keep?: boolean; readonly principalId?: string } = {}): Promise<Claimed> {
+    const { principalId = 'key_test' } = options;
+    const executionId = await accept(undefined, principalId);
     const body = { executionId, workerId: 'worker-1' };
     const answer = await ask(`${url}/internal/executions/claim`, { token: await authorizeWorker(), body });
     if (answer.status !== 200 || answer.text === 'null') throw new Error(`The claim failed: ${answer.status} ${answer.text}`);
     const claimed: ClaimedByWorker = answer.json();
     const { token } = claimed.execution;
     if (options.keep !== false) held.set(executionId, { token, url });
-    const grantForTools = { executionId, workspaceId: 'wsp_default', principalId: 'key_test', bearer: claimed.grant };
+    const grantForTools = { executionId, workspaceId: 'wsp_default', principalId, bearer: claimed.grant };
     return { ...claimed, grantForTools };
   }
 

@@ -1,13 +1,11 @@
-import { Readable } from 'node:stream';
-import { AUDIT_TYPE, type AuditRecord, auditRecordSchema } from '@code-executor/contracts';
-import { AppError } from '@code-executor/platform';
+import { AUDIT_TYPE, auditRecordSchema } from '@code-executor/contracts';
 import type { AuditFilter } from '@code-executor/tools';
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { bareKeyOf, principalOf } from '../../plugins/authenticate.ts';
 import { cursor, queryInt } from '../../validation/fields.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
+import { sendJsonLines } from '../send-json-lines.ts';
 
 const time = z.iso.datetime({ offset: true });
 
@@ -65,15 +63,12 @@ export function registerAuditRoutes(app: GatewayApp, { audit, keys, closing }: R
     },
     async (request, reply) => {
       const principal = principalOf(request);
-      const records = audit.export(principal.workspaceId, filterOf(request.query), closing.streamSignal(reply))[Symbol.asyncIterator]();
-      // A database that is away is an answer of its own, and not a stream that breaks off.
-      const first = await records.next();
       const key = bareKeyOf(request);
-      const mayGoOn = async (): Promise<boolean> => (await keys.authenticate(key))?.id === principal.id;
-      return reply
-        .header('content-type', 'application/x-ndjson; charset=utf-8')
-        .header('x-accel-buffering', 'no')
-        .send(Readable.from(lines(first, records, mayGoOn, request), { objectMode: true, highWaterMark: 1 }) as never);
+      return await sendJsonLines(request, reply, {
+        items: audit.export(principal.workspaceId, filterOf(request.query), closing.streamSignal(reply)),
+        line: (record) => JSON.stringify(record),
+        mayGoOn: async () => (await keys.authenticate(key))?.id === principal.id,
+      });
     },
   );
 
@@ -102,28 +97,3 @@ interface Question extends Omit<AuditFilter, 'since' | 'until'> {
 const filterOf = ({ since, until, ...rest }: Question): AuditFilter => ({ ...rest, since: dateOf(since), until: dateOf(until) });
 
 const dateOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));
-
-const LINES_BETWEEN_CHECKS = 500;
-
-/** A key that is revoked meanwhile ends it as a fault does: without the end of the answer. */
-async function* lines(
-  first: IteratorResult<AuditRecord>,
-  records: AsyncIterator<AuditRecord>,
-  mayGoOn: () => Promise<boolean>,
-  request: FastifyRequest,
-): AsyncGenerator<string> {
-  let written = 0;
-  try {
-    for (let next = first; next.done !== true; next = await records.next()) {
-      if (written % LINES_BETWEEN_CHECKS === 0 && !(await mayGoOn()))
-        throw new AppError('UNAUTHENTICATED', 'The key was revoked or expired during its export.');
-      written += 1;
-      yield `${JSON.stringify(next.value)}\n`;
-    }
-  } catch (error) {
-    request.log.warn({ err: error }, 'an export was broken off');
-    throw error;
-  } finally {
-    await records.return?.();
-  }
-}

@@ -1,0 +1,51 @@
+import { Readable } from 'node:stream';
+import { AppError } from '@code-executor/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+export interface JsonLines<Item> {
+  readonly items: AsyncIterable<Item>;
+  line(item: Item): string;
+  /** Whether who asked may still have it. */
+  mayGoOn(): Promise<boolean>;
+}
+
+/** A key is asked for again so often, and with the first line. */
+const LINES_BETWEEN_CHECKS = 50;
+
+/** One item in memory at a time. The connection is cut where it cannot go on: an answer that ends by itself is whole. */
+export async function sendJsonLines<Item>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { items, ...rest }: JsonLines<Item>,
+): Promise<FastifyReply> {
+  const iterator = items[Symbol.asyncIterator]();
+  // A database that is away is an answer of its own, and not a stream that breaks off.
+  const first = await iterator.next();
+  return reply
+    .header('content-type', 'application/x-ndjson; charset=utf-8')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(lines(first, iterator, rest, request), { objectMode: true, highWaterMark: 1 }) as never);
+}
+
+/** A key that is revoked meanwhile ends it as a fault does: without the end of the answer. */
+async function* lines<Item>(
+  first: IteratorResult<Item>,
+  items: AsyncIterator<Item>,
+  { line, mayGoOn }: Omit<JsonLines<Item>, 'items'>,
+  request: FastifyRequest,
+): AsyncGenerator<string> {
+  let written = 0;
+  try {
+    for (let next = first; next.done !== true; next = await items.next()) {
+      if (written % LINES_BETWEEN_CHECKS === 0 && !(await mayGoOn()))
+        throw new AppError('UNAUTHENTICATED', 'The key was revoked or expired during its export.');
+      written += 1;
+      yield `${line(next.value)}\n`;
+    }
+  } catch (error) {
+    request.log.warn({ err: error }, 'an export was broken off');
+    throw error;
+  } finally {
+    await items.return?.();
+  }
+}
