@@ -5,7 +5,7 @@ import type { FetchContext, SourceDocument } from '../port.ts';
 import { detectGraphql } from './detect-graphql.ts';
 import { sendGraphql } from './graphql-request.ts';
 import { graphqlAnswer } from './invoke-graphql.ts';
-import { introspectionOf } from './read-schema.ts';
+import { type IntrospectedDocument, introspectionOf } from './read-schema.ts';
 
 /** What older servers do not know is asked for only where the newer form is understood. */
 const QUESTIONS = [getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }), getIntrospectionQuery()];
@@ -22,7 +22,10 @@ export async function fetchGraphql(url: string, context: FetchContext): Promise<
     if (response.status === 401 || response.status === 403) throw wantsCredential(url, response.status);
     const { value } = readReply(response, Date.now());
     const found = introspectionOf(value);
-    if (found !== null) return { text: JSON.stringify({ endpoint: url, data: { __schema: found } }), url };
+    if (found !== null) {
+      const document: IntrospectedDocument = { endpoint: url, data: { __schema: found } };
+      return { text: JSON.stringify(document), url };
+    }
     const answer = graphqlAnswer(value);
     if (answer === null || answer.faults.length === 0) return await fetchSchema(url, context);
     refusal = answer.faults[0]?.message ?? '';

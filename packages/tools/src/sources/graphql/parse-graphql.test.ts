@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { buildSchema, type GraphQLSchema, introspectionFromSchema, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { documentFixtures } from '../../../../../test/support/document-fixtures.ts';
 import { createArgumentValidator } from '../../calls/argument-validator.ts';
 import type { ParsedSource } from '../port.ts';
 import type { GraphqlBinding } from './binding.ts';
 import { buildOperation } from './build-operation.ts';
 import { graphqlKind } from './graphql-kind.ts';
 
-const FIXTURES = fileURLToPath(new URL('../../../../../../shared/fixtures/graphql/', import.meta.url));
+const FIXTURES = `${documentFixtures()}/graphql/`;
 const COUNTS = { github: [31, 247], saleor: [73, 256], swapi: [13, 0] } as const;
 
 const read = (text: string, url: string | null = null): Promise<ParsedSource<GraphqlBinding>> =>
