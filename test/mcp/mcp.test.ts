@@ -1,14 +1,18 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Client as NewestClient, StreamableHTTPClientTransport as NewestTransport } from '@modelcontextprotocol/client';
 import { ElicitRequestSchema, LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ask } from '../support/ask.ts';
+import { docsBlocks } from '../support/docs-blocks.ts';
 import { type Service, startService } from '../support/start-service.ts';
 import { connectClient, textOf } from './client.ts';
 
+const run = promisify(execFile);
 let directory: string;
 let service: Service;
 
@@ -346,4 +350,25 @@ it('a page of another site is not answered, and who has no key is told where to 
   const refused = await ask(service, 'POST', '/mcp', { body: initialize(), key: null });
   expect(refused.status).toBe(401);
   expect(refused.headers['www-authenticate']).toContain(`resource_metadata="${service.url}/.well-known/oauth-protected-resource/mcp"`);
+});
+
+it('the commands of docs/mcp.md run as they stand', async () => {
+  mkdirSync(join(directory, '.code-executor'), { recursive: true });
+  writeFileSync(join(directory, '.code-executor', 'admin.key'), service.key);
+  const script = docsBlocks('mcp.md')
+    .filter(({ language }) => language === 'sh')
+    .map(({ code }) => code.replaceAll('http://127.0.0.1:9091', service.url))
+    .join('\n');
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { env: { PATH: process.env.PATH, HOME: directory } });
+  for (const expected of [
+    '"describe_tool"',
+    '"result":42',
+    '"items":[',
+    '"user_code"',
+    '"code_challenge_methods_supported":["S256"]',
+    `"resource":"${service.url}/mcp"`,
+  ]) {
+    expect(stdout).toContain(expected);
+  }
+  expect(stdout).not.toMatch(/"error":(\{"code|")/);
 });

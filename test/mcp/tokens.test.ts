@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,9 @@ describe.skipIf(fixtures === undefined)('what an agent spends with the real serv
     directory = mkdtempSync(join(tmpdir(), 'tokens-'));
     const copied = copyFixtureServers(fixtures ?? '', directory);
     work = copied.work;
-    service = await startService(directory, { EXECUTOR_MCP_SERVERS: copied.serversFile });
+    // The servers see nothing of the data directory.
+    mkdirSync(join(directory, 'data'));
+    service = await startService(join(directory, 'data'), { EXECUTOR_MCP_SERVERS: copied.serversFile });
     while ((await startingServers()).length > 0) await sleep(200);
     code = await connectClient(service);
     direct = await connectClient(service, { query: '?mode=passthrough' });
