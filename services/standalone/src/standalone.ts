@@ -44,11 +44,18 @@ const PROGRAMS_GRACE_MS = 3_000;
  * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
  * part cannot be opened, those opened before are closed and the error is thrown.
  */
-export function startStandalone(config: StandaloneConfig, log: Logger): Promise<readonly Closable[]> {
-  return openParts(log, (open) => compose(config, log, open));
+export function startStandalone(config: StandaloneConfig, log: Logger, serve: Serve = listen): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open, serve));
 }
 
-async function compose(config: StandaloneConfig, log: Logger, open: Open): Promise<void> {
+export type Gateway = Awaited<ReturnType<typeof buildGateway>>;
+
+/** Lets requests reach the gateway; answers where. */
+export type Serve = (gateway: Gateway, config: StandaloneConfig) => Promise<string>;
+
+const listen: Serve = (gateway, config) => gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
+
+async function compose(config: StandaloneConfig, log: Logger, open: Open, serve: Serve): Promise<void> {
   const startedAt = Date.now();
   const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
   checkAccess(config, naming);
@@ -182,6 +189,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open): Promi
     startedAt,
   });
   open('gateway', gateway, (part) => part.close());
-  const address = await gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
+  const address = await serve(gateway, config);
   log.info({ address, adapter: adapter.name, dataDir }, `listening on ${address}`);
 }

@@ -1,0 +1,1 @@
+export { createExecutor, type EmbeddedExecutor, type EmbeddedOptions } from './embedded.ts';
