@@ -16,8 +16,8 @@ import { measurePolicies } from './policies/measure-policies.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { createReport } from './report.ts';
 import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
-import { measureSources } from './sources/measure-sources.ts';
 import { measureSearch, type Recall } from './search/measure-search.ts';
+import { measureSources } from './sources/measure-sources.ts';
 import { round } from './statistics.ts';
 
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { documentFixtures } from '../../test/support/document-fixtures.ts';
 import { type Service, startService } from '../../test/support/start-service.ts';
 import { type Series, summarise } from '../statistics.ts';
 import { LABELLED_QUERIES } from './labelled-queries.ts';
 
-const DOCUMENTS = fileURLToPath(new URL('../../../shared/fixtures/', import.meta.url));
+const DOCUMENTS = documentFixtures();
 /** Nothing listens there: nothing is called here. */
 const NOWHERE = 'http://127.0.0.1:9';
 const FIRST = 5;

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { documentFixtures } from '../../test/support/document-fixtures.ts';
 import { type Service, startService } from '../../test/support/start-service.ts';
 import { type Series, summarise } from '../statistics.ts';
 
 /** The largest real description at hand: 13 MB, 1,223 operations. */
-const DOCUMENT = fileURLToPath(new URL('../../../shared/fixtures/openapi/github-rest.json', import.meta.url));
+const DOCUMENT = join(documentFixtures(), 'openapi/github-rest.json');
 const ROUNDS = 3;
 const ASK_EVERY_MS = 5;
 /** Nothing listens there: the API itself is not asked anything. */

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { documentFixtures } from '../support/document-fixtures.ts';
 import { serviceForThisFile } from '../support/service-suite.ts';
 import { compilePython, newestSnapshot, typeCheck } from './support/check-wrappers.ts';
 import { countOperations } from './support/count-operations.ts';
 
-const FIXTURES = fileURLToPath(new URL('../../../shared/fixtures/', import.meta.url));
+const FIXTURES = documentFixtures();
 /** Nothing listens there: nothing is called here, and no real API is asked whether it is there. */
 const NOWHERE = 'http://127.0.0.1:9';
 

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Principal } from '@code-executor/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NotesApi, notesDocument, startNotesApi } from '../../../test/sources/support/notes-api.ts';
 import { dockerAnswers } from '../../../test/support/containers.ts';
+import { documentFixtures } from '../../../test/support/document-fixtures.ts';
 import { openTestFleet, type TestFleet, type TestProxy } from './testing/open-test-fleet.ts';
 
 const reachable = await dockerAnswers();
 const ADMIN: Principal = { id: 'key_test', workspaceId: 'wsp_default', role: 'admin' };
 const NEVER = new AbortController().signal;
-const LARGE = fileURLToPath(new URL('../../../../shared/fixtures/openapi/github-rest.json', import.meta.url));
+const LARGE = `${documentFixtures()}/openapi/github-rest.json`;
 const encode = (document: unknown) => new TextEncoder().encode(typeof document === 'string' ? document : JSON.stringify(document));
 
 describe.skipIf(!reachable)(`documents in the fleet${reachable ? '' : ' (skipped: no Docker engine answers)'}`, () => {

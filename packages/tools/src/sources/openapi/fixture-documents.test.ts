@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import { documentFixtures } from '../../../../../test/support/document-fixtures.ts';
 import type { DocumentKind } from '../port.ts';
 import { METHODS } from './operations/operations.ts';
 import { type Measured, measureDocument } from './testing/measure-document.ts';
 import { parseText } from './testing/parse-text.ts';
 
-const FIXTURES = fileURLToPath(new URL('../../../../../../shared/fixtures/', import.meta.url));
+const FIXTURES = `${documentFixtures()}/`;
 const RUNNER = fileURLToPath(new URL('./testing/runners/measure-document.ts', import.meta.url));
 const run = promisify(execFile);
 
