@@ -218,4 +218,58 @@ describe.skipIf(!reachable)(`gateways of a fleet${reachable ? '' : ' (skipped: n
     expect(output).toMatch(/DATABASE_URL/);
     expect(output).toMatch(/EXECUTOR_GATEWAY_INTERNAL_KEY/);
   });
+
+  test('an MCP session and its calls are no one gateway\u2019s: the other answers for it, cancels and goes on with its streams', async () => {
+    const mcp = (gateway: SpawnedService, body: unknown, headers: Record<string, string> = {}, method = 'POST') =>
+      fetch(`${gateway.url}/mcp`, {
+        method,
+        headers: {
+          authorization: `Bearer ${adminKey}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...headers,
+        },
+        body: body === null ? null : JSON.stringify(body),
+        signal: AbortSignal.timeout(20_000),
+      });
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+    const begun = await mcp(one, { jsonrpc: '2.0', id: 0, method: 'initialize', params });
+    const session = { 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' };
+    expect((await mcp(other, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, session)).status).toBe(200);
+
+    // There is no worker: it waits, and the stream that tells of it begins.
+    const call = { name: 'execute', arguments: PROGRAM, _meta: { progressToken: 'p' } };
+    const stream = await mcp(one, { jsonrpc: '2.0', id: 2, method: 'tools/call', params: call }, session);
+    const { value } = (await stream.body?.getReader().read()) ?? {};
+    const lastEventId = /^id: (\S+)$/m.exec(new TextDecoder().decode(value))?.[1] ?? '';
+    expect(lastEventId).not.toBe('');
+    const goesOn = mcp(other, null, { ...session, 'last-event-id': lastEventId }, 'GET').then((response) => response.text());
+    expect((await mcp(other, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 2 } }, session)).status).toBe(202);
+    expect(await goesOn).toMatch(/"id":2.*"status":"cancelled"/s);
+
+    expect((await mcp(other, null, session, 'DELETE')).status).toBe(204);
+    await vi.waitFor(async () => expect((await mcp(one, { jsonrpc: '2.0', id: 3, method: 'tools/list' }, session)).status).toBe(404), {
+      timeout: 10_000,
+    });
+  });
+
+  test('an OAuth token of one gateway is taken by the other, until its grant is revoked there', async () => {
+    const form = async (gateway: SpawnedService, path: string, fields: Record<string, string>, cookie = '') =>
+      await fetch(`${gateway.url}${path}`, { method: 'POST', headers: { cookie }, body: new URLSearchParams(fields) });
+    const device = (await (
+      await form(one, '/oauth/device_authorization', { client_id: 'executor-cli', scope: 'operator' })
+    ).json()) as Record<string, string>;
+    const page = await fetch(`${other.url}/oauth/device?user_code=${device.user_code}`);
+    const token = /name="token" value="([^"]+)"/.exec(await page.text())?.[1] ?? '';
+    const cookie = page.headers.get('set-cookie')?.split(';', 1)[0] ?? '';
+    const consent = { user_code: device.user_code ?? '', token, key: adminKey, decision: 'approve', role: 'operator' };
+    expect((await form(one, '/oauth/device', consent, cookie)).status).toBe(200);
+    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code';
+    const answer = await form(other, '/oauth/token', { grant_type, client_id: 'executor-cli', device_code: device.device_code ?? '' });
+    const { access_token: key } = (await answer.json()) as { access_token: string };
+    for (const gateway of [one, other]) expect((await ask(gateway, '/integrations', { key })).status).toBe(200);
+    const [grant] = (await ask(one, '/oauth/grants')).json().items;
+    expect((await ask(one, `/oauth/grants/${grant.id}`, { method: 'DELETE' })).status).toBe(200);
+    await vi.waitFor(async () => expect((await ask(other, '/integrations', { key })).status).toBe(401), { timeout: 10_000 });
+  });
 });
