@@ -295,8 +295,8 @@ test('a browser gets a page without data, under a policy that lets nothing else 
 });
 
 describe('after kill -9 of the whole service', () => {
-  const restart = async (): Promise<void> => {
-    await service.stop('SIGKILL');
+  const restart = async (signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> => {
+    await service.stop(signal);
     service = await startService(join(directory, 'data'), ENVIRONMENT);
   };
 
@@ -346,7 +346,7 @@ describe('after kill -9 of the whole service', () => {
     const waits = await run(`return await tools.notes.note({ text: 'still waits' });`);
     await decide(approvalOf(denied), { decision: 'deny' });
     await resume(denied.executionId);
-    await restart();
+    await restart('SIGTERM');
     expect(await stateOf(denied.executionId)).toMatchObject({ status: 'succeeded', result: 'APPROVAL_DENIED' });
     expect(await stateOf(waits.executionId)).toMatchObject({ status: 'paused', approval: { id: approvalOf(waits) } });
     expect((await json('POST', `/executions/${waits.executionId}/cancel`)).body).toMatchObject({ status: 'cancelled', effects: 'none' });

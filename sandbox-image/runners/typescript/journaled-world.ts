@@ -159,8 +159,6 @@ function installRandomBytes(fill: (into: Uint8Array) => void): void {
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   };
   replace(crypto, { getRandomValues, randomUUID });
-  const bun = (globalThis as { Bun?: object }).Bun;
-  if (bun !== undefined) taintBy(bun, ['randomUUIDv7'], 'it made identifiers that cannot be repeated');
   // Whoever imports it finds it patched: a module of the runtime is one object for everybody.
   onceLoaded('crypto', (module) => {
     const randomBytes = (size: number, callback?: (error: Error | null, bytes: Buffer) => void): Buffer | undefined => {
@@ -200,18 +198,26 @@ function installTaints(): void {
     taintBy(module, ['spawn', 'spawnSync', 'exec', 'execSync', 'execFile', 'execFileSync', 'fork'], why),
   );
   const bun = (globalThis as { Bun?: object }).Bun;
-  if (bun !== undefined) taintBy(bun, ['spawn', 'spawnSync', '$'], why);
-  taintBy(globalThis, ['Worker'], 'it started a thread');
+  // Looked at where it is named alone: Bun makes its shell, for a millisecond, in order to have it replaced.
+  if (bun !== undefined) {
+    whereNamed(/bun/i, () => {
+      taintBy(bun, ['spawn', 'spawnSync', '$'], why);
+      taintBy(bun, ['randomUUIDv7'], 'it made identifiers that cannot be repeated');
+    });
+  }
+  whereNamed(/Worker/, () => taintBy(globalThis, ['Worker'], 'it started a thread'));
   onceLoaded('worker_threads', (module) => taintBy(module, ['Worker'], 'it started a thread'));
 }
 
 /** Modules of the runtime take milliseconds to load: those that the program names are patched, before its first line. */
-const toPatch: { readonly name: string; readonly patch: (module: object) => void }[] = [];
-const onceLoaded = (name: string, patch: (module: object) => void): void => void toPatch.push({ name, patch });
+const toPatch: { readonly named: RegExp; readonly patch: () => void }[] = [];
+const whereNamed = (named: RegExp, patch: () => void): void => void toPatch.push({ named, patch });
+const onceLoaded = (name: string, patch: (module: object) => void): void =>
+  whereNamed(new RegExp(name), () => patch(loaded(`node:${name}`)));
 
 export function patchModulesNamedIn(texts: readonly string[]): void {
-  for (const { name, patch } of toPatch) {
-    if (texts.some((text) => text.includes(name))) tryTo(() => patch(loaded(`node:${name}`)));
+  for (const { named, patch } of toPatch) {
+    if (texts.some((text) => named.test(text))) tryTo(patch);
   }
 }
 

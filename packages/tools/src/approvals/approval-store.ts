@@ -99,24 +99,22 @@ export function createApprovalStore(db: Kysely<ToolTables>) {
 
     async list(
       { workspaceId, principalId, status, executionId }: ApprovalSelection,
-      page: { readonly limit: number; readonly cursor?: string | undefined },
+      { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
     ): Promise<{ readonly rows: ApprovalRow[]; readonly total: number; readonly nextCursor: string | null }> {
       let matching = db.selectFrom('approvals').where('workspace_id', '=', workspaceId);
       if (principalId !== undefined) matching = matching.where('principal_id', '=', principalId);
       if (status !== undefined) matching = matching.where('status', '=', status);
       if (executionId !== undefined) matching = matching.where('execution_id', '=', executionId);
-      const { total } = await db
-        .selectFrom(matching.select('id').limit(TOTAL_MAXIMUM).as('matching'))
-        .select(({ fn }) => fn.countAll().as('total'))
-        .executeTakeFirstOrThrow();
-      let after = matching
+      const counted = matching.select('id').limit(TOTAL_MAXIMUM).as('counted');
+      const count = await db.selectFrom(counted).select(db.fn.countAll().as('total')).executeTakeFirstOrThrow();
+      const older = cursor === undefined ? matching : matching.where('id', '<', cursor);
+      const rows = await older
         .selectAll()
         .orderBy('id', 'desc')
-        .limit(page.limit + 1);
-      if (page.cursor !== undefined) after = after.where('id', '<', page.cursor);
-      const rows = await after.execute();
-      const shown = rows.slice(0, page.limit);
-      return { rows: shown, total: Number(total), nextCursor: shown.length < rows.length ? (shown.at(-1)?.id ?? null) : null };
+        .limit(limit + 1)
+        .execute();
+      const last = rows.length > limit ? rows[limit - 1] : undefined;
+      return { rows: rows.slice(0, limit), total: Number(count.total), nextCursor: last?.id ?? null };
     },
 
     /** null: it is not pending any more, or its time is up. */

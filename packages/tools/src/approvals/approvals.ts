@@ -1,5 +1,5 @@
 import type { ApprovalScope, ApprovalVerdict, Principal } from '@code-executor/contracts';
-import { idPattern, newId } from '@code-executor/contracts';
+import { allowsServer, idPattern, newId } from '@code-executor/contracts';
 import { createWaiters } from '@code-executor/executions';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
@@ -96,6 +96,8 @@ export interface ApprovalDependencies {
 
 const TTL_SECONDS = 24 * 60 * 60;
 const LIFE_SECONDS = 7 * 24 * 60 * 60;
+/** More than anybody reads; each holds its arguments, of up to 1 MB. */
+const PENDING_MAXIMUM = 5_000;
 const SWEEP_MS = 1_000;
 const SWEPT_AT_ONCE = 500;
 const RETENTION_DAYS = 180;
@@ -134,6 +136,8 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
       const known = await store.ofCall(call.executionId, call.callNumber);
       if (known !== null) return known;
       const at = now();
+      if ((await store.countPending()) >= PENDING_MAXIMUM)
+        throw new AppError('CALL_LIMIT', `${PENDING_MAXIMUM} calls wait for people already; this one was not made`);
       const id = newId('apr', at);
       const firstAskedAt = (await store.firstAskedAt(call.executionId))?.getTime() ?? at;
       const expiresAt = Math.min(at + ttlSeconds * 1_000, firstAskedAt + lifeSeconds * 1_000);
@@ -166,10 +170,15 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
         throw new AppError('INVALID_REQUEST', 'cursor: use the nextCursor of the page before');
       const selection = { workspaceId: principal.workspaceId, principalId: ownOnly(principal), status, executionId };
       const { rows, total, nextCursor } = await store.list(selection, { limit, cursor });
-      return { items: rows.map((row) => toApprovalRecord(row, seal)), total, nextCursor };
+      const own = rows.filter((row) => allowsServer(principal.scopes, row.server));
+      return { items: own.map((row) => toApprovalRecord(row, seal)), total, nextCursor };
     },
 
-    getApproval: async (principal, approvalId) => toApprovalRecord(await find(principal, approvalId), seal),
+    async getApproval(principal, approvalId) {
+      const row = await find(principal, approvalId);
+      assertServer(principal, row.server);
+      return toApprovalRecord(row, seal);
+    },
 
     async decideApproval(principal, approvalId, verdict) {
       if (principal.role === 'agent')
