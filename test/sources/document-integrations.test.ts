@@ -268,6 +268,15 @@ describe('integrations from documents', () => {
       expect((await ask(service(), 'POST', path, { key, body: { slug: 'x', url: `${api.origin}/openapi.json` } })).status).toBe(403);
   });
 
+  it('takes one that is removed while its document is read for removed, and its slug for free', async () => {
+    const paths = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`/p${index}`, notesDocument().paths['/me']]));
+    const adding = service().post('/integrations', { slug: 'fleeting', document: { ...notesDocument(), paths }, baseUrl: api.origin });
+    await expect.poll(async () => (await integration('fleeting')).state).toBe('starting');
+    expect((await ask(service(), 'DELETE', '/integrations/fleeting')).status).toBe(204);
+    expect(await adding).toMatchObject({ status: 404, body: { error: { code: 'SERVER_NOT_FOUND' } } });
+    expect(await add({ slug: 'fleeting', document: notesDocument(), baseUrl: api.origin })).toMatchObject({ toolCount: 6 });
+  });
+
   it('forgets an integration with its tools', async () => {
     expect((await ask(service(), 'DELETE', '/integrations/trusted')).status).toBe(204);
     expect((await invoke('trusted', 'getNote', { id: '1' })).body.error?.code).toBe('SERVER_NOT_FOUND');

@@ -274,11 +274,12 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     },
   });
   const reader = createDocumentReader();
+  const documentIntegrations = createDocumentIntegrations({ servers, stored, catalog, outbound, kinds: DOCUMENT_KINDS, reader, log });
   const integrationAdministration = createIntegrationAdministration({
     servers,
     stored,
     integrations,
-    documents: createDocumentIntegrations({ servers, stored, catalog, outbound, kinds: DOCUMENT_KINDS, reader, log }),
+    documents: documentIntegrations,
     connections,
     catalog,
     resolver,
@@ -345,6 +346,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     effectsOf: (executionId) => effectsOf(tables, executionId),
     onCatalogChange: (listener) => void listeners.push(listener),
     async close() {
+      documentIntegrations.close();
       await approvals.close();
       await servers.close();
       await opened.close();

@@ -35,6 +35,8 @@ export interface DocumentIntegrations {
   refresh(integration: ManagedServer, stored: StoredIntegration, change: IntegrationChange, signal: AbortSignal): Promise<CatalogChange>;
   /** @throws AppError */
   detect(url: string, signal: AbortSignal): Promise<DetectedIntegration>;
+  /** Ends what is being read. */
+  close(): void;
 }
 
 /** Of what comes before the tools are stored. */
@@ -42,6 +44,7 @@ const SHARE_OF_READING = 0.95;
 
 export function createDocumentIntegrations(deps: DocumentIntegrationsDependencies): DocumentIntegrations {
   const { servers, stored, catalog, outbound, kinds, reader, log } = deps;
+  const life = new AbortController();
 
   /** What a document refers to is fetched as any stranger's address: an admin has spelled out its own origin alone. */
   const fetchText = (url: string | undefined, signal: AbortSignal) => async (address: string) => {
@@ -53,8 +56,9 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
   async function read(
     { slug, url, document, kind }: Pick<NewIntegration, 'slug' | 'url' | 'document'> & { readonly kind: DocumentKind | null },
     onProgress: (share: number) => void,
-    signal: AbortSignal,
+    outer: AbortSignal,
   ): Promise<ReadDocument | null> {
+    const signal = AbortSignal.any([outer, life.signal]);
     const context = { fetchText: fetchText(url, signal), onProgress };
     if (document !== undefined) return await reader.read({ bytes: document, url: null, kind, slug, ...context }, signal);
     if (url === undefined) throw new AppError('INTEGRATION_INVALID', 'An integration has exactly one of "url", "document" and "command"');
@@ -73,7 +77,7 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
       // Nobody has to wait for it.
       done.promise.catch(() => undefined);
       const reading = { done: done.promise, progress: () => progress };
-      servers.add(readingServer({ slug: fields.slug, kind: kind ?? 'openapi', trust }, reading));
+      const placeholder = servers.add(readingServer({ slug: fields.slug, kind: kind ?? 'openapi', trust }, reading));
       let isSaved = false;
       try {
         const found = await read({ ...integration, kind }, (share) => (progress = share * SHARE_OF_READING), signal);
@@ -81,6 +85,7 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
           await servers.remove(fields.slug);
           return null;
         }
+        if (servers.all().get(fields.slug) !== placeholder) throw removedMeanwhile(fields.slug);
         if (kind === null) checkDocumentFields(integration);
         const definition = { ...fields, kind: found.kind };
         await stored.save({ definition, source: null });
@@ -93,7 +98,7 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
         void managed.source.probe();
         return managed;
       } catch (error) {
-        await servers.remove(fields.slug);
+        if (isSaved || servers.all().get(fields.slug) === placeholder) await servers.remove(fields.slug);
         if (isSaved) {
           await stored.remove(fields.slug);
           await catalog.remove(fields.slug, { forget: true });
@@ -108,17 +113,16 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
       const { slug } = definition;
       if (change.baseUrl !== undefined) checkBaseUrl(change.baseUrl);
       const changed = change.baseUrl === undefined ? definition : { ...definition, baseUrl: change.baseUrl };
-      const hasText = change.document !== undefined || definition.url !== undefined;
-      if (!hasText && change.baseUrl === undefined) {
+      const canFetch = definition.url !== undefined;
+      const hasText = change.document !== undefined || (canFetch && (change.baseUrl === undefined || source === null));
+      if (!hasText && change.baseUrl === undefined)
         throw new AppError('INVALID_REQUEST', `${slug} was added from a document: send the new one as "document"`);
-      }
       const { document } = change;
       const kind = definition.kind === 'mcp' ? null : definition.kind;
       const found = hasText
         ? await read({ slug, kind, document, url: document === undefined ? definition.url : undefined }, () => undefined, signal)
         : null;
-      if (servers.all().get(slug) !== managed)
-        throw new AppError('SERVER_NOT_FOUND', `The integration ${slug} was removed in the meantime`);
+      if (servers.all().get(slug) !== managed) throw removedMeanwhile(slug);
       const record = found === null ? source : recordOf(found);
       if (record === null) throw new AppError('INVALID_REQUEST', `${slug} was never read: send its document as "document"`);
       const answer =
@@ -134,7 +138,8 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
       return answer;
     },
 
-    async detect(url, signal) {
+    async detect(url, outer) {
+      const signal = AbortSignal.any([outer, life.signal]);
       const http = outbound.withOrigin(url, 'admin');
       const what = { slug: 'detect', url, kind: null, wantsTools: false };
       const found = await identify(what, { kinds, reader, http, fetchText: fetchText(url, signal) }, signal);
@@ -146,6 +151,7 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
       const baseUrl = baseUrlOf({ url, baseUrl: null }, found.read);
       return { kind, why, title, version, operations, baseUrl, warnings: [...warnings] };
     },
+    close: () => life.abort(new AppError('SHUTTING_DOWN', 'The service is stopping; nothing was added')),
   };
 
   function manage(integration: StoredIntegration): ManagedDocument {
@@ -156,6 +162,9 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
 }
 
 const documentKindOf = ({ kind }: NewIntegration): DocumentKind | null => (kind === undefined || kind === 'mcp' ? null : kind);
+
+const removedMeanwhile = (slug: string): AppError =>
+  new AppError('SERVER_NOT_FOUND', `The integration ${slug} was removed while its document was read`);
 
 function recordOf({ tools: _, ...summary }: ReadDocument): SourceRecord {
   return { ...summary, readAt: new Date().toISOString() };
