@@ -282,8 +282,12 @@ describe('what a call sends', () => {
     const samePlace = documentOf({ servers: [{ url: 'https://api.example/upload' }] });
     await call(samePlace, {});
     expect(request().url).toBe('/upload/things');
-    await call(documentOf({ servers: [{ url: `${upstream.origin}/v9` }] }), {}, { baseUrl: 'https://api.example/v1' });
-    expect(request().url).toBe('/v9/things');
+    const elsewhere = documentOf({ servers: [{ url: `${upstream.origin}/v9` }] });
+    const secret = { connectionId: 'con_1', headers: { 'x-key': 'k' }, query: { key: 'k' }, cookies: { key: 'k' }, secrets: ['k'] };
+    await call(elsewhere, {}, { baseUrl: 'https://api.example/v1', credential: secret });
+    expect(request()).toMatchObject({ url: '/v9/things', headers: expect.not.objectContaining({ 'x-key': 'k' }) });
+    expect(request().headers.cookie).toBeUndefined();
+    expect((await parseText(elsewhere)).warnings).toEqual([expect.stringMatching(/go to http:\/\/127.* told no credential/)]);
   });
 
   test.each(['@evil.example/', '//evil.example/x', '/\\evil.example', '/a/../../b', '/%2e%2e/b'])(

@@ -94,6 +94,10 @@ function parsed(
     return toolOf(operation, names[index] ?? '', parsing);
   });
   context.onProgress(1);
+  for (const origin of otherOrigins(tools, baseUrl))
+    warn(
+      `Some operations go to ${origin}, which is told no credential; add it as an integration of its own, with a baseUrl there, if it needs one`,
+    );
   return {
     title: plainText(recordOf(root, 'info').title, LONGEST_TITLE) || 'Untitled API',
     version: plainText(String(recordOf(root, 'info').version ?? ''), 60),
@@ -104,6 +108,15 @@ function parsed(
     warnings: warnings.list(),
   };
 }
+
+/** Servers that single operations name, apart from the one that everything else goes to. */
+function otherOrigins(tools: readonly SourceTool<OpenApiBinding>[], baseUrl: string | null): ReadonlySet<string> {
+  const standard = originOf(baseUrl);
+  const origins = tools.map(({ binding }) => originOf(binding.server?.url ?? null)).filter((origin) => origin !== null);
+  return new Set(origins.filter((origin) => origin !== standard));
+}
+
+const originOf = (url: string | null): string | null => (url !== null && URL.canParse(url) ? new URL(url).origin : null);
 
 const nameable = ({ method, path, value }: Operation): Nameable => ({
   method,

@@ -38,7 +38,8 @@ export function buildRequest(
     headers['content-type'] = encoded.contentType;
     body = encoded.body;
   }
-  addCredential({ headers, query, cookies }, credential ?? NONE);
+  // A document may send an operation to a server of its own choice; what was entrusted to one server is not shown to another.
+  addCredential({ headers, query, cookies }, url.origin === new URL(baseUrl).origin ? (credential ?? NONE) : NONE);
   if (cookies.length > 0) headers.cookie = cookies.map(([name, value]) => `${name}=${value}`).join('; ');
   url.search = query.map(([name, value]) => `${name}=${value}`).join('&');
   return { method: binding.method, url: url.href, headers, ...(body === undefined ? {} : { body }) };
