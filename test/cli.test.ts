@@ -162,6 +162,15 @@ test('what a tool says cannot steer the terminal, and its mistakes name its argu
   expect((await shell.executor(['call', 'notes', 'note', '{}'])).err).toContain('INVALID_ARGUMENTS');
 });
 
+test('an exported catalog is a document that can be added again, with a tool for every operation', async () => {
+  const file = join(directory, 'self.json');
+  expect((await shell.executor(['generate', 'openapi', '-o', file])).code).toBe(0);
+  const { paths } = JSON.parse(readFileSync(file, 'utf8')) as { paths: object };
+  const added = (await json('add', file, '--name', 'self')) as { integration: { kind: string; toolCount: number } };
+  expect(added.integration).toMatchObject({ kind: 'openapi', toolCount: Object.keys(paths).length });
+  await json('integrations', 'remove', 'self');
+});
+
 test('an unknown key is exit code 4, and comes out nowhere', async () => {
   const { code, out, err } = await shell.executor(['whoami'], { env: { EXECUTOR_KEY: 'cex_notarealkeynotarealkey' } });
   expect([code, out]).toEqual([4, '']);

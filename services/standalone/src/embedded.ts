@@ -62,7 +62,9 @@ function injectedInto(gateway: () => Gateway | undefined): typeof globalThis.fet
     if (isEmpty) stream.resume();
     return new Response(isEmpty ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>), {
       status: answer.statusCode,
-      headers: Object.entries(answer.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]])),
+      headers: Object.entries(answer.headers).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, String(value)] as [string, string]],
+      ),
     });
   };
 }

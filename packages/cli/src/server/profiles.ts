@@ -25,9 +25,9 @@ export interface Profiles {
 
 const NONE: Profiles = { current: null, servers: {} };
 
-export const profilesFile = (env: Terminal['env']): string => join(configDir(env), 'servers.json');
+const profilesFile = (env: Terminal['env']): string => join(configDir(env), 'servers.json');
 
-export const configDir = (env: Terminal['env']): string =>
+const configDir = (env: Terminal['env']): string =>
   join(
     env.XDG_CONFIG_HOME === undefined || env.XDG_CONFIG_HOME === '' ? join(env.HOME ?? homedir(), '.config') : env.XDG_CONFIG_HOME,
     'code-executor',

@@ -7,6 +7,14 @@ export interface ToolSummary {
   readonly action: PolicyAction;
 }
 
+/** The file that programs import it from, in either language. */
+export interface ToolWrapper {
+  readonly path: string;
+  readonly source: string;
+  readonly pythonPath: string;
+  readonly pythonSource: string;
+}
+
 export interface ToolInfo {
   readonly server: string;
   readonly name: string;
@@ -16,11 +24,11 @@ export interface ToolInfo {
   readonly inputSchema?: unknown;
   readonly outputSchema?: unknown;
   readonly annotations?: unknown;
+  readonly example: { readonly typescript: string; readonly python: string };
+  readonly policy: { readonly action: PolicyAction; readonly reason: string };
   /** TypeScript. */
   readonly signature: string;
-  readonly wrapper: { readonly path: string; readonly source: string; readonly pythonPath: string; readonly pythonSource: string };
-  readonly policy: { readonly action: PolicyAction; readonly reason: string };
-  readonly example: { readonly typescript: string; readonly python: string };
+  readonly wrapper: ToolWrapper;
 }
 
 export interface SearchQuery {
