@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ask } from './support/ask.ts';
 import { ECHO_DOCUMENT, ECHO_MODES, type EchoingUpstream, encodings, startEchoingUpstream } from './support/echoing-upstream.ts';
 import { startRemoteServer } from './support/remote-server.ts';
 import { serviceForThisFile } from './support/service-suite.ts';
+import { startOtlpReceiver } from './traces/otlp-receiver.ts';
 
 const BEARER = 'canary-bearer-Zq8vXw2Lr5tN';
 const HEADER_KEY = 'canary-header-H7+pQ/m3Kd9s';
@@ -31,7 +32,12 @@ const CONNECTIONS: Record<string, object> = {
 
 let upstream: EchoingUpstream;
 const remote = await startRemoteServer('streamable', MCP_TOKEN);
-const { service, dataDir, typescript } = serviceForThisFile({ EXECUTOR_SECRET_CANARY: FROM_ENV, EXECUTOR_OUTBOUND_ALLOW: '127.0.0.1' });
+const collector = await startOtlpReceiver();
+const { service, dataDir, typescript } = serviceForThisFile({
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+  EXECUTOR_SECRET_CANARY: FROM_ENV,
+  EXECUTOR_OUTBOUND_ALLOW: '127.0.0.1',
+});
 /** Everything that came out, by where. */
 const outputs: [string, string][] = [];
 
@@ -51,6 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await upstream.close();
   await remote.close();
+  await collector.close();
 });
 
 async function say(method: string, path: string, body?: unknown) {
@@ -119,7 +126,9 @@ describe('a secret that was given to a connection', () => {
   });
 
   test('is in no answer of any other route, in no error for what is wrong with it, and in no page', async () => {
-    const { items } = (await say('GET', '/connections')).json() as { items: { id: string }[] };
+    const listed = await say('GET', '/connections');
+    expect(listed.status, listed.text).toBe(200);
+    const { items } = listed.json() as { items: { id: string }[] };
     expect(items).toHaveLength(Object.keys(CONNECTIONS).length + 1);
     for (const { id } of items) {
       await say('GET', `/connections/${id}`);
@@ -177,5 +186,13 @@ describe('a secret that was given to a connection', () => {
       database.some((file) => readFileSync(file).includes(Buffer.from('echo@')) || readFileSync(file).includes(Buffer.from('cookie'))),
     ).toBe(true);
     expect(statSync(service().logFile).size).toBeGreaterThan(1_000);
+  });
+
+  test('is in no trace', async () => {
+    await vi.waitFor(
+      () => expect(collector.spans.some(({ attributes }) => attributes['code_executor.tool.server'] === 'echo')).toBe(true),
+      20_000,
+    );
+    expect(collector.bodies.flatMap(hitsIn)).toEqual([]);
   });
 });
