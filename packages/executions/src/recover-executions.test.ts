@@ -51,7 +51,7 @@ test('after kill -9 the running execution is lost with its true effects, and the
         return 'some';
       },
     });
-    expect(await executions.start()).toEqual({ queuedAgain: 2, lost: 1 });
+    expect(await executions.start()).toEqual({ queuedAgain: 2, lost: 1, waiting: 0 });
 
     expect(asked).toEqual([running]);
     expect(await executions.get(principal, running)).toMatchObject({ status: 'failed', error: { code: 'WORKER_LOST' }, effects: 'some' });

@@ -35,8 +35,14 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     const call = (callNumber: number, tool: string, args: unknown) =>
       domain.callTool(grant, { callNumber, tool, args }, AbortSignal.timeout(20_000));
     expect((await call(1, 'plain.echo', { value: 1 })).reply.ok).toBe(true);
-    expect(errorOf((await call(2, 'plain.die', {})).reply).code).toBe('TOOL_NEEDS_APPROVAL');
+    const gated = await call(2, 'plain.die', {});
+    expect([errorOf(gated.reply).code, gated.approval?.id]).toEqual(['TOOL_NEEDS_APPROVAL', expect.stringMatching(/^apr_/)]);
+    expect((await call(2, 'plain.die', {})).approval).toEqual(gated.approval);
     expect(errorOf((await call(1, 'plain.echo', { value: 2 })).reply).code).toBe('CALL_REPEATED');
+    const operator = { id: 'key_9', workspaceId: 'wsp_default', role: 'operator' } as const;
+    await domain.decideApproval(operator, gated.approval?.id ?? '', { decision: 'deny' });
+    const again = { callNumber: 2, tool: 'plain.die', args: {}, approvalId: gated.approval?.id };
+    expect(errorOf((await domain.callTool(grant, again, AbortSignal.timeout(20_000))).reply).code).toBe('APPROVAL_DENIED');
     await domain.close();
     const rows = await bed.db
       .query<ToolTables>()
@@ -48,7 +54,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
       .execute();
     expect(rows).toMatchObject([
       { call_number: 1, principal_id: 'key_7', server: 'plain', tool: 'echo', decision: 'allow', outcome: 'ok', reply_bytes: 11 },
-      { call_number: 2, tool: 'die', decision: 'require_approval', outcome: 'TOOL_NEEDS_APPROVAL' },
+      { call_number: 2, tool: 'die', decision: 'require_approval', outcome: 'APPROVAL_DENIED' },
     ]);
     expect(rows[0]?.argument_digest).toMatch(/^[0-9a-f]{64}$/);
   });
