@@ -132,6 +132,48 @@ describe('no key makes a wider one', () => {
   });
 });
 
+describe('a key for one server', () => {
+  test('reads, changes and decides nothing of another one, by its name or by an id', async () => {
+    const document = JSON.stringify({
+      ...{ openapi: '3.1.0', info: { title: 'notes', version: '1' } },
+      paths: { '/notes': { get: { operationId: 'listNotes', responses: { 200: { description: 'ok' } } } } },
+    });
+    const integration = { slug: 'more-notes', kind: 'openapi', document, baseUrl: 'http://127.0.0.1:1' };
+    const made = await ask(service(), 'POST', '/integrations', { body: integration });
+    expect(made.status, made.text).toBe(201);
+    const added = await ask(service(), 'POST', '/connections', {
+      body: { integration: 'more-notes', name: 'work', owner: 'workspace', auth: { type: 'bearer', token: 'a token' } },
+    });
+    expect(added.status, added.text).toBe(201);
+    const paused = (
+      await ask(service(), 'POST', '/execute', { body: { language: 'typescript', code: "return await tools.notes.note({ text: 'x' })" } })
+    ).json() as { executionId: string; approval: { id: string } };
+    const policy = (await ask(service(), 'POST', '/policies', { body: { pattern: 'notes.learn', action: 'block' } })).json() as {
+      id: string;
+    };
+    const { key } = await make({ role: 'admin', scopes: ['servers:elsewhere'] });
+    const code = async (method: string, path: string, body?: unknown): Promise<string> =>
+      codeOf(await ask(service(), method, path, { key, ...(body === undefined ? {} : { body }) }));
+    for (const list of ['/tools', '/integrations', '/connections', '/approvals']) {
+      expect((await ask(service(), 'GET', list)).text, list).toContain('notes');
+      expect((await ask(service(), 'GET', list, { key })).text, list).toContain('"items":[]');
+    }
+    const { id: connectionId } = added.json() as { id: string };
+    for (const method of ['GET', 'DELETE']) expect(await code(method, `/connections/${connectionId}`)).toBe('CONNECTION_NOT_FOUND');
+    expect(await code('PATCH', `/connections/${connectionId}`, { default: true })).toBe('CONNECTION_NOT_FOUND');
+    expect(await code('GET', '/integrations/notes')).toBe('FORBIDDEN');
+    expect(await code('DELETE', '/integrations/notes')).toBe('FORBIDDEN');
+    expect(await code('POST', '/tools/invoke/notes/look', {})).toBe('FORBIDDEN');
+    expect(await code('GET', `/approvals/${paused.approval.id}`)).toBe('FORBIDDEN');
+    expect(await code('POST', `/approvals/${paused.approval.id}`, { decision: 'approve' })).toBe('FORBIDDEN');
+    expect(await code('PATCH', `/policies/${policy.id}`, { action: 'allow' })).toBe('FORBIDDEN');
+    expect(await code('DELETE', `/policies/${policy.id}`)).toBe('FORBIDDEN');
+    expect(await code('POST', '/policies', { pattern: '*', action: 'allow' })).toBe('FORBIDDEN');
+    expect(await code('POST', '/policies', { pattern: 'elsewhere.*', action: 'block' })).toBe('none');
+    await ask(service(), 'POST', `/executions/${paused.executionId}/cancel`);
+  });
+});
+
 describe('an agent', () => {
   test("sees nothing of another's executions, sessions, files and approvals, and can touch none of it", async () => {
     const own = await make({ role: 'agent' });

@@ -1,4 +1,4 @@
-import { type ConnectionAuth, type ConnectionStatus, idPattern, newId, type Principal } from '@code-executor/contracts';
+import { allowsServer, type ConnectionAuth, type ConnectionStatus, idPattern, newId, type Principal } from '@code-executor/contracts';
 import { AppError, isAppError } from '@code-executor/platform';
 import type { Seal } from '../integrations/seal.ts';
 import { assembleCredential } from './assemble-credential.ts';
@@ -33,7 +33,10 @@ export function createConnectionAdministration(deps: ConnectionAdministrationDep
 
   function visible(principal: Principal): StoredConnection[] {
     requireHuman(principal);
-    return connections.all().filter(({ ownerId }) => ownerId === '' || ownerId === principal.id || principal.role === 'admin');
+    return connections
+      .all()
+      .filter(({ ownerId }) => ownerId === '' || ownerId === principal.id || principal.role === 'admin')
+      .filter(({ integration }) => allowsServer(principal.scopes, integration));
   }
 
   async function find(principal: Principal, id: string): Promise<StoredConnection> {

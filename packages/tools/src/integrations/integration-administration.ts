@@ -1,4 +1,4 @@
-import type { IntegrationRecord, Principal, Role } from '@code-executor/contracts';
+import { allowsServer, type IntegrationRecord, type Principal, type Role } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { ToolResolver } from '../catalog/tool-resolver.ts';
@@ -43,7 +43,7 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
   const recordOf = (managed: ManagedServer): IntegrationRecord => integrationRecord(managed, catalog);
 
   return {
-    listIntegrations: () => [...servers.all().values()].map(recordOf),
+    listIntegrations: ({ scopes }) => [...servers.all().values()].filter(({ slug }) => allowsServer(scopes, slug)).map(recordOf),
     getIntegration: (_principal, slug) => recordOf(resolver.server(slug)),
     async addIntegration(principal, integration) {
       requireRole(principal, ['admin'], 'add integrations');
