@@ -9,6 +9,7 @@ import { compareCheckouts } from './fleet/compare.ts';
 import { measureFleet, measureRunningFleet } from './fleet/measure-fleet.ts';
 import { CHECKOUT } from './fleet/start-fleet.ts';
 import { measureFloor } from './floor/floor.ts';
+import { measureMcp, measureSessions } from './mcp/measure-mcp.ts';
 import { openDescriptors, tree, treeMemoryMb } from './memory.ts';
 import { measureNeighbours } from './neighbours.ts';
 import { measureBareNode, measurePeer } from './peer.ts';
@@ -23,6 +24,7 @@ import { round } from './statistics.ts';
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
   --soak SECONDS       the embedded form, each soak so long (20)
   --policies           only what a decision of the policies costs; it is in the table of the embedded form too
+  --mcp                only what the MCP endpoint adds, and many sessions at once; it is in the table of the embedded form too
   --sources            only what adding a large document costs; it is in the table of the embedded form too
   --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
   --compose URL KEY    with --fleet: the same of a fleet that runs already, as far as it can be seen from outside
@@ -48,6 +50,9 @@ try {
   } else if (asked.policies) {
     measurePolicies(row);
     finish('policies.json');
+  } else if (asked.mcp) {
+    await measureEndpoint();
+    finish('mcp.json');
   } else if (asked.sources) {
     await measureDocuments();
     finish('sources.json');
@@ -61,6 +66,7 @@ try {
     await measureCatalogs();
     await measureFixtures();
     await measureFindings();
+    await measureEndpoint();
     await measureDocuments();
     measurePolicies(row);
     finish('bench.json');
@@ -77,6 +83,7 @@ function readArguments() {
       fleet: { type: 'boolean' as const },
       policies: { type: 'boolean' as const },
       sources: { type: 'boolean' as const },
+      mcp: { type: 'boolean' as const },
       compose: { type },
       against: { type },
     };
@@ -84,6 +91,23 @@ function readArguments() {
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
     process.exit(2);
+  }
+}
+
+async function measureEndpoint(): Promise<void> {
+  const service = await newService('mcp');
+  try {
+    const { execute, endpoint, addedMs } = await measureMcp(service);
+    row('TypeScript over MCP, p50', ms(endpoint.p50), `POST /execute p50 ${ms(execute.p50)}; allowed 5 ms more`, addedMs / 5);
+    const { sessions, correct, seconds } = await measureSessions(service);
+    row(
+      `programs of ${sessions} MCP sessions at once, answered rightly`,
+      `${correct} in ${round(seconds)} s`,
+      `${sessions}`,
+      correct / sessions,
+    );
+  } finally {
+    await service.stop();
   }
 }
 

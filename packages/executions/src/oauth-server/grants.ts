@@ -8,7 +8,7 @@ import { newRowId } from './secrets.ts';
 import type { OAuthTables } from './tables.ts';
 
 /** A client that nobody used for so long has to ask again. */
-export const GRANT_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
+const GRANT_LIFE_MS = 90 * 24 * 60 * 60 * 1000;
 const LISTED = 500;
 
 /** A grant that holds: neither it, nor its principal, nor who consented was revoked or ran out. */

@@ -48,7 +48,7 @@ export async function filesOf(executions: Executions, principal: Principal, { ex
   return blocks;
 }
 
-export const artifactUri = (executionId: string, path: string): string =>
+const artifactUri = (executionId: string, path: string): string =>
   `artifact://${executionId}/${path.split('/').map(encodeURIComponent).join('/')}`;
 
 export function mimeTypeOf(path: string): string {

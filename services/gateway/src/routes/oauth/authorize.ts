@@ -7,6 +7,7 @@ import { isFromOurForm, newFormToken } from './csrf.ts';
 import { readFields } from './form-body.ts';
 import { originOf } from './origin.ts';
 import { consentForm, escapeHtml, sendPage } from './pages.ts';
+import { PUBLIC_ROUTE } from './public-route.ts';
 
 const ASKED = [
   'response_type',
@@ -19,11 +20,10 @@ const ASKED = [
   'resource',
 ] as const;
 const TITLE = 'Let an application in';
-const PUBLIC = { config: { access: 'public' as const }, schema: { hide: true } as object };
 
 /** `GET /oauth/authorize` asks the human, `POST` takes their answer; both judge the whole request. */
 export function registerAuthorize(app: GatewayApp, deps: RouteDeps, { oauth }: Access, keys: Keys): void {
-  app.get('/oauth/authorize', PUBLIC, async (request, reply) => {
+  app.get('/oauth/authorize', PUBLIC_ROUTE, async (request, reply) => {
     const query = readFields(request.query);
     if (query === null) return sendPage(reply, 400, TITLE, '<p>The request of the application has a field twice.</p>');
     const origin = originOf(request, deps.config);
@@ -32,7 +32,7 @@ export function registerAuthorize(app: GatewayApp, deps: RouteDeps, { oauth }: A
     return refuse(reply, answer, origin);
   });
 
-  app.post('/oauth/authorize', PUBLIC, async (request, reply) => {
+  app.post('/oauth/authorize', PUBLIC_ROUTE, async (request, reply) => {
     const fields = readFields(request.body);
     if (fields === null || !isFromOurForm(request, fields.token)) {
       return sendPage(

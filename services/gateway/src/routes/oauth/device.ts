@@ -6,9 +6,9 @@ import { isFromOurForm, newFormToken } from './csrf.ts';
 import { readFields } from './form-body.ts';
 import { originOf } from './origin.ts';
 import { consentForm, escapeHtml, sendPage } from './pages.ts';
+import { PUBLIC_ROUTE } from './public-route.ts';
 
 const TITLE = 'Log a device in';
-const PUBLIC = { config: { access: 'public' as const }, schema: { hide: true } as object };
 /** Wrong codes in a minute, whoever enters them: a code of 34 bits is not found by trying. */
 const WRONG_CODES_LIMIT = 60;
 const WINDOW_MS = 60_000;
@@ -18,12 +18,12 @@ export function registerDevice(app: GatewayApp, deps: RouteDeps, { oauth }: Acce
   let wrongCodes = 0;
   let windowEndsMs = 0;
 
-  app.get('/oauth/device', PUBLIC, async (request, reply) => {
+  app.get('/oauth/device', PUBLIC_ROUTE, async (request, reply) => {
     const given = readFields(request.query)?.user_code;
     return given === undefined ? enterCode(reply, null) : await ask(request, reply, given, null);
   });
 
-  app.post('/oauth/device', PUBLIC, async (request, reply) => {
+  app.post('/oauth/device', PUBLIC_ROUTE, async (request, reply) => {
     const fields = readFields(request.body);
     if (fields === null || !isFromOurForm(request, fields.token)) {
       return sendPage(reply, 403, TITLE, '<p>This form was not filled in here, or has lain for too long. Enter the code anew.</p>');

@@ -15,7 +15,7 @@ export function acceptForms(app: FastifyInstance): void {
 }
 
 /** null: a field comes twice. */
-export function fieldsOf(text: string): Record<string, string> | null {
+function fieldsOf(text: string): Record<string, string> | null {
   const fields = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) {
     if (fields.has(name)) return null;

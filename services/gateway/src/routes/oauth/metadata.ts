@@ -2,16 +2,15 @@ import { SCOPES } from '@code-executor/executions';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import type { Access } from './access.ts';
 import { originOf } from './origin.ts';
+import { PUBLIC_ROUTE } from './public-route.ts';
 
 /** Of the MCP endpoint: what a 401 points to. */
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/mcp';
 
-const PUBLIC = { config: { access: 'public' as const }, schema: { hide: true } as object };
-
 /** RFC 9728 and RFC 8414: where a client that was answered 401 finds out how to be let in. */
 export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth, external }: Access): void {
   for (const path of ['/.well-known/oauth-protected-resource', RESOURCE_METADATA]) {
-    app.get(path, PUBLIC, (request, reply) => {
+    app.get(path, PUBLIC_ROUTE, (request, reply) => {
       const { issuer } = originOf(request, config);
       return reply.send({
         resource: `${issuer}/mcp`,
@@ -25,7 +24,7 @@ export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth
     });
   }
   for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/mcp']) {
-    app.get(path, PUBLIC, (request, reply) => {
+    app.get(path, PUBLIC_ROUTE, (request, reply) => {
       const { issuer } = originOf(request, config);
       return reply.send({
         issuer,
@@ -46,5 +45,5 @@ export function registerMetadata(app: GatewayApp, { config }: RouteDeps, { oauth
       });
     });
   }
-  app.get('/oauth/jwks', PUBLIC, async (_request, reply) => reply.send({ keys: await oauth.publishedKeys() }));
+  app.get('/oauth/jwks', PUBLIC_ROUTE, async (_request, reply) => reply.send({ keys: await oauth.publishedKeys() }));
 }

@@ -4,9 +4,10 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import type { Access } from './access.ts';
 import { readFields } from './form-body.ts';
 import { originOf } from './origin.ts';
+import { PUBLIC_ROUTE } from './public-route.ts';
 import { answerRefusal } from './refusals.ts';
 
-const PUBLIC = { config: { access: 'public' as const }, schema: { hide: true } as object, errorHandler: answerRefusal };
+const PUBLIC = { ...PUBLIC_ROUTE, errorHandler: answerRefusal };
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 /** RFC 7591; what else a client tells of itself is not kept. */
