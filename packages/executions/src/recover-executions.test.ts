@@ -68,7 +68,7 @@ test('after kill -9 the running execution is lost with its true effects, and the
     await executions.close();
 
     const again = createTestExecutions(db).executions;
-    expect(await again.start()).toEqual({ queuedAgain: 0, lost: 0 });
+    expect(await again.start()).toEqual({ queuedAgain: 0, lost: 0, waiting: 0 });
     await again.close();
 
     const store = createExecutionStore(db);
