@@ -79,6 +79,20 @@ test.each([
   expect(err).toMatch(expected);
 });
 
+test('options stand before or behind an address, and belong to a command that is added where they stand behind it', () => {
+  const add = COMMANDS.find(({ name }) => name === 'add');
+  const parsed = (...words: string[]) => add && parseWords(add, words);
+  expect(parsed('https://x/openapi.json', '--name', 'x', '--json')).toMatchObject({
+    words: ['https://x/openapi.json'],
+    options: { name: 'x', json: true },
+  });
+  expect(parsed('-n', 'x', 'npx', '-y', 'server', '--json')).toMatchObject({
+    words: ['npx'],
+    options: { name: 'x' },
+    rest: ['-y', 'server', '--json'],
+  });
+});
+
 test('a service that is not there is exit code 3, also as JSON', async () => {
   const { code, err } = await call('health');
   expect([code, err]).toEqual([

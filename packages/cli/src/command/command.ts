@@ -34,6 +34,8 @@ export interface Command {
   readonly details?: string;
   /** After so many words everything is left to the handler, options too. */
   readonly openAfter?: number;
+  /** Where the first word is such a one, everything is read as ever. */
+  readonly closedFor?: RegExp;
   /** Shown in no list. */
   readonly hidden?: boolean;
   /** The shape of what `--json` prints, for docs and tests: an operation of the HTTP API, or a schema of `json-schemas.ts`. */

@@ -60,7 +60,7 @@ const takesValue = (word: string): boolean => !word.includes('=') && GLOBAL_OPTI
 /** @throws UsageError naming what does not fit, and the nearest that does. */
 export function parseWords(command: Command, after: readonly string[]): Invocation {
   const known = { ...GLOBAL_OPTIONS, ...command.options };
-  const [own, rest] = split(after, command.openAfter, known);
+  const [own, rest] = split(after, command, known);
   const tokens = parse(own, known);
   const words = tokens.positionals;
   const needed = (command.words ?? '').split(' ').filter((word) => word.startsWith('<'));
@@ -78,7 +78,7 @@ export function parseWords(command: Command, after: readonly string[]): Invocati
 /** Where a command is open, what follows its first words is not ours to read. */
 function split(
   after: readonly string[],
-  openAfter: number | undefined,
+  { openAfter, closedFor }: Command,
   known: Readonly<Record<string, Option>>,
 ): [readonly string[], readonly string[]] {
   if (openAfter === undefined) return [after, []];
@@ -86,11 +86,15 @@ function split(
   for (let at = 0; at < after.length; at += 1) {
     const word = after[at] ?? '';
     if (words === openAfter) return [after.slice(0, at), after.slice(at)];
+    if (words === 0 && closedFor?.test(word) === true) return [after, []];
     if (!word.startsWith('-') || word === '-') words += 1;
-    else if (!word.includes('=') && known[word.replace(/^-+/, '')]?.type === 'string') at += 1;
+    else if (!word.includes('=') && optionOf(word.replace(/^-+/, ''), known)?.type === 'string') at += 1;
   }
   return [after, []];
 }
+
+const optionOf = (name: string, known: Readonly<Record<string, Option>>): Option | undefined =>
+  known[name] ?? Object.values(known).find(({ short }) => short === name);
 
 function parse(args: readonly string[], known: Readonly<Record<string, Option>>) {
   try {

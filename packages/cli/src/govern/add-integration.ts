@@ -9,10 +9,10 @@ import { readCredential } from './read-credential.ts';
 
 const KINDS: readonly IntegrationKind[] = ['mcp', 'openapi', 'graphql', 'google-discovery'];
 
-export const addIntegration: Handler = async (context, { words: [target = ''], rest, options }) => {
+export const addIntegration: Handler = async (context, { words: [target = '', ...more], rest: behind, options }) => {
   const client = await context.client();
   const { signal } = context;
-  const integration = await integrationOf(context, target, rest, options);
+  const integration = await integrationOf(context, target, [...more, ...behind], options);
   const added = await client.integrations.add(integration, { signal });
   const connection = await connect(context, added, options);
   context.answer(

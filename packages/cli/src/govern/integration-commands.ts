@@ -6,6 +6,7 @@ export const integrationCommands: readonly Command[] = [
     summary: 'Add an API or an MCP server, and the credential it wants',
     words: '<url|command|file> [arguments] …',
     openAfter: 1,
+    closedFor: /^https?:\/\/|\.(json|ya?ml|graphqls?|gql)$/i,
     options: {
       name: { type: 'string', short: 'n', value: 'NAME', help: 'What code calls it; made of the address by default' },
       kind: { type: 'string', value: 'KIND', help: 'mcp, openapi, graphql or google-discovery; found out by default' },
@@ -25,7 +26,7 @@ export const integrationCommands: readonly Command[] = [
     },
     details: [
       'An address is asked what it is: an OpenAPI, GraphQL or Discovery document, or an MCP server. A file is uploaded as a document. Anything else is the command',
-      'of an MCP server, with its arguments behind it (options of this command come before). Secrets are typed unseen or read from a file, never given as arguments.',
+      'of an MCP server, with its arguments behind it (options of this command come before it). Secrets are typed unseen or read from a file, never given as arguments.',
     ].join('\n'),
     examples: [
       'executor add https://api.example.com/openapi.json',
