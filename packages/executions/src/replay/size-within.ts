@@ -10,6 +10,7 @@ export function sizeWithin(value: unknown, limit: number): number {
       size += next.length + 2;
       for (const item of next) stack.push(item);
     } else {
+      size += 2;
       for (const [name, member] of Object.entries(next)) {
         size += name.length + 4;
         stack.push(member);

@@ -129,7 +129,11 @@ test('the embedded database takes the same statements', async () => {
     expect(await store.submit(acceptedExecution({ workspaceId: execution.workspaceId }), 1)).toBe(false);
     const claimed = await store.claim(execution.id, 'worker_1', 4_000);
     expect(claimed).toEqual({ ...execution, token: 1, traceparent: null });
-    expect(await store.renew('worker_1', [{ executionId: execution.id, token: 1 }], 4_000)).toEqual({ lost: [], cancelled: [], waitsFor: [] });
+    expect(await store.renew('worker_1', [{ executionId: execution.id, token: 1 }], 4_000)).toEqual({
+      lost: [],
+      cancelled: [],
+      waitsFor: [],
+    });
     expect(await store.dispatchNext(execution.workspaceId, 2)).toHaveLength(1);
   } finally {
     await remove();
