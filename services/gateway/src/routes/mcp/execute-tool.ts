@@ -1,4 +1,4 @@
-import { executeRequestSchema } from '@code-executor/contracts';
+import { type ExecuteRequest, executeRequestSchema } from '@code-executor/contracts';
 import { isAppError } from '@code-executor/platform';
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
@@ -22,7 +22,12 @@ export async function executeTool(
   checkExecuteRequest(request, deps.config.runtimes);
   const { principal, httpRequestId, traceparent } = context.caller;
   const { executionId } = await deps.executions.submit(principal, request, { requestId: httpRequestId, traceparent });
-  return await answerWith(deps, context, executionId, { afterEvent: 0, waitsOut: null });
+  return await answerWith(deps, context, executionId, { afterEvent: 0, waitsOut: null, leavesFiles: mayLeaveFiles(request) });
+}
+
+/** Looking for files costs a program that leaves none as much as running it; the directory's name has to stand somewhere in one that does. */
+function mayLeaveFiles({ code, files, sessionId }: ExecuteRequest): boolean {
+  return sessionId !== undefined || [code, ...Object.values(files ?? {})].some((text) => text.includes('artifacts'));
 }
 
 /** Waits for an execution, and answers with how it ended or what it waits for. */
@@ -44,7 +49,8 @@ export async function answerWith(
       const waitsOut = record.approval?.id ?? '';
       return await answerWith(deps, context, executionId, { afterEvent: 0, waitsOut }, AbortSignal.timeout(DECISION_MS));
     }
-    return toolResultOf(record, await filesOf(executions, principal, record));
+    const isLookedAt = from.leavesFiles !== false || record.truncated;
+    return toolResultOf(record, isLookedAt ? await filesOf(executions, principal, record) : []);
   } catch (error) {
     if (context.cancelled.aborted && !deps.closing.begun) await cancel(deps, context, executionId);
     if (waitSignal?.aborted === true && !over.aborted && !context.cancelled.aborted) {

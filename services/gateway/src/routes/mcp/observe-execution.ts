@@ -9,6 +9,8 @@ export interface ObserveFrom {
   readonly afterEvent: number;
   /** The pause that the asker knows of already and waits out: its approval. null: any pause is news. */
   readonly waitsOut: string | null;
+  /** false: nobody need look for files afterwards. */
+  readonly leavesFiles?: boolean;
 }
 
 /**
