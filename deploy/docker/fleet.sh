@@ -94,14 +94,14 @@ fleet_environment() {
 }
 
 fleet_mounts() {
-  local mount path
-  [[ -n ${EXECUTOR_MCP_MOUNTS:-}${EXECUTOR_SECRET_FILES_DIR:-} ]] || return 0
+  local mount path mounts=${EXECUTOR_MCP_MOUNTS:-} secrets=${EXECUTOR_SECRET_FILES_DIR:-}
+  [[ -n $mounts$secrets ]] || return 0
   printf 'version: "3.8"\nservices:\n  mcp-proxy:\n    volumes:\n'
-  for mount in ${EXECUTOR_SECRET_FILES_DIR//,/ }; do
+  for mount in ${secrets//,/ }; do
     path=$(realpath -e -- "$mount") || die "$EXIT_USAGE" "EXECUTOR_SECRET_FILES_DIR names $mount, which is not there."
     printf '      - "%s:%s:ro"\n' "$path" "$mount"
   done
-  for mount in ${EXECUTOR_MCP_MOUNTS//,/ }; do
+  for mount in ${mounts//,/ }; do
     path=$(realpath -e -- "${mount%:ro}") || die "$EXIT_USAGE" "EXECUTOR_MCP_MOUNTS names ${mount%:ro}, which is not there."
     if [[ $mount == *:ro ]]; then printf '      - "%s:%s:ro"\n' "$path" "$path"; else printf '      - "%s:%s"\n' "$path" "$path"; fi
   done
