@@ -44,6 +44,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'approvals-'));
   notes = join(directory, 'notes');
   mkdirSync(join(directory, 'data'));
+  writeFileSync(notes, '');
   writeFileSync(
     join(directory, 'data', 'mcp-servers.json'),
     JSON.stringify({ mcpServers: { notes: recordingServer(notes, { trust: 'annotations' }) } }),
@@ -64,6 +65,10 @@ const json = async (method: string, path: string, body?: unknown, key: string = 
 };
 const run = async (code: string, more: Record<string, unknown> = {}): Promise<Answer> =>
   (await json('POST', '/execute', { language: 'typescript', code, ...more })).body as Answer;
+const undecided = async (executionId: string, decided: ReadonlySet<string>): Promise<Approval[]> => {
+  const { items } = (await json('GET', `/approvals?status=pending&executionId=${executionId}`)).body as { items: Approval[] };
+  return items.filter(({ id }) => !decided.has(id));
+};
 const stateOf = async (id: string): Promise<Answer> => (await json('GET', `/executions/${id}`)).body as Answer;
 const decide = (id: string, body: unknown, key: string = operator) => json('POST', `/approvals/${id}`, body, key);
 const resume = async (id: string, body: unknown = {}, key: string = agent): Promise<Answer> =>
@@ -144,16 +149,19 @@ describe('a call that needs a decision', () => {
       const all = ['one', 'two', 'three'].map((text) => tools.notes.note({ text }).catch((error) => error.code));
       const count = tools.notes.count_notes({ like: 'none' });
       return [await count, ...(await Promise.all(all))];`);
-    const pending = async () =>
-      ((await json('GET', `/approvals?status=pending&executionId=${paused.executionId}`)).body as { items: Approval[] }).items;
-    await expect.poll(async () => (await pending()).length, { timeout: 10_000 }).toBe(3);
-    const [third, second, first] = (await pending()).sort((a, b) => b.callNumber - a.callNumber);
-    await decide(second?.id ?? '', { decision: 'deny' });
-    await decide(first?.id ?? '', { decision: 'approve' });
-    await expect.poll(() => recorded(notes), { timeout: 10_000 }).toContain('note one');
-    expect((await stateOf(paused.executionId)).status).toBe('paused');
-    await decide(third?.id ?? '', { decision: 'approve' });
+    // How many of the three were sent before the sandbox stood still is its affair: what is sent later is asked for later.
+    const decided = new Set<string>();
+    while (decided.size < 3) {
+      await expect.poll(() => undecided(paused.executionId, decided), { timeout: 10_000 }).not.toHaveLength(0);
+      for (const approval of (await undecided(paused.executionId, decided)).reverse()) {
+        expect((await stateOf(paused.executionId)).status).toBe('paused');
+        const isSecond = JSON.stringify(approval.arguments).includes('two');
+        await decide(approval.id, { decision: isSecond ? 'deny' : 'approve' });
+        decided.add(approval.id);
+      }
+    }
     expect((await resume(paused.executionId)).result).toEqual([{ count: 0 }, 'noted one', 'APPROVAL_DENIED', 'noted three']);
+    expect(recorded(notes)).toContain('note one');
     expect(recorded(notes)).not.toContain('note two');
   });
 
