@@ -34,7 +34,7 @@ export function createStderrLog(options: {
     }
     const line = printable(options.scrub(text));
     if (line === '') return;
-    last = line;
+    if (!AFTERMATH.test(line)) last = line;
     passed += 1;
     options.write(line, dropped);
     dropped = 0;
@@ -47,6 +47,9 @@ export function createStderrLog(options: {
   });
   return { push: (chunk) => lines.push(chunk), lastLine: () => last };
 }
+
+/** What Node prints below the line that says what went wrong. */
+const AFTERMATH = /^(?:at .+|[\]})^,;]+|(?:code|errno|syscall|path|requireStack): .*|Node\.js v[\d.]+)$/;
 
 /** Colours and cursor movements; spelt out of the literal, where a control character looks like a slip. */
 const TERMINAL_SEQUENCE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, 'g');
