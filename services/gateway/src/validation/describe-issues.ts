@@ -45,6 +45,8 @@ function problemOf(schema: z.ZodType, issue: z.core.$ZodIssue, data: unknown, pa
   const expected = expectedOf(schemaAt(schema, issue.path, data)) ?? issue.message;
   const subject = path === '' ? `The ${part}` : `Field ${quoted(path)}`;
   if (actual === undefined) return { path, message: `${subject} is missing; it must be ${expected}.` };
+  if (Array.isArray(actual) && expected.startsWith('an array'))
+    return { path, message: `${subject} must be ${expected}, not one of ${actual.length}.` };
   return {
     path,
     message: `${subject} must be ${expected}, not ${isWriteOnly(schema, issue.path, data) ? kindOf(actual) : describeValue(actual)}.`,
@@ -110,6 +112,8 @@ interface Described {
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly pattern?: string;
   readonly format?: string;
   readonly description?: string;
@@ -137,7 +141,7 @@ function expectedText(schema: Described): string | null {
     case 'object':
       return 'an object';
     case 'array':
-      return 'an array';
+      return `an array${sizeText(schema)}`;
     case 'null':
       return 'null';
     default:
@@ -158,6 +162,12 @@ function stringText(schema: Described): string {
           : '';
   const pattern = schema.pattern === undefined ? '' : schema.description ? ` (${schema.description})` : ` that matches ${schema.pattern}`;
   return `a string${length}${pattern}`;
+}
+
+function sizeText({ minItems: low, maxItems: high }: Described): string {
+  if (low !== undefined && high !== undefined) return ` of ${low} to ${high} elements`;
+  if (low !== undefined) return low === 1 ? ' that is not empty' : ` of at least ${low} elements`;
+  return high === undefined ? '' : ` of at most ${high} elements`;
 }
 
 function rangeText(minimum: number | undefined, maximum: number | undefined): string {
