@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     fsModuleCache: false,
     // Generous: a busy machine may be late. A test whose figure is the subject bounds it itself.
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },
     // Suites that boot sandboxes share two cores; more workers than cores only make them wait for each other.
