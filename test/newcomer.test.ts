@@ -108,6 +108,15 @@ test('a search finds the tool, and a call answers what the API says', async () =
   expect(shown).toContain('Please add a dark mode');
 });
 
+test('a call that changes something says how it is decided', async () => {
+  const { code, shown } = await terminal("./executor call notes add_note --text 'from the tutorial'").end;
+  expect(code, shown).toBe(5);
+  const [approval = 'none'] = /apr_\w+/.exec(shown) ?? [];
+  expect(shown).toContain(`'executor approvals approve ${approval}' decides`);
+  const denied = await terminal(`./executor approvals deny ${approval}`).end;
+  expect(denied.code, denied.shown).toBe(0);
+});
+
 test('a program in each language brings both sources together', async () => {
   const shown = await typed('report.ts');
   expect(shown.match(/4 issues are open/g)).toHaveLength(2);

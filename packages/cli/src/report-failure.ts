@@ -20,12 +20,15 @@ export async function reportFailure(error: unknown, context: Context): Promise<n
   return told === null ? EXIT.failed : exitCodeOf(told.code);
 }
 
-async function hintFor({ code }: ExecutorError, context: Context): Promise<string> {
+async function hintFor({ code, details }: ExecutorError, context: Context): Promise<string> {
   const { url, keySource } = await context.server();
   if (code === 'NETWORK_ERROR')
     return `Does the service run at ${url}? 'executor up' starts one here, 'executor server add' names another.`;
   if (code === 'UNAUTHENTICATED')
     return `${keySource === null ? 'No key was found' : `The key came from ${keySource}`}: 'executor login' stores one, EXECUTOR_KEY gives one.`;
-  if (code === 'EXECUTION_PAUSED') return "'executor approvals' lists what waits for a decision.";
+  if (code === 'EXECUTION_PAUSED') {
+    const { id = 'apr_…' } = (details as { approval?: { id?: string } } | null)?.approval ?? {};
+    return `'executor approvals approve ${id}' decides (or deny); 'executor approvals list' shows all that wait.`;
+  }
   return '';
 }

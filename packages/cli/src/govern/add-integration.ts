@@ -1,8 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Connection, Integration, IntegrationKind, NewIntegration } from '@code-executor/sdk';
 import { type Handler, type Options, UsageError } from '../command/command.ts';
 import type { Context } from '../command/context.ts';
 import { oneOf, textOption } from '../command/option-values.ts';
+import { isLoopback } from '../server/choose-server.ts';
 import { createConnection, describeConnection } from './connections.ts';
 import { describeIntegration } from './integrations.ts';
 import { readCredential } from './read-credential.ts';
@@ -54,10 +56,19 @@ async function integrationOf(context: Context, target: string, rest: readonly st
           target,
       ),
     kind: 'mcp',
-    command: target,
-    ...(rest.length === 0 ? {} : { args: [...rest] }),
+    ...(await commandOf(context, target, rest)),
     ...(env === undefined ? {} : { env }),
   };
+}
+
+/** The service runs it in another folder: what lies here, and is meant for a service of this machine, is named in full. */
+async function commandOf(context: Context, command: string, args: readonly string[]): Promise<Pick<NewIntegration, 'command' | 'args'>> {
+  const isHere = isLoopback((await context.server()).url);
+  const named = (word: string): string =>
+    isHere && !word.startsWith('-') && /[./]/.test(word) && statSync(word, { throwIfNoEntry: false })?.isFile() === true
+      ? resolve(word)
+      : word;
+  return { command: named(command), ...(args.length === 0 ? {} : { args: args.map(named) }) };
 }
 
 function commonOf(options: Options): Omit<NewIntegration, 'slug'> {

@@ -13,7 +13,7 @@ export const runCommands: readonly Command[] = [
         short: 'f',
         value: 'PATH[=NAME]',
         multiple: true,
-        help: 'Put this text file beside the program; may be repeated',
+        help: 'Put this text file into /workspace by its path here, or as PATH=NAME; may be repeated',
       },
       timeout: { type: 'string', short: 't', value: 'TIME', help: 'Compute time, such as 500ms, 30s or 2m; 30s by default' },
       typecheck: { type: 'boolean', help: 'TypeScript: run nothing that does not type-check' },
