@@ -111,6 +111,22 @@ export const SDK_OPERATIONS: Readonly<Record<string, SdkOperation>> = {
     call: (client) => client.providers.rotate({ newKey: true }),
     body: "NonNullable<Parameters<C['providers']['rotate']>[0]>",
   },
+  'GET /skills': {
+    method: 'skills.list',
+    call: (client) => client.skills.list({ limit: 1, cursor: 'c' }),
+    query: "NonNullable<Parameters<C['skills']['list']>[0]>",
+  },
+  'GET /skills/{name}': {
+    method: 'skills.get',
+    call: (client) => client.skills.get('s', { version: 1 }),
+    query: "NonNullable<Parameters<C['skills']['get']>[1]>",
+  },
+  'POST /skills': {
+    method: 'skills.save',
+    call: (client) => client.skills.save({ name: 's', description: 'd', language: 'python', code: '1', parameters: {} }),
+    body: "Parameters<C['skills']['save']>[0]",
+  },
+  'DELETE /skills/{name}': { method: 'skills.remove', call: (client) => client.skills.remove('s') },
   'GET /policies': {
     method: 'policies.list',
     call: (client) => client.policies.list({ derived: true }),

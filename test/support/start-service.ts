@@ -27,7 +27,14 @@ export async function startService(dataDir: string, environment: Record<string, 
   const log = openSync(logFile, 'a');
   const main = fileURLToPath(new URL('../../services/standalone/src/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH ?? '', HOME: dataDir, EXECUTOR_DATA_DIR: dataDir, EXECUTOR_PORT: String(port), ...environment },
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: dataDir,
+      EXECUTOR_DATA_DIR: dataDir,
+      EXECUTOR_PORT: String(port),
+      EXECUTOR_SHIPPED_SKILLS: 'false',
+      ...environment,
+    },
     stdio: ['ignore', log, log],
   });
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });

@@ -10,7 +10,7 @@ from code_executor import acall as _acall
 from code_executor import call as _call
 from code_executor import discover
 
-__all__ = ["UNSET", "acall", "asynchronously", "call", "discover", "lazily", "publish"]
+__all__ = ["UNSET", "acall", "askill", "asynchronously", "call", "discover", "foreign_skill", "lazily", "publish", "skill"]
 
 
 FunctionType = type(lambda: None)
@@ -40,6 +40,38 @@ def call(tool, named, more):
 def acall(tool, named, more):
     """The same, to be awaited."""
     return _acall(tool, _given(named, more))
+
+
+def skill(address, named, more, source):
+    """Runs a skill here, in the program that imports it. The call comes first: it checks the arguments, and policy may refuse it.
+
+    A coroutine where the skill awaits: then its caller does, too.
+    """
+    given = _given(named, more)
+    _call(address, given)
+    return _run_skill(address, given, source)
+
+
+async def askill(address, named, more, source):
+    given = _given(named, more)
+    await _acall(address, given)
+    value = _run_skill(address, given, source)
+    return await value if hasattr(value, "__await__") else value
+
+
+def foreign_skill(address, language):
+    raise RuntimeError(
+        f"{address} is written in {language} and can be imported by {language} programs alone; "
+        f"POST /tools/invoke/{address.replace('.', '/')} runs it by itself."
+    )
+
+
+def _run_skill(address, args, source):
+    """By the runner's own compiler, so that a skill has the forms of a program."""
+    run = getattr(modules["code_executor"], "run_skill", None)
+    if run is None:
+        raise RuntimeError("A child process runs no skill. Call it in the program itself.")
+    return run(address, args, source)
 
 
 def import_module(name):
@@ -107,6 +139,8 @@ class _Asynchronous:
 
     UNSET = UNSET
     call = staticmethod(acall)
+    skill = staticmethod(askill)
+    foreign_skill = staticmethod(foreign_skill)
 
 
 def _twin(function):

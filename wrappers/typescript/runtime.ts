@@ -17,6 +17,24 @@ export function $call<Result>(tool: string, args: unknown): Promise<Result> {
   return seam.call(tool, args === undefined ? {} : args) as Promise<Result>;
 }
 
+/**
+ * Runs a skill here, in the program that imports it, with that program's own rights. The call is made first: there its arguments are
+ * checked, and a policy may refuse it or ask a person.
+ */
+export async function $skill<Result>(address: string, body: (args: unknown) => Promise<unknown>, args: unknown): Promise<Result> {
+  const given = args === undefined ? {} : args;
+  await $call(address, given);
+  const value = await body(given);
+  return (typeof value === 'function' ? await value(given) : value) as Result;
+}
+
+/** One that is written in another language. */
+export function $foreignSkill(address: string, language: string): Promise<never> {
+  const [server, name] = address.split('.');
+  const advice = `POST /tools/invoke/${server}/${name} runs it by itself`;
+  return Promise.reject(new Error(`${address} is written in ${language} and can be imported by ${language} programs alone; ${advice}.`));
+}
+
 /** Asks the catalog. */
 // biome-ignore lint/suspicious/noExplicitAny: the caller's signature says what comes back
 export function $discover(operation: string, params: unknown): Promise<any> {

@@ -117,6 +117,13 @@ export const ERROR_CODES = {
     meaning: 'What holds or renews the credential (Vault, an authorization server) does not answer: nothing was sent.',
   },
   AUTHORIZATION_FAILED: { status: 400, retryable: false, meaning: 'The consent page did not end in an authorization; begin it again.' },
+  SKILL_NOT_FOUND: { status: 404, retryable: false, meaning: 'There is no skill of this name, or not in this version.' },
+  SKILL_INVALID: {
+    status: 400,
+    retryable: false,
+    meaning: 'The skill cannot be saved as it is; `details` has line and column where its code does not parse.',
+  },
+  SKILL_LIMIT: { status: 409, retryable: false, meaning: 'The workspace holds as many skills as it may; remove one first.' },
 
   // How an execution can end (data, HTTP 200)
   SYNTAX_ERROR: { status: null, retryable: false, meaning: 'The program does not parse.' },

@@ -93,6 +93,19 @@ export {
 export { DEFAULT_WORKSPACE_ID, type Principal, principalSchema, ROLES, type Role } from './principal.ts';
 export { type ActScope, allowsAct, allowsServer, isWithin, SCOPES, scopesSchema, serversOf } from './scope.ts';
 export {
+  type NewSkill,
+  newSkillSchema,
+  SKILL_LANGUAGES,
+  SKILL_NAME,
+  SKILLS_SERVER,
+  type Skill,
+  type SkillLanguage,
+  type SkillSummary,
+  skillNameSchema,
+  skillSchema,
+  skillSummarySchema,
+} from './skill.ts';
+export {
   DISCOVERY_OPERATIONS,
   type DiscoveryOperation,
   type JsonSchema,
@@ -101,6 +114,7 @@ export {
   type ReplyMeta,
   SEARCH_DETAILS,
   type SearchDetail,
+  type SkillBody,
   type ToolAnnotations,
   type ToolCallFailure,
   type ToolCallReply,

@@ -1,3 +1,5 @@
+import type { SkillLanguage } from './skill.ts';
+
 /** A JSON Schema as an upstream server sent it: foreign and not to be trusted. */
 export type JsonSchema = { readonly [key: string]: unknown } | boolean;
 
@@ -10,6 +12,14 @@ export interface ToolDefinition {
   readonly inputSchema: JsonSchema;
   readonly outputSchema?: JsonSchema | undefined;
   readonly annotations?: ToolAnnotations | undefined;
+  /** Its wrapper runs this itself, once the call was let through; absent: it is an upstream's. */
+  readonly skill?: SkillBody | undefined;
+}
+
+/** A skill's program, made ready to stand in a wrapper: a function `$body(args)` and its imports, or Python as it was written. */
+export interface SkillBody {
+  readonly language: SkillLanguage;
+  readonly source: string;
 }
 
 /** Hints of the upstream about its own tool (MCP `annotations`). */

@@ -44,6 +44,7 @@ export type {
   ToolPort,
 } from './port.ts';
 export { createPreparer, type Preparer } from './prepare/create-preparer.ts';
+export { shapeSkill } from './prepare/shape-skill.ts';
 export { createQueueConsumer, type QueueConsumer } from './queue/bullmq-consumer.ts';
 export { createQueueProducer, type QueueProducer } from './queue/bullmq-producer.ts';
 export type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';

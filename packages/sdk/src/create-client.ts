@@ -10,6 +10,7 @@ import { type Keys, keysOf } from './resources/keys.ts';
 import { type Observation, observationOf } from './resources/observation.ts';
 import { type Policies, policiesOf } from './resources/policies.ts';
 import { type Sessions, sessionsOf } from './resources/sessions.ts';
+import { type Skills, skillsOf } from './resources/skills.ts';
 import { type Tools, toolsOf } from './resources/tools.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -34,6 +35,7 @@ export interface ExecutorClient extends Executing, Observation {
   readonly executions: Executions;
   readonly sessions: Sessions;
   readonly tools: Tools;
+  readonly skills: Skills;
   readonly integrations: Integrations;
   readonly connections: Connections;
   readonly providers: Providers;
@@ -68,6 +70,7 @@ export function createClient(options: ClientOptions = {}): ExecutorClient {
     executions,
     sessions: sessionsOf(send),
     tools: toolsOf(send),
+    skills: skillsOf(send),
     integrations: integrationsOf(send),
     connections: connectionsOf(send),
     providers: providersOf(send),

@@ -11,4 +11,5 @@ export type * from './types/execution.ts';
 export type * from './types/integration.ts';
 export type { Page } from './types/page.ts';
 export type * from './types/policy.ts';
+export type * from './types/skill.ts';
 export type * from './types/tool.ts';

@@ -13,7 +13,9 @@ import type { LocalIntegrationAdministration } from './integrations/integration-
 import type { PolicyAdministration } from './policies/port.ts';
 import type { LocalToolAdministration, ToolInfo } from './port.ts';
 import type { ToolSearch } from './search/tool-search.ts';
+import type { SkillAdministration } from './skills/port.ts';
 import type { Servers } from './sources/servers.ts';
+import { isBuiltIn } from './sources/source.ts';
 
 export interface AdministrationDependencies {
   readonly catalog: Catalog;
@@ -29,7 +31,7 @@ export interface AdministrationDependencies {
 /** Catalog, integrations and policies as the gateway asks for them. */
 export function createAdministration(
   deps: AdministrationDependencies,
-): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration> {
+): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration | keyof SkillAdministration> {
   const { catalog, servers, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {
@@ -81,7 +83,8 @@ export function createAdministration(
     ...deps.policyAdministration,
 
     summary() {
-      const states = [...servers.all().values()].map((managed) => {
+      const upstreams = [...servers.all().values()].filter(({ kind }) => !isBuiltIn(kind));
+      const states = upstreams.map((managed) => {
         const { state, reason } = managed.state();
         return [managed.slug, { state, tools: catalog.tools(managed.slug).size, reason }] as const;
       });

@@ -19,6 +19,7 @@ export { toolMigrations } from './migrations.ts';
 export { createOutboundHttp } from './outbound/outbound-http.ts';
 export type { GuardedHttp } from './outbound/port.ts';
 export { outboundSettings } from './outbound/settings.ts';
+export { skillSettings } from './skills/settings.ts';
 export { decideCall } from './policies/decide.ts';
 export { compileRule } from './policies/rule.ts';
 export { indexRules } from './policies/rule-index.ts';

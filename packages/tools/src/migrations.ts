@@ -5,6 +5,7 @@ import { auditMigration } from './migrations/004-audit.ts';
 import { approvalsMigration } from './migrations/005-approvals.ts';
 import { connectionsMigration } from './migrations/006-connections.ts';
 import { sourcesMigration } from './migrations/007-sources.ts';
+import { skillsMigration } from './migrations/008-skills.ts';
 
 /** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
 export const toolMigrations: Record<string, Migration> = {
@@ -23,6 +24,7 @@ export const toolMigrations: Record<string, Migration> = {
   '005_approvals': approvalsMigration,
   '006_connections': connectionsMigration,
   '007_sources': sourcesMigration,
+  '008_skills': skillsMigration,
 };
 
 const FIRST = [

@@ -11,6 +11,7 @@ import type { ApprovalsAdministration } from './approvals/port.ts';
 import type { IntegrationAdministration } from './integrations/port.ts';
 import type { ConnectionAdministration } from './connections/port.ts';
 import type { PolicyAdministration } from './policies/port.ts';
+import type { SkillAdministration } from './skills/port.ts';
 
 export type IntegrationState = 'starting' | 'ready' | 'idle' | 'broken' | 'stopped';
 
@@ -75,7 +76,12 @@ export interface ToolPageQuery {
 export type Awaitable<Answer> = Answer | Promise<Answer>;
 
 /** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
-export interface ToolAdministration extends ApprovalsAdministration, ConnectionAdministration, PolicyAdministration, IntegrationAdministration {
+export interface ToolAdministration
+  extends ApprovalsAdministration,
+    ConnectionAdministration,
+    PolicyAdministration,
+    IntegrationAdministration,
+    SkillAdministration {
   listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
   toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;

@@ -33,6 +33,24 @@ export interface ToolTables {
     /** What a call of it needs, as JSON of its kind; null for a kind that needs nothing. */
     binding: string | null;
   };
+  /** A row for each version that is kept. */
+  skills: {
+    workspace_id: string;
+    name: string;
+    version: number;
+    language: string;
+    description: string;
+    /** As JSON, as the two after it. */
+    code: string;
+    /** What its wrapper runs. */
+    source: string;
+    parameters: string;
+    origin: string;
+    /** A shipped one that an operator does not want. */
+    removed: Generated<boolean>;
+    created_by: string | null;
+    created_at: Timestamp;
+  };
   policies: {
     id: string;
     workspace_id: string;

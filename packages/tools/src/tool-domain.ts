@@ -38,6 +38,8 @@ import { createPolicies } from './policies/policies.ts';
 import { createPolicyAdministration } from './policies/policy-administration.ts';
 import type { LocalToolAdministration } from './port.ts';
 import { createToolSearch } from './search/tool-search.ts';
+import { createSkillStore } from './skills/skill-store.ts';
+import { createSkills } from './skills/skills.ts';
 import { createBindingCache } from './sources/documents/binding-cache.ts';
 import { DOCUMENT_KINDS } from './sources/kinds.ts';
 import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
@@ -75,6 +77,8 @@ export interface ToolDomainOptions {
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
   /** Where secret values of connections may be read from, beside the database. Default: nowhere. */
   readonly secrets?: SecretSettings | undefined;
+  /** Whether the skills that come with the product are installed. Default: they are not. */
+  readonly shippedSkills?: boolean | undefined;
   /** How gated calls wait for people. */
   readonly approvals?: ApprovalSettings | undefined;
   /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
@@ -193,6 +197,17 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     log,
   });
   await stored.load();
+  const skills = createSkills({
+    store: createSkillStore(tables, workspaceId, now),
+    catalog,
+    servers,
+    committed,
+    visibilityChanged: () => visibilityChanged(),
+    settled: () => settled(),
+    log,
+  });
+  await skills.load();
+  if (options.shippedSkills === true) await skills.installShipped();
   connections.onChange((changed) => {
     for (const slug of changed) servers.all().get(slug)?.source?.connectionsChanged?.();
   });
@@ -301,6 +316,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   return {
     ...administration,
     ...opened.administration,
+    ...skills.administration,
     audit,
     listApprovals: approvals.listApprovals,
     getApproval: approvals.getApproval,
@@ -341,7 +357,8 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       const hasChanged = [await policies.reload(), await stored.reload()].includes(true);
       await connections.reload();
       await catalog.reload();
-      if (hasChanged) visibilityChanged();
+      const haveSkillsChanged = await skills.load();
+      if (hasChanged || haveSkillsChanged) visibilityChanged();
     },
     effectsOf: (executionId) => effectsOf(tables, executionId),
     onCatalogChange: (listener) => void listeners.push(listener),

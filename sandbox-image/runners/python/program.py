@@ -63,6 +63,11 @@ def forget_files(files, workspace):
 
 def install_modules(workspace, here, packages):
     modules["code_executor"] = channel.create_module()
+
+    def run_skill(address, args, source):
+        return skill_value(address, args, source, f"{workspace}/servers/{address.replace('.', '/')}.py")
+
+    modules["code_executor"].run_skill = run_skill
     sys.path.insert(0, workspace)
     if packages is not None:
         sys.path.append(packages)
@@ -71,6 +76,31 @@ def install_modules(workspace, here, packages):
     sys.dont_write_bytecode = True
     # Those that `site` makes, which -S leaves out.
     builtins.exit = builtins.quit = leave
+
+
+def skill_value(address, args, source, filename):
+    """What a skill comes to, whose names are its own. A coroutine where it awaits."""
+    names = {
+        "__name__": address,
+        "__file__": filename,
+        "__builtins__": builtins,
+        "args": args,
+        "tools": channel.Tools(),
+        "ToolError": channel.ToolError,
+    }
+    compiled = compiler.compile_program(source, filename)
+    if compiled.is_body:
+        exec(compiled.code, names)
+        return names.pop(compiler.BODY)()
+    if not compiled.is_async:
+        exec(compiled.code, names)
+        return names.pop(compiler.RESULT, None)
+
+    async def drive(program):
+        await program
+        return names.pop(compiler.RESULT, None)
+
+    return drive(eval(compiled.code, names))
 
 
 def leave(code=None):

@@ -295,12 +295,24 @@ class _Server:
         tool = f"{self._server}.{name}"
 
         def run(_args=None, /, **kwargs):
-            return call(tool, kwargs if _args is None else {**_args, **kwargs})
+            given = kwargs if _args is None else {**_args, **kwargs}
+            skill = _skill(name) if self._server == "skills" else None
+            return call(tool, given) if skill is None else skill(**given)
 
         run.__name__ = run.__qualname__ = name
         return run
 
     __getitem__ = __getattr__
+
+
+def _skill(name):
+    """Skills run in the program itself. None: there is no such one, which the service says better."""
+    try:
+        from servers import skills
+
+        return getattr(skills, name)
+    except (ImportError, AttributeError):
+        return None
 
 
 class Tools:

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { metaOf, type ToolChannel, ToolError } from './tool-channel.ts';
 
 /** Where generated wrappers find the channel: `globalThis[Symbol.for('code-executor')]`. */
@@ -51,10 +52,18 @@ function toolTree(channel: ToolChannel): unknown {
         get: (__, tool) =>
           typeof tool === 'symbol' || tool === 'then' || tool === 'toJSON'
             ? undefined
-            : (args?: unknown) => channel.call(`${server}.${tool}`, args),
+            : (args?: unknown) => (server === 'skills' ? runSkill(channel, tool, args) : channel.call(`${server}.${tool}`, args)),
       });
     },
   });
+}
+
+/** Skills run in the program itself. Of one that has no file the service says best what is wrong. */
+async function runSkill(channel: ToolChannel, name: string, args: unknown): Promise<unknown> {
+  const path = `/workspace/servers/skills/${name}.ts`;
+  if (!/^[a-z][a-z0-9_]*$/.test(name) || !existsSync(path)) return channel.call(`skills.${name}`, args);
+  const skill = ((await import(path)) as { readonly default: (args: unknown) => unknown }).default;
+  return skill(args);
 }
 
 /** Without an interface a connection fails late and obscurely; only the sandbox's own loopback can answer. */

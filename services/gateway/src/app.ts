@@ -43,6 +43,7 @@ import { originOf } from './routes/oauth/origin.ts';
 import { registerPolicyRoutes } from './routes/policies/policies.ts';
 import { registerProviderRoutes } from './routes/providers/providers.ts';
 import { registerSessionRoutes } from './routes/sessions/sessions.ts';
+import { registerSkillRoutes } from './routes/skills/skills.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
 import { registerWhoamiRoute } from './routes/whoami/whoami.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
@@ -117,6 +118,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerExecutionRoutes(app, deps);
   registerSessionRoutes(app, deps);
   registerToolRoutes(app, deps);
+  registerSkillRoutes(app, deps);
   registerExportRoutes(app, deps);
   registerIntegrationRoutes(app, deps);
   registerConnectionRoutes(app, deps);

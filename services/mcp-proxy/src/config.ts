@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings, secretSettings } from '@code-executor/tools';
+import { approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 /** Every variable of the MCP proxy; docs/configuration.md explains them to operators. */
@@ -15,6 +15,7 @@ const schema = z.object({
   EXECUTOR_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...tracingSettings,
   ...outboundSettings,
+  ...skillSettings,
   ...secretSettings,
   ...approvalSettings,
   /** What the addresses in webhooks begin with: where people reach the gateway. */

@@ -92,6 +92,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     wrapperStore: catalog.store,
     outbound,
     secrets: readSecretSettings(config),
+    shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     fence: heldExecutions,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { accessSettings, executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings, secretSettings } from '@code-executor/tools';
+import { approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -24,6 +24,7 @@ const schema = z.object({
   ...approvalSettings,
   ...tracingSettings,
   ...outboundSettings,
+  ...skillSettings,
   ...secretSettings,
   ...mcpSettings,
   ...accessSettings,

@@ -85,6 +85,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     wrapperStore,
     outbound,
     secrets: readSecretSettings(config),
+    shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     tracing,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`),

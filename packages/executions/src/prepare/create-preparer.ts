@@ -73,14 +73,14 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
   for (let count = 0; count < threads; count += 1) idle.push(add());
 
   return {
-    async prepare({ language, code, sessionId }, signal) {
+    async prepare({ language, code, sessionId, isSkill }, signal) {
       signal.throwIfAborted();
       if (closed) throw new AppError('SHUTTING_DOWN', 'The service is stopping and parses nothing new.');
       // Nothing of Python is parsed here, so it needs no thread.
       if (language === 'python') return { ok: true, code: withoutLeadingFence(code), promisesResult: false, positions: IDENTITY_POSITIONS };
       const worker = await takeWorker(signal);
       try {
-        return await worker.prepare({ language, code, sessionId }, deadlineMs);
+        return await worker.prepare({ language, code, sessionId, isSkill }, deadlineMs);
       } finally {
         giveBack(worker);
       }

@@ -28,10 +28,11 @@ export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: 
   alsoEdit?.(edit);
   if (program.interpreter) edit.blank(program.interpreter.start ?? 0, program.interpreter.end ?? 0);
   const seen = surveyProgram(program, edit);
+  leadToSkills(program.body, edit);
   const prelude = keepsNames ? keptNames(program.body) : '';
   if (seen.returns.length > 0) {
     endAtReturns(edit, seen.returns);
-    return { ...wrapInFunction(edit, program.body, prelude), promisesResult: true };
+    return { ...wrapInFunction(edit, program.body, `export const ${BODY} = async () => {${prelude}`), promisesResult: true };
   }
   if (prelude !== '') edit.insert(0, prelude);
   const standing = program.body.find((statement) => statement.type === 'ExportDefaultDeclaration');
@@ -55,6 +56,23 @@ export function shapeExpression(code: string, { start, end }: { start?: number |
   return { ...edit.finish(), promisesResult: true };
 }
 
+/** Skills stand among the wrappers; programs import them beside the servers. */
+export function leadToSkills(body: readonly Statement[], edit: TextEdit): void {
+  for (const statement of body) {
+    walkSyntax(statement, ({ type, source, arguments: given, callee }) => {
+      const isDynamic = type === 'CallExpression' && (callee as { type?: string }).type === 'Import';
+      const named = isDynamic && Array.isArray(given) ? given[0] : source;
+      const { type: kind, value, start } = (named ?? {}) as { type?: string; value?: unknown; start?: number };
+      if (kind === 'StringLiteral' && typeof value === 'string' && start !== undefined && SKILL_IMPORT.test(value))
+        edit.insert(start + 1 + WORKSPACE.length, 'servers/');
+      return true;
+    });
+  }
+}
+
+const WORKSPACE = '/workspace/';
+const SKILL_IMPORT = /^\/workspace\/skills\/[a-z][a-z0-9_]{0,63}(?:\.[jt]s)?$/;
+
 interface Survey {
   /** Those of the program itself, not of a function in it. */
   readonly returns: readonly SyntaxNode[];
@@ -63,7 +81,7 @@ interface Survey {
 }
 
 /** Looks at the whole program once. What asks whether this is the main file is answered: the runner imports it. */
-function surveyProgram(program: ProgramFile['program'], edit: TextEdit): Survey {
+export function surveyProgram(program: ProgramFile['program'], edit: TextEdit): Survey {
   const returns: SyntaxNode[] = [];
   let exitsInFunction = false;
   for (const statement of program.body) {
@@ -90,7 +108,7 @@ function noteMainTest(node: SyntaxNode, edit: TextEdit): void {
 }
 
 /** A `return` ends the execution there, also one without a value; only a program that runs to its end waits for what is pending. */
-function endAtReturns(edit: TextEdit, returns: readonly SyntaxNode[]): void {
+export function endAtReturns(edit: TextEdit, returns: readonly SyntaxNode[]): void {
   for (const { start, argument } of returns) {
     const value = argument as SyntaxNode | null;
     if (value === null) {
@@ -125,8 +143,8 @@ function endsProcess(expression: unknown): boolean {
 }
 
 /** A module cannot return, so the program becomes a function; what only a module may hold moves out of it. */
-function wrapInFunction(edit: TextEdit, body: readonly Statement[], prelude: string): Pick<ShapedProgram, 'code' | 'positions'> {
-  edit.insert(0, `export const ${BODY} = async () => {${prelude}`);
+export function wrapInFunction(edit: TextEdit, body: readonly Statement[], opening: string): Pick<ShapedProgram, 'code' | 'positions'> {
+  edit.insert(0, opening);
   for (const statement of body) {
     const start = statement.start ?? 0;
     const end = statement.end ?? 0;
@@ -161,7 +179,7 @@ const isNamed = (declaration: Extract<Statement, { type: 'ExportDefaultDeclarati
   Boolean(declaration.id);
 
 /** The expression the program ends with; declarations behind it that only name things do not count as an end. */
-function lastExpression({ body, directives }: ProgramFile['program']): { start?: number | null; end?: number | null } | null {
+export function lastExpression({ body, directives }: ProgramFile['program']): { start?: number | null; end?: number | null } | null {
   const last = body.findLast((statement) => !NAMES_ONLY.has(statement.type));
   if (last !== undefined) return last.type === 'ExpressionStatement' ? last.expression : null;
   return directives.at(-1)?.value ?? null;

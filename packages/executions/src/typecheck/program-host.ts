@@ -57,6 +57,7 @@ export function createProgramHost(snapshotDir: string): ProgramHost {
 
   const realPath = (path: string): string | null => {
     const plain = posix.normalize(path);
+    if (plain.startsWith('/workspace/skills/')) return join(snapshotDir, plain.slice('/workspace/'.length));
     if (plain.startsWith('/workspace/servers/')) return join(snapshotDir, plain.slice('/workspace/servers/'.length));
     for (const [seen, real] of TYPE_DIRECTORIES) if (plain.startsWith(seen)) return join(real, plain.slice(seen.length));
     return null;

@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { ToolResolver } from '../catalog/tool-resolver.ts';
 import type { Connections } from '../connections/port.ts';
 import type { Servers } from '../sources/servers.ts';
-import type { ManagedServer } from '../sources/source.ts';
+import { isBuiltIn, type ManagedServer } from '../sources/source.ts';
 import type { DocumentIntegrations } from './document-integrations.ts';
 import { integrationRecord } from './integration-record.ts';
 import type { IntegrationStore } from './integration-store.ts';
@@ -42,9 +42,16 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
   const { servers, stored, documents, catalog, resolver } = deps;
   const recordOf = (managed: ManagedServer): IntegrationRecord => integrationRecord(managed, catalog);
 
+  const integrationOf = (slug: string): ManagedServer => {
+    const managed = resolver.server(slug);
+    if (!isBuiltIn(managed.kind)) return managed;
+    throw new AppError('SERVER_NOT_FOUND', `${managed.slug} is built in, and no integration`);
+  };
+
   return {
-    listIntegrations: ({ scopes }) => [...servers.all().values()].filter(({ slug }) => allowsServer(scopes, slug)).map(recordOf),
-    getIntegration: (_principal, slug) => recordOf(resolver.server(slug)),
+    listIntegrations: ({ scopes }) => 
+      [...servers.all().values()].filter(({ slug, kind }) => !isBuiltIn(kind) && allowsServer(scopes, slug)).map(recordOf),
+    getIntegration: (_principal, slug) => recordOf(integrationOf(slug)),
     async addIntegration(principal, integration) {
       requireRole(principal, ['admin'], 'add integrations');
       checkIntegration(integration);
@@ -64,7 +71,7 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
     },
     async removeIntegration(principal, slug) {
       requireRole(principal, ['admin', 'operator'], 'remove integrations');
-      const managed = resolver.server(slug);
+      const managed = integrationOf(slug);
       if (managed.origin === 'file')
         throw new AppError('INVALID_REQUEST', `${managed.slug} is defined in the servers file: remove it there and restart the service`);
       // First: what is added under this slug next must not find them.
@@ -73,7 +80,7 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
     },
     async refreshIntegration(principal, slug, change = {}) {
       requireRole(principal, ['admin', 'operator'], 'refresh integrations');
-      const managed = resolver.server(slug);
+      const managed = integrationOf(slug);
       if (managed.kind === 'mcp') return await refreshMcp(managed, change);
       // An address that is spelled out opens what is near: that is an admin's to say.
       if (change.baseUrl !== undefined) requireRole(principal, ['admin'], 'say where the calls of an integration go');

@@ -1,3 +1,4 @@
+import { SKILLS_SERVER } from '@code-executor/contracts';
 import { AppError, messageOf } from '@code-executor/platform';
 import { parsePattern } from '../policies/pattern.ts';
 import type { DocumentDefinition } from '../sources/documents/document-source.ts';
@@ -18,6 +19,7 @@ const MCP_FIELDS = ['command', ...PROCESS_FIELDS, 'headers', 'lazy'] as const;
 export function checkIntegration(integration: NewIntegration): void {
   const { slug, kind, url, command, document, baseUrl } = integration;
   if (!SLUG_PATTERN.test(slug)) throw invalid('slug: up to 64 letters, digits, _ and -, a letter or digit first');
+  if (slug === SKILLS_SERVER) throw invalid('slug: "skills" is where saved skills stand; take another');
   const given = [url, command, document].filter((field) => field !== undefined);
   if (given.length !== 1) {
     throw invalid(

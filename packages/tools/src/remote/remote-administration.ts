@@ -7,6 +7,7 @@ import { remoteApprovals } from './remote-approvals.ts';
 import { remoteConnections } from './remote-connections.ts';
 import { remoteIntegrations, type SendDocument } from './remote-integrations.ts';
 import { remotePolicies } from './remote-policies.ts';
+import { remoteSkills } from './remote-skills.ts';
 
 export interface RemoteToolAdministration extends ToolAdministration {
   close(): Promise<void>;
@@ -99,6 +100,7 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     ...remoteApprovals(read, change),
     ...remotePolicies(read, change),
     ...remoteConnections(read, change),
+    ...remoteSkills(read, change),
 
     summary() {
       const nowMs = performance.now();

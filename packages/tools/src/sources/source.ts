@@ -1,4 +1,4 @@
-import type { IntegrationKind, ToolCallReply } from '@code-executor/contracts';
+import { type IntegrationKind, SKILLS_SERVER, type ToolCallReply } from '@code-executor/contracts';
 import type { CatalogChange, CatalogTool } from '../catalog/catalog.ts';
 import type { ConnectedIntegration } from '../connections/port.ts';
 import type { Trust } from '../policies/policies.ts';
@@ -50,7 +50,7 @@ export interface PreparedCall {
 /** One upstream whose tools can be called: a supervised MCP server, or an API that a document describes. */
 export interface Source {
   readonly slug: string;
-  readonly kind: IntegrationKind;
+  readonly kind: ManagedKind;
   /** For traces: `stdio`, `http`. */
   readonly transport: string;
   /** Not started before its first call. */
@@ -77,10 +77,15 @@ export interface Source {
   stop(): Promise<void>;
 }
 
+/** Skills are no integration, but stand among them. */
+export type ManagedKind = IntegrationKind | typeof SKILLS_SERVER;
+
+export const isBuiltIn = (kind: ManagedKind): kind is typeof SKILLS_SERVER => kind === SKILLS_SERVER;
+
 /** One configured integration, whether it can run or not. */
 export interface ManagedServer {
   readonly slug: string;
-  readonly kind: IntegrationKind;
+  readonly kind: ManagedKind;
   readonly origin: 'file' | 'api';
   readonly trust: Trust;
   /** Null: the definition itself is broken, and nothing will start. */

@@ -6,6 +6,7 @@ import { propertyProse } from '../schema/property-prose.ts';
 import { newPythonDeclarations, pascalCase, pythonType } from '../schema/python-type.ts';
 import { isSchemaNode, propertiesOf, resolveReference } from '../schema/schema-node.ts';
 import { docstring, plainProse, quotePython } from '../text/quote.ts';
+import { pythonSkillCall } from './skill-files.ts';
 import { toolProse } from './tool-prose.ts';
 
 /** Parameters a signature lists; what a schema has beyond them is passed by `**more`. */
@@ -33,6 +34,8 @@ export function pythonToolSource(tool: ToolDefinition, name: CodeName): string {
   const more = freeName('more', parameters);
   signature.push(`**${more}: Any`);
   const sent = parameters.map((parameter) => `${quotePython(parameter.raw)}: ${parameter.identifier}`);
+  const given = `{${sent.join(', ')}}, ${more}`;
+  const body = tool.skill === undefined ? null : pythonSkillCall(tool, tool.skill, given);
   const typing = ['Any', 'Literal', 'NotRequired', 'TypedDict'].join(', ');
   return `# Generated from the tool's definition. Calls go through the sandbox's one channel.
 from __future__ import annotations
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 ${declarations.classes.map((declaration) => `\n${indented(declaration)}`).join('')}
 
 def ${name.python}(${signature.join(', ')}) -> ${result}:
-    ${docstring(functionProse(tool, parameters), '    ')}    return _rt.call(${quotePython(`${tool.server}.${tool.name}`)}, {${sent.join(', ')}}, ${more})
+    ${docstring(functionProse(tool, parameters), '    ')}    return ${body ?? `_rt.call(${quotePython(`${tool.server}.${tool.name}`)}, ${given})`}
 
 
 _rt.publish(__name__, ${name.python})

@@ -4,6 +4,7 @@ import { pascalCase } from '../schema/python-type.ts';
 import { isSchemaNode, propertiesOf } from '../schema/schema-node.ts';
 import { typeScriptInterface, typeScriptType } from '../schema/typescript-type.ts';
 import { jsDoc, plainProse, quoteTypeScript } from '../text/quote.ts';
+import { typeScriptSkillSource } from './skill-files.ts';
 import { toolProse } from './tool-prose.ts';
 
 /** The TypeScript file of one tool: the types of its arguments and result, and the function that calls it. */
@@ -11,6 +12,10 @@ export function typeScriptToolSource(tool: ToolDefinition, name: CodeName): stri
   const types = pascalCase(name.typescript);
   const address = quoteTypeScript(`${tool.server}.${tool.name}`);
   const isOptional = argumentsAreOptional(tool);
+  if (tool.skill !== undefined) {
+    const args = argumentsDeclaration(tool, '$Arguments').replace(/^export (?=interface|type)/m, '');
+    return typeScriptSkillSource(tool, tool.skill, name, { args, result: 'type $Result = any;\n', isOptional });
+  }
   return `// Generated from the tool's definition. Calls go through the sandbox's one channel.
 import { $call } from '../runtime.ts';
 

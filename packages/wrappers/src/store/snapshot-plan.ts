@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { ToolDefinition } from '@code-executor/contracts';
 import { pythonToolSource } from '../generate/python-tool.ts';
 import { pythonAsyncSource, pythonPackageSource, typeScriptIndexSource } from '../generate/server-files.ts';
+import { skillIndexSource } from '../generate/skill-files.ts';
 import { typeScriptToolSource } from '../generate/typescript-tool.ts';
 import { type ServerName, serverNames, type ToolName, toolNames } from '../naming/code-names.ts';
 import { toolDigest } from './tool-digest.ts';
@@ -100,7 +101,13 @@ function namedTools(
   return {
     tools: new Map([...names].map(([raw, name]) => [raw, { digest: '', name, tool: undefined }])),
     files: new Map([
-      ['index.ts', { identity, source: () => typeScriptIndexSource(server, names) }],
+      [
+        'index.ts',
+        {
+          identity,
+          source: () => (tools.some(({ skill }) => skill !== undefined) ? skillIndexSource(names) : typeScriptIndexSource(server, names)),
+        },
+      ],
       ['__init__.py', { identity: server, source: () => pythonPackageSource(server) }],
     ]),
   };

@@ -27,6 +27,8 @@ function isSameDefinition(a: ToolDefinition, b: ToolDefinition): boolean {
     a.name === b.name &&
     a.title === b.title &&
     a.description === b.description &&
+    a.skill?.language === b.skill?.language &&
+    a.skill?.source === b.skill?.source &&
     isSameJson(a.inputSchema, b.inputSchema, 0) &&
     isSameJson(a.outputSchema, b.outputSchema, 0)
   );
@@ -51,7 +53,8 @@ function isSameJson(a: unknown, b: unknown, depth: number): boolean {
 }
 
 function definitionText(tool: ToolDefinition): string {
-  const prose = [tool.server, tool.name, tool.title, tool.description];
+  const { server, name, title, description, skill } = tool;
+  const prose = [server, name, title, description, ...(skill === undefined ? [] : [skill.language, skill.source])];
   try {
     return JSON.stringify([...prose, tool.inputSchema, tool.outputSchema]);
   } catch (error) {

@@ -2,12 +2,14 @@ import {
   type ApprovalVerdict,
   type IntegrationRecord,
   type NewPolicy,
+  type NewSkill,
   newId,
   type PolicyChange,
   type PolicyPreview,
   type PolicyPreviewQuestion,
   type PolicyRecord,
   type Principal,
+  type Skill,
   type ToolCallReply,
 } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
@@ -37,6 +39,23 @@ export class MemoryTools extends MemoryConnections implements ToolAdministration
   search(_principal: Principal, query: SearchQuery) {
     this.searches.push(query);
     return { items: { notes: ['read'] }, total: 1, tokens: 6, tokensSaved: 94, nextOffset: null };
+  }
+
+  async listSkills() {
+    return { items: [], total: 0, nextCursor: null };
+  }
+
+  async getSkill(_principal: Principal, name: string): Promise<Skill> {
+    throw new AppError('SKILL_NOT_FOUND', `There is no skill ${name}`);
+  }
+
+  async saveSkill(principal: Principal, { parameters = {}, ...skill }: NewSkill): Promise<Skill> {
+    const created = { createdAt: new Date(0).toISOString(), createdBy: principal.id };
+    return { ...skill, parameters, version: 1, versions: [1], origin: 'api', ...created };
+  }
+
+  async removeSkill(_principal: Principal, name: string): Promise<void> {
+    throw new AppError('SKILL_NOT_FOUND', `There is no skill ${name}`);
   }
 
   toolInfo(_principal: Principal, server: string, tool: string): ToolInfo {

@@ -9,7 +9,8 @@ import {
   type Tool,
 } from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
-import { endOf, gatedProgram } from '../tools/invoke-gated.ts';
+import { isSkill } from '../skills/skill-program.ts';
+import { endOf, programOf } from '../tools/invoke-gated.ts';
 import { askForApproval, DECISION_MS } from './ask-for-approval.ts';
 import type { McpCaller, ToolCallContext } from './call-context.ts';
 import { toolResultOf } from './execution-content.ts';
@@ -78,10 +79,12 @@ export async function callPassedTool(deps: RouteDeps, context: ToolCallContext, 
     return await gatedCall(deps, context, { executionId, waitsOut: approval?.id ?? null, waitMs }, hasOutputSchema);
   }
   const args = given ?? {};
-  const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, AbortSignal.any([cancelled, over]));
-  if (reply.ok) return passedResult(reply.value, hasOutputSchema);
-  if (reply.error.code !== 'TOOL_NEEDS_APPROVAL') return failedResult(reply.error);
-  const program = gatedProgram(`${tool.server}.${tool.name}`, args);
+  if (!isSkill(tool.server)) {
+    const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, AbortSignal.any([cancelled, over]));
+    if (reply.ok) return passedResult(reply.value, hasOutputSchema);
+    if (reply.error.code !== 'TOOL_NEEDS_APPROVAL') return failedResult(reply.error);
+  }
+  const program = await programOf(principal, { tool: `${tool.server}.${tool.name}`, args }, deps.tools);
   const { executionId } = await deps.executions.submit(principal, program, { requestId: httpRequestId, traceparent });
   return await gatedCall(deps, context, { executionId, waitsOut: null, waitMs: null }, hasOutputSchema);
 }

@@ -4,6 +4,7 @@ import { AppError } from '@code-executor/platform';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { RouteDeps } from '../../gateway-app.ts';
+import { isSkill, skillProgram } from '../skills/skill-program.ts';
 
 export const pausedCallSchema = z
   .object({ status: z.literal('execution_paused'), executionId: z.string(), approval: pendingApprovalSchema.nullable() })
@@ -29,17 +30,30 @@ export async function invokeGated(
   principal: Principal,
   call: { readonly tool: string; readonly args: unknown; readonly requestId: string; readonly traceparent: string | undefined },
   reply: FastifyReply,
-  { executions, closing }: RouteDeps,
+  { executions, closing, tools }: RouteDeps,
 ): Promise<GatedAnswer> {
   const { requestId, traceparent } = call;
-  const { executionId } = await executions.submit(principal, gatedProgram(call.tool, call.args), { requestId, traceparent });
+  const { executionId } = await executions.submit(principal, await programOf(principal, call, tools), { requestId, traceparent });
   const record = await executions.wait(principal, executionId, closing.answerSignal(reply));
   if (record.status === 'paused') return { kind: 'paused', executionId, approval: record.approval };
   return endOf(record);
 }
 
+/** The program that calls a tool, or runs a skill. @throws AppError SKILL_NOT_FOUND, TOOL_BLOCKED */
+export async function programOf(
+  principal: Principal,
+  { tool, args }: { readonly tool: string; readonly args: unknown },
+  tools: RouteDeps['tools'],
+) {
+  const dot = tool.indexOf('.');
+  const [server, name] = [tool.slice(0, dot), tool.slice(dot + 1)];
+  if (!isSkill(server)) return gatedProgram(tool, args);
+  await tools.toolInfo(principal, server, name);
+  return skillProgram(await tools.getSkill(principal, name), args);
+}
+
 /** The program that makes one call, whose result is the call's outcome. */
-export const gatedProgram = (tool: string, args: unknown) => ({
+const gatedProgram = (tool: string, args: unknown) => ({
   code: GATED_PROGRAM,
   language: 'typescript',
   args: { tool, arguments: args },

@@ -12,6 +12,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
 import { cursor, listOf, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
+import { isSkill } from '../skills/skill-program.ts';
 import { invokeGated, pausedCallSchema } from './invoke-gated.ts';
 
 /** The catalog is paged so that 10,000 tools are ten answers. */
@@ -61,6 +62,7 @@ const searchAnswerSchema = z.object({
 const CALL_ERRORS: readonly ErrorCode[] = [
   'SERVER_NOT_FOUND',
   'TOOL_NOT_FOUND',
+  'SKILL_NOT_FOUND',
   'INVALID_ARGUMENTS',
   'ARGUMENTS_TOO_LARGE',
   'REPLY_TOO_LARGE',
@@ -153,9 +155,11 @@ export function registerToolRoutes(app: GatewayApp, deps: RouteDeps): void {
         durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
         ...(meta === undefined ? {} : { meta }),
       });
-      const answer = await tools.invoke(principal, server, tool, args, closing.answerSignal(reply));
-      if (answer.ok) return answered(answer.value, answer.meta);
-      if (answer.error.code !== 'TOOL_NEEDS_APPROVAL') throw errorOf(answer.error);
+      if (!isSkill(server)) {
+        const answer = await tools.invoke(principal, server, tool, args, closing.answerSignal(reply));
+        if (answer.ok) return answered(answer.value, answer.meta);
+        if (answer.error.code !== 'TOOL_NEEDS_APPROVAL') throw errorOf(answer.error);
+      }
       const call = { tool: address, args, requestId: request.id, traceparent: request.span?.traceparent };
       const gated = await invokeGated(principal, call, reply, deps);
       if (gated.kind === 'value') return answered(gated.value);

@@ -6,6 +6,7 @@ import { CONNECTION_METHODS } from './connection-methods.ts';
 import { INTEGRATION_METHODS } from './integration-methods.ts';
 import { type AdministrationMethod, method } from './method.ts';
 import { POLICY_METHODS } from './policy-methods.ts';
+import { SKILL_METHODS } from './skill-methods.ts';
 
 const slug = z.string().min(1).max(128);
 const toolName = z.string().min(1).max(256);
@@ -35,6 +36,7 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ...APPROVAL_METHODS,
   ...CONNECTION_METHODS,
   ...POLICY_METHODS,
+  ...SKILL_METHODS,
   // Shown to everybody by /health.
   ['summary', { call: (tools) => tools.summary() }],
 ] satisfies readonly (readonly [keyof LocalToolAdministration, AdministrationMethod])[]);
