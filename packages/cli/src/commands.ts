@@ -6,6 +6,7 @@ import { governCommands } from './govern/commands.ts';
 import { localCommands } from './local/commands.ts';
 import { reachCommands } from './reach/commands.ts';
 import { runCommands } from './run/commands.ts';
+import { skillCommands } from './skills/commands.ts';
 import { toolCommands } from './tools/commands.ts';
 
 /** Every command. Their work is loaded when they are called, so that the start stays quick. */
@@ -13,6 +14,7 @@ export const COMMANDS: readonly Command[] = [
   ...runCommands,
   ...callCommands,
   ...toolCommands,
+  ...skillCommands,
   ...executionCommands,
   ...governCommands,
   ...reachCommands,
