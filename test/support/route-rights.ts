@@ -48,6 +48,8 @@ export const ROUTE_RIGHTS: Readonly<Record<string, RouteRight>> = {
   'DELETE /connections/{id}': right('operator', 'integrations:write'),
   'POST /connections/{id}/validate': right('operator', 'integrations:write'),
   'POST /connections/{id}/oauth/start': right('operator', 'integrations:write'),
+  'GET /connections/handoffs/{id}': right('operator', 'integrations:read'),
+  'POST /connections/handoffs/{id}': right('operator', 'integrations:write'),
   'GET /oauth/callback': right('public', null),
   'GET /providers': right('operator', 'integrations:read'),
   'POST /providers/sealed/rotate': right('admin', 'integrations:write'),

@@ -197,4 +197,4 @@ export const COMPOSED = [
 ];
 
 /** Operations for browsers and MCP clients, which an SDK has no use for. */
-export const NOT_FOR_SDK = /^[A-Z]+ \/(oauth|mcp|\.well-known)(\/|$)/;
+export const NOT_FOR_SDK = /^[A-Z]+ \/(oauth|mcp|\.well-known|connections\/handoffs)(\/|$)/;

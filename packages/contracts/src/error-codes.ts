@@ -116,6 +116,12 @@ export const ERROR_CODES = {
     retryable: true,
     meaning: 'What holds or renews the credential (Vault, an authorization server) does not answer: nothing was sent.',
   },
+  HANDOFF_NOT_FOUND: { status: 404, retryable: false, meaning: 'There is no such place to enter a secret.' },
+  HANDOFF_USED: {
+    status: 409,
+    retryable: false,
+    meaning: 'A secret was entered here already, or its time is over; let a new one be made.',
+  },
   AUTHORIZATION_FAILED: { status: 400, retryable: false, meaning: 'The consent page did not end in an authorization; begin it again.' },
   SKILL_NOT_FOUND: { status: 404, retryable: false, meaning: 'There is no skill of this name, or not in this version.' },
   SKILL_INVALID: {

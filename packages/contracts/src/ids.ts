@@ -1,7 +1,7 @@
 /** Crockford's base 32: no I, L, O, U. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-export type IdPrefix = 'exe' | 'apr' | 'key' | 'wsp' | 'int' | 'con' | 'pol' | 'tcl' | 'aud' | 'req';
+export type IdPrefix = 'exe' | 'apr' | 'key' | 'wsp' | 'int' | 'con' | 'pol' | 'tcl' | 'aud' | 'req' | 'hnd';
 
 /** A prefixed id that sorts by time of creation: 10 characters of milliseconds, 16 of randomness (80 bits). */
 export function newId(prefix: IdPrefix, now: number = Date.now()): string {

@@ -59,6 +59,17 @@ export {
   type ToolCallSummary,
   toolCallSummarySchema,
 } from './execution.ts';
+export {
+  HANDOFF_FIELDS,
+  type Handoff,
+  type HandoffAuth,
+  type HandoffValues,
+  handoffAuthSchema,
+  handoffSchema,
+  handoffValuesSchema,
+  type NewHandoff,
+  newHandoffSchema,
+} from './handoff.ts';
 export { type IdPrefix, idPattern, newId } from './ids.ts';
 export {
   type DetectedIntegration,

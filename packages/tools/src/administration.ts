@@ -9,6 +9,7 @@ import { describeTool } from './catalog/describe-tool.ts';
 import type { ToolResolver } from './catalog/tool-resolver.ts';
 import type { VisibleTool, VisibleTools } from './catalog/visible-tools.ts';
 import type { ConnectionAdministration } from './connections/port.ts';
+import type { HandoffAdministration } from './executor/port.ts';
 import type { LocalIntegrationAdministration } from './integrations/integration-administration.ts';
 import type { PolicyAdministration } from './policies/port.ts';
 import type { LocalToolAdministration, ToolInfo } from './port.ts';
@@ -31,7 +32,10 @@ export interface AdministrationDependencies {
 /** Catalog, integrations and policies as the gateway asks for them. */
 export function createAdministration(
   deps: AdministrationDependencies,
-): Omit<LocalToolAdministration, keyof ApprovalsAdministration | keyof ConnectionAdministration | keyof SkillAdministration> {
+): Omit<
+  LocalToolAdministration,
+  keyof ApprovalsAdministration | keyof ConnectionAdministration | keyof HandoffAdministration | keyof SkillAdministration
+> {
   const { catalog, servers, search, resolver, visible } = deps;
 
   function infoOf(tool: VisibleTool): ToolInfo {

@@ -101,7 +101,7 @@ export async function callTool(call: ToolCall, deps: CallToolDependencies, signa
       consent = await consentTo(call, current, canonical, deps);
       if ('reply' in consent) return consent;
     }
-    const prepared = await current.source.prepare(occasionOf(call, current), signal);
+    const prepared = await current.source.prepare(occasionOf(call, current, consent.approvalId), signal);
     // Its key may have been revoked while a server was waited for.
     await entitled();
     await countCall(call, current, canonical, deps);
@@ -148,11 +148,13 @@ function notStarted(started: 'repeated' | 'stale' | 'unapproved', { execution }:
     : new AppError('STALE_CLAIM', `${which} was not made: the claim on the execution has lapsed, or it has ended`);
 }
 
-const occasionOf = ({ workspaceId, principalId }: ToolCall, { entry, connection }: ResolvedTool) => ({
+const occasionOf = ({ workspaceId, principalId }: ToolCall, { entry, connection, decision }: ResolvedTool, approvalId: string | null) => ({
   workspaceId,
   principalId,
   connection,
   entry,
+  approvalId,
+  policyId: decision.policyId,
 });
 
 async function dispatch(

@@ -14,12 +14,12 @@ export type {
   ResealedSecrets,
 } from './connections/port.ts';
 export { readSecretSettings, secretSettings } from './connections/secret-settings.ts';
+export { adminToolSettings } from './executor/settings.ts';
 export type { IntegrationChange, NewIntegration } from './integrations/port.ts';
 export { toolMigrations } from './migrations.ts';
 export { createOutboundHttp } from './outbound/outbound-http.ts';
 export type { GuardedHttp } from './outbound/port.ts';
 export { outboundSettings } from './outbound/settings.ts';
-export { skillSettings } from './skills/settings.ts';
 export { decideCall } from './policies/decide.ts';
 export { compileRule } from './policies/rule.ts';
 export { indexRules } from './policies/rule-index.ts';
@@ -40,5 +40,6 @@ export {
   type RemoteToolAdministrationOptions,
 } from './remote/remote-administration.ts';
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
+export { skillSettings } from './skills/settings.ts';
 export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
 export { registerToolGauges } from './tool-gauges.ts';

@@ -6,6 +6,7 @@ import { approvalsMigration } from './migrations/005-approvals.ts';
 import { connectionsMigration } from './migrations/006-connections.ts';
 import { sourcesMigration } from './migrations/007-sources.ts';
 import { skillsMigration } from './migrations/008-skills.ts';
+import { handoffsMigration } from './migrations/009-handoffs.ts';
 
 /** Tables of the tool domain, in SQL that PostgreSQL and PGlite both take. Run with `db.migrate('tools', toolMigrations)`. */
 export const toolMigrations: Record<string, Migration> = {
@@ -25,6 +26,7 @@ export const toolMigrations: Record<string, Migration> = {
   '006_connections': connectionsMigration,
   '007_sources': sourcesMigration,
   '008_skills': skillsMigration,
+  '009_handoffs': handoffsMigration,
 };
 
 const FIRST = [

@@ -8,8 +8,9 @@ import type {
   ToolCallReply,
 } from '@code-executor/contracts';
 import type { ApprovalsAdministration } from './approvals/port.ts';
-import type { IntegrationAdministration } from './integrations/port.ts';
 import type { ConnectionAdministration } from './connections/port.ts';
+import type { HandoffAdministration } from './executor/port.ts';
+import type { IntegrationAdministration } from './integrations/port.ts';
 import type { PolicyAdministration } from './policies/port.ts';
 import type { SkillAdministration } from './skills/port.ts';
 
@@ -81,6 +82,7 @@ export interface ToolAdministration
     ConnectionAdministration,
     PolicyAdministration,
     IntegrationAdministration,
+    HandoffAdministration,
     SkillAdministration {
   listTools(principal: Principal, page: ToolPageQuery): Awaitable<ToolPage>;
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;

@@ -24,6 +24,9 @@ import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
 import { openConnections, type SecretSettings, secretPathsOf } from './connections/open-connections.ts';
 import { discover } from './discovery.ts';
+import { createHandoffs } from './executor/handoffs.ts';
+import { openExecutor } from './executor/open-executor.ts';
+import type { HandoffTables } from './executor/tables.ts';
 import { createDocumentIntegrations } from './integrations/document-integrations.ts';
 import { createIntegrationAdministration } from './integrations/integration-administration.ts';
 import { createIntegrationStore } from './integrations/integration-store.ts';
@@ -79,6 +82,8 @@ export interface ToolDomainOptions {
   readonly secrets?: SecretSettings | undefined;
   /** Whether the skills that come with the product are installed. Default: they are not. */
   readonly shippedSkills?: boolean | undefined;
+  /** The built-in server with the tools of administration; absent: there is none. `publicUrl`: where people reach the gateway. */
+  readonly adminTools?: { readonly publicUrl: string | undefined } | undefined;
   /** How gated calls wait for people. */
   readonly approvals?: ApprovalSettings | undefined;
   /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
@@ -141,6 +146,10 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const recorder = createCallRecorder(tables, log, options.fence);
   const listeners: (() => void)[] = [];
 
+  const integrationOf = (slug: string) => {
+    const managed = resolver.server(slug);
+    return { slug: managed.slug, connected: managed.source?.connected ?? null };
+  };
   const outbound = options.outbound ?? createOutboundHttp({ allow: [], strict: false, log });
   const secrets = options.secrets ?? { filesDirs: [], vault: null, cacheMs: 0 };
   const { connections, ...opened } = await openConnections({
@@ -151,10 +160,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     secrets,
     environment,
     outbound,
-    integrationOf(slug) {
-      const managed = resolver.server(slug);
-      return { slug: managed.slug, connected: managed.source?.connected ?? null };
-    },
+    integrationOf,
     committed,
   });
   const bwrapPath = options.bwrapPath ?? 'bwrap';
@@ -313,9 +319,34 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     invoke: (toolCall, signal) => call(toolCall, callDependencies, signal),
   });
 
+  const handoffs = createHandoffs({
+    db: db.query<HandoffTables>(),
+    workspaceId,
+    now,
+    addConnection: opened.administration.addConnection,
+    integrationOf,
+  });
+  await openExecutor(options.adminTools !== undefined, {
+    integrations: integrationAdministration,
+    connections: opened.administration,
+    policies: policyAdministration,
+    rules: policies,
+    handoffs,
+    servers,
+    catalog,
+    urlOf: (handoffId) => `${(options.adminTools?.publicUrl ?? '').replace(/\/+$/, '')}/connections/handoffs/${handoffId}`,
+    findPrincipal,
+    approvals: approvals.store,
+    audit,
+    log,
+  });
+  if (options.adminTools !== undefined) visibilityChanged();
+
   return {
     ...administration,
     ...opened.administration,
+    getHandoff: handoffs.getHandoff,
+    completeHandoff: handoffs.completeHandoff,
     ...skills.administration,
     audit,
     listApprovals: approvals.listApprovals,

@@ -31,6 +31,8 @@ import { registerOauthCallback } from './routes/connections/oauth-callback.ts';
 import { registerExecuteRoutes } from './routes/execute/execute.ts';
 import { registerExecutionRoutes } from './routes/executions/executions.ts';
 import { registerExportRoutes } from './routes/export/export.ts';
+import { registerHandoffPage } from './routes/handoffs/handoff-page.ts';
+import { registerHandoffRoutes } from './routes/handoffs/handoffs.ts';
 import { registerHealthRoutes } from './routes/health/health.ts';
 import { registerIntegrationRoutes } from './routes/integrations/integrations.ts';
 import { registerKeyRoutes } from './routes/keys/keys.ts';
@@ -100,6 +102,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerHostCheck(app, config);
   registerUnknownRoutes(app);
   registerApprovalPage(app);
+  registerHandoffPage(app);
   const { access } = options;
   const keys = access === undefined ? options.keys : withAccess(options.keys, access);
   const metadata = access === undefined ? null : (request: FastifyRequest) => `${originOf(request, config).issuer}${RESOURCE_METADATA}`;
@@ -127,6 +130,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerPolicyRoutes(app, deps);
   registerAuditRoutes(app, deps);
   registerApprovalRoutes(app, deps);
+  registerHandoffRoutes(app, deps);
   registerKeyRoutes(app, deps);
   registerMcpRoutes(app, deps);
   if (access !== undefined) await registerOauthServer(app, deps, access, options.keys);

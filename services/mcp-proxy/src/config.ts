@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
+import { adminToolSettings, approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 /** Every variable of the MCP proxy; docs/configuration.md explains them to operators. */
@@ -18,6 +18,7 @@ const schema = z.object({
   ...skillSettings,
   ...secretSettings,
   ...approvalSettings,
+  ...adminToolSettings,
   /** What the addresses in webhooks begin with: where people reach the gateway. */
   EXECUTOR_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATABASE_URL: z.string(),

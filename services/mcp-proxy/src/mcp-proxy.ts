@@ -94,6 +94,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     secrets: readSecretSettings(config),
     shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     fence: heldExecutions,
+    adminTools: config.EXECUTOR_ADMIN_TOOLS ? { publicUrl: config.EXECUTOR_PUBLIC_URL } : undefined,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),
       retentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { accessSettings, executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
+import { adminToolSettings, approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -22,6 +22,7 @@ const schema = z.object({
   EXECUTOR_RATE_LIMIT: count(0, 1_000_000, 'requests a minute').default(0),
   ...executorSettings,
   ...approvalSettings,
+  ...adminToolSettings,
   ...tracingSettings,
   ...outboundSettings,
   ...skillSettings,

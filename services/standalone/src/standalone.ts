@@ -73,6 +73,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
   const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
   const countCall = registerCallMetrics([registry]);
   const countApproval = registerApprovalMetrics([registry], () => tools.countPendingApprovals());
+  const publicUrl = config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`;
   const outbound = createOutboundHttp({ allow: config.EXECUTOR_OUTBOUND_ALLOW, strict: config.EXECUTOR_OUTBOUND_STRICT, log });
   open('outbound', outbound, (part) => part.close());
   const tools = await createToolDomain({
@@ -87,8 +88,9 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     secrets: readSecretSettings(config),
     shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     tracing,
+    adminTools: config.EXECUTOR_ADMIN_TOOLS ? { publicUrl } : undefined,
     approvals: {
-      ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`),
+      ...approvalSettingsOf(config, publicUrl),
       retentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
       endedAmong: createEndedExecutions(db),
       isActive: createActivePrincipals(db),

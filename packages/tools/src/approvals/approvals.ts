@@ -4,6 +4,7 @@ import { createWaiters } from '@code-executor/executions';
 import { AppError, messageOf } from '@code-executor/platform';
 import type { Kysely } from 'kysely';
 import { assertAct, assertServer } from '../calls/may-call.ts';
+import { EXECUTOR_SERVER } from '../executor/executor-server.ts';
 import type { Seal } from '../integrations/seal.ts';
 import type { GuardedHttp } from '../outbound/port.ts';
 import type { ServerLog } from '../sources/mcp/mcp-server.ts';
@@ -229,6 +230,7 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
   async function decide(principal: Principal, row: ApprovalRow, verdict: ApprovalVerdict): Promise<ApprovalRow> {
     const isSelf = row.principal_id === principal.id;
     assertMayDecide(principal, isSelf, verdict);
+    assertOnce(row, verdict);
     const scope = verdict.decision === 'approve' ? (verdict.scope ?? 'once') : 'once';
     const status = verdict.decision === 'approve' ? 'approved' : 'denied';
     if (row.status === 'pending' && row.expires_at.getTime() > now()) {
@@ -245,6 +247,12 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
     const isSame = (current.status === 'consumed' ? 'approved' : current.status) === status && current.scope === scope;
     if (isSame) return current;
     throw new AppError('APPROVAL_DECIDED', `Approval ${row.id} is ${saidOf(current)} already`, { details: { status: current.status } });
+  }
+
+  /** With other arguments a tool of administration does something else altogether: each call is decided by itself. */
+  function assertOnce({ server }: ApprovalRow, { decision, scope = 'once' }: ApprovalVerdict): void {
+    if (server === EXECUTOR_SERVER && decision === 'approve' && scope !== 'once')
+      throw new AppError('INVALID_REQUEST', `Calls of ${EXECUTOR_SERVER} are approved one by one: scope once`);
   }
 
   /** An expiry that no sweep has seen yet is one all the same. */

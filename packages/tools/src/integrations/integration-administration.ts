@@ -49,7 +49,7 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
   };
 
   return {
-    listIntegrations: ({ scopes }) => 
+    listIntegrations: ({ scopes }) =>
       [...servers.all().values()].filter(({ slug, kind }) => !isBuiltIn(kind) && allowsServer(scopes, slug)).map(recordOf),
     getIntegration: (_principal, slug) => recordOf(integrationOf(slug)),
     async addIntegration(principal, integration) {

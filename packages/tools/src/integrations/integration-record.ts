@@ -15,7 +15,7 @@ export function integrationRecord(managed: ManagedServer, catalog: Catalog): Int
     reason,
     progress: progress ?? null,
     toolCount: catalog.tools(managed.slug).size,
-    trust: managed.trust,
+    trust: managed.trust === 'by-name' ? 'annotations' : managed.trust,
     warnings: [...managed.warnings()],
     restarts,
     document: isManagedDocument(managed) ? documentOf(managed) : null,

@@ -1,5 +1,6 @@
 import { SKILLS_SERVER } from '@code-executor/contracts';
 import { AppError, messageOf } from '@code-executor/platform';
+import { EXECUTOR_SERVER } from '../executor/executor-server.ts';
 import { parsePattern } from '../policies/pattern.ts';
 import type { DocumentDefinition } from '../sources/documents/document-source.ts';
 import { type McpServerEntry, type ParsedEntry, parseServerEntry } from '../sources/mcp/server-entry.ts';
@@ -20,6 +21,7 @@ export function checkIntegration(integration: NewIntegration): void {
   const { slug, kind, url, command, document, baseUrl } = integration;
   if (!SLUG_PATTERN.test(slug)) throw invalid('slug: up to 64 letters, digits, _ and -, a letter or digit first');
   if (slug === SKILLS_SERVER) throw invalid('slug: "skills" is where saved skills stand; take another');
+  if (slug === EXECUTOR_SERVER) throw invalid('slug: "executor" is where the tools of administration stand; take another');
   const given = [url, command, document].filter((field) => field !== undefined);
   if (given.length !== 1) {
     throw invalid(

@@ -76,7 +76,8 @@ function settle(winner: Winner | null, entry: CatalogTool, trust: Trust): Policy
       policyId: null,
     };
   }
-  if (winner !== null) return { action: 'allow', ...told(winner) };
+  if (winner !== null && (trust !== 'by-name' || winner.rule.pattern.segments.join('.') === addressOf(entry)))
+    return { action: 'allow', ...told(winner) };
   return { ...sourceDefault(entry, trust), policyId: null };
 }
 

@@ -1,12 +1,13 @@
 import type { PolicyAction, PolicyRecord } from '@code-executor/contracts';
 import type { CatalogTool } from '../catalog/catalog.ts';
 
-export type Trust = boolean | 'annotations';
+/** `by-name`: like `annotations`, and of the operator's allow rules none counts but that for the very tool. */
+export type Trust = boolean | 'annotations' | 'by-name';
 
 /** What follows from the server itself, where no rule of the operator's decides. */
 export function sourceDefault({ tool }: CatalogTool, trust: Trust): { readonly action: PolicyAction; readonly reason: string } {
   if (trust === true) return { action: 'allow', reason: `${tool.server} is trusted` };
-  if (trust === 'annotations' && tool.annotations?.readOnlyHint === true)
+  if ((trust === 'annotations' || trust === 'by-name') && tool.annotations?.readOnlyHint === true)
     return { action: 'allow', reason: 'it declares itself read-only' };
   return {
     action: 'require_approval',

@@ -5,6 +5,7 @@ import { failure } from '../sources/mcp/reply-value.ts';
 import { askWithin, connectToProxy, type ProxyAnswer, type ProxyQuestion } from './proxy-connection.ts';
 import { remoteApprovals } from './remote-approvals.ts';
 import { remoteConnections } from './remote-connections.ts';
+import { remoteHandoffs } from './remote-handoffs.ts';
 import { remoteIntegrations, type SendDocument } from './remote-integrations.ts';
 import { remotePolicies } from './remote-policies.ts';
 import { remoteSkills } from './remote-skills.ts';
@@ -100,6 +101,7 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     ...remoteApprovals(read, change),
     ...remotePolicies(read, change),
     ...remoteConnections(read, change),
+    ...remoteHandoffs(read, change),
     ...remoteSkills(read, change),
 
     summary() {

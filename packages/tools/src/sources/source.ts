@@ -1,6 +1,7 @@
 import { type IntegrationKind, SKILLS_SERVER, type ToolCallReply } from '@code-executor/contracts';
 import type { CatalogChange, CatalogTool } from '../catalog/catalog.ts';
 import type { ConnectedIntegration } from '../connections/port.ts';
+import { EXECUTOR_SERVER } from '../executor/executor-server.ts';
 import type { Trust } from '../policies/policies.ts';
 import type { IntegrationState } from '../port.ts';
 
@@ -22,6 +23,10 @@ export interface CallOccasion {
   /** Of `integration@connection.tool`; null: the address names none. */
   readonly connection: string | null;
   readonly entry: CatalogTool;
+  /** A person's, for this very call; null or absent: none was asked for. */
+  readonly approvalId?: string | null | undefined;
+  /** The rule that lets it through; null or absent: none. */
+  readonly policyId?: string | null | undefined;
 }
 
 export interface UpstreamCall {
@@ -77,10 +82,11 @@ export interface Source {
   stop(): Promise<void>;
 }
 
-/** Skills are no integration, but stand among them. */
-export type ManagedKind = IntegrationKind | typeof SKILLS_SERVER;
+/** Skills and the tools of administration are no integrations, but stand among them. */
+export type ManagedKind = IntegrationKind | typeof SKILLS_SERVER | typeof EXECUTOR_SERVER;
 
-export const isBuiltIn = (kind: ManagedKind): kind is typeof SKILLS_SERVER => kind === SKILLS_SERVER;
+export const isBuiltIn = (kind: ManagedKind): kind is typeof SKILLS_SERVER | typeof EXECUTOR_SERVER =>
+  kind === SKILLS_SERVER || kind === EXECUTOR_SERVER;
 
 /** One configured integration, whether it can run or not. */
 export interface ManagedServer {

@@ -1,5 +1,7 @@
 import {
   type ApprovalVerdict,
+  type ConnectionRecord,
+  type Handoff,
   type IntegrationRecord,
   type NewPolicy,
   type NewSkill,
@@ -39,6 +41,14 @@ export class MemoryTools extends MemoryConnections implements ToolAdministration
   search(_principal: Principal, query: SearchQuery) {
     this.searches.push(query);
     return { items: { notes: ['read'] }, total: 1, tokens: 6, tokensSaved: 94, nextOffset: null };
+  }
+
+  async getHandoff(): Promise<Handoff> {
+    throw new AppError('HANDOFF_NOT_FOUND', 'There is no such handoff');
+  }
+
+  async completeHandoff(): Promise<ConnectionRecord> {
+    throw new AppError('HANDOFF_NOT_FOUND', 'There is no such handoff');
   }
 
   async listSkills() {

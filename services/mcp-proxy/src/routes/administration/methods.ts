@@ -3,6 +3,7 @@ import type { LocalToolAdministration } from '@code-executor/tools';
 import { z } from 'zod';
 import { APPROVAL_METHODS } from './approval-methods.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
+import { HANDOFF_METHODS } from './handoff-methods.ts';
 import { INTEGRATION_METHODS } from './integration-methods.ts';
 import { type AdministrationMethod, method } from './method.ts';
 import { POLICY_METHODS } from './policy-methods.ts';
@@ -35,6 +36,7 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ...INTEGRATION_METHODS,
   ...APPROVAL_METHODS,
   ...CONNECTION_METHODS,
+  ...HANDOFF_METHODS,
   ...POLICY_METHODS,
   ...SKILL_METHODS,
   // Shown to everybody by /health.
