@@ -27,7 +27,7 @@ export async function insertOld(db: Pick<Database, 'query'>, count: number, days
 }
 
 /** Of each execution, or for null one that no execution made. */
-export async function insertCalls(
+async function insertCalls(
   db: Pick<Database, 'query'>,
   executionIds: readonly (string | null)[],
   call: number,

@@ -1,4 +1,4 @@
 export { buildGateway, type GatewayOptions } from './app.ts';
 export { type GatewayConfig, type GatewayConfigInput, gatewayConfigSchema } from './config.ts';
 export type { GatewayApp, ObservedExecutions, PoolStats } from './gateway-app.ts';
-export { checkAccess, openAccess } from './open-access.ts';
+export { checkAccess, openFaces } from './open-access.ts';

@@ -2,8 +2,10 @@ import {
   type accessSettings,
   anonymousPrincipal,
   createExternalTokens,
+  createMcpSessions,
   createOAuthServer,
   externalIssuerOf,
+  mcpSessionLimitsOf,
 } from '@code-executor/executions';
 import { AppError, type Database, type Logger, type Open } from '@code-executor/platform';
 import type { z } from 'zod';
@@ -14,18 +16,27 @@ import { isOwnResource } from './routes/oauth/origin.ts';
 type Naming = Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>;
 type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>;
 
-/** Who is let in beside API keys, as the operator has set it. Throws INVALID_REQUEST where that would let strangers in. */
-export async function openAccess(options: {
+interface AccessOptions {
   readonly db: Database;
   readonly log: Logger;
-  readonly settings: AccessSettings;
+  readonly settings: AccessSettings & Parameters<typeof mcpSessionLimitsOf>[0];
   readonly naming: Naming;
   /** Seals the keys of access tokens. */
   readonly secret: string;
   readonly onKeysChanged: () => Promise<void>;
   readonly open: Open;
-}): Promise<Access> {
-  const { db, log, settings, naming, secret, onKeysChanged, open } = options;
+}
+
+/** What the gateway keeps for those who do not come with an API key, or come by MCP. Throws as `openAccess` does. */
+export async function openFaces(options: AccessOptions): Promise<{ access: Access; mcpSessions: ReturnType<typeof createMcpSessions> }> {
+  const { db, log, settings, open } = options;
+  const access = await openAccess(options);
+  const sessions = createMcpSessions({ db, log, limits: mcpSessionLimitsOf(settings) });
+  return { access, mcpSessions: open('MCP sessions', sessions, async (part) => part.close()) };
+}
+
+/** Who is let in beside API keys, as the operator has set it. Throws INVALID_REQUEST where that would let strangers in. */
+async function openAccess({ db, log, settings, naming, secret, onKeysChanged, open }: AccessOptions): Promise<Access> {
   const external = externalIssuerOf(settings);
   const anonymousRole = settings.EXECUTOR_ANONYMOUS_ROLE ?? null;
   checkAccess(settings, naming);

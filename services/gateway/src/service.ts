@@ -2,14 +2,12 @@ import { hostname } from 'node:os';
 import {
   createFleetExecutions,
   createKeys,
-  createMcpSessions,
   createQueueProducer,
   executionMigrations,
   type FleetExecutions,
   inbandApprovalOf,
   type KeysService,
   mcpMigrations,
-  mcpSessionLimitsOf,
   oauthMigrations,
 } from '@code-executor/executions';
 import {
@@ -26,7 +24,7 @@ import { createAudit, createRemoteToolAdministration, toolMigrations } from '@co
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
-import { checkAccess, openAccess } from './open-access.ts';
+import { checkAccess, openFaces } from './open-access.ts';
 import type { GatewayServiceConfig } from './service-config.ts';
 
 /**
@@ -73,7 +71,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
   await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
   const service = keys;
-  const access = await openAccess({
+  const { access, mcpSessions } = await openFaces({
     db,
     log,
     settings: config,
@@ -82,9 +80,6 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     onKeysChanged: () => service.changed(),
     open,
   });
-  const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
-    part.close(),
-  );
 
   const gateway = await buildGateway({
     executions,

@@ -3,8 +3,7 @@ import { type AuthorizationQuery, type AuthorizationRequest, type Keys, type OAu
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import type { Access } from './access.ts';
-import { isFromOurForm, newFormToken } from './csrf.ts';
-import { readFields } from './form-body.ts';
+import { isFromOurForm, newFormToken, readFields } from './forms.ts';
 import { originOf } from './origin.ts';
 import { consentForm, escapeHtml, sendPage } from './pages.ts';
 import { PUBLIC_ROUTE } from './public-route.ts';

@@ -1,9 +1,7 @@
-import { type Keys, readUserCode, rolesUpTo } from '@code-executor/executions';
+import { type Keys, type OAuthServer, readUserCode, rolesUpTo } from '@code-executor/executions';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
-import type { Access } from './access.ts';
-import { isFromOurForm, newFormToken } from './csrf.ts';
-import { readFields } from './form-body.ts';
+import { isFromOurForm, newFormToken, readFields } from './forms.ts';
 import { originOf } from './origin.ts';
 import { consentForm, escapeHtml, sendPage } from './pages.ts';
 import { PUBLIC_ROUTE } from './public-route.ts';
@@ -14,7 +12,7 @@ const WRONG_CODES_LIMIT = 60;
 const WINDOW_MS = 60_000;
 
 /** RFC 8628: the page where a human enters the code that a device shows, and consents. */
-export function registerDevice(app: GatewayApp, deps: RouteDeps, { oauth }: Access, keys: Keys): void {
+export function registerDevice(app: GatewayApp, deps: RouteDeps, oauth: OAuthServer, keys: Keys): void {
   let wrongCodes = 0;
   let windowEndsMs = 0;
 

@@ -3,7 +3,7 @@ import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import type { Access } from './access.ts';
 import { registerAuthorize } from './authorize.ts';
 import { registerDevice } from './device.ts';
-import { acceptForms } from './form-body.ts';
+import { acceptForms } from './forms.ts';
 import { registerGrantRoutes } from './grants.ts';
 import { registerMetadata } from './metadata.ts';
 import { registerTokenRoutes } from './token.ts';
@@ -19,6 +19,6 @@ export async function registerOauthServer(app: GatewayApp, deps: RouteDeps, acce
     acceptForms(scope);
     registerAuthorize(scope as GatewayApp, deps, access, keys);
     registerTokenRoutes(scope as GatewayApp, deps, access);
-    registerDevice(scope as GatewayApp, deps, access, keys);
+    registerDevice(scope as GatewayApp, deps, access.oauth, keys);
   });
 }

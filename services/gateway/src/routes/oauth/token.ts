@@ -2,7 +2,7 @@ import { OAuthRefusal, type TokenAnswer } from '@code-executor/executions';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import type { Access } from './access.ts';
-import { readFields } from './form-body.ts';
+import { readFields } from './forms.ts';
 import { originOf } from './origin.ts';
 import { PUBLIC_ROUTE } from './public-route.ts';
 import { answerRefusal } from './refusals.ts';
