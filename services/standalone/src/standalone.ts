@@ -7,18 +7,16 @@ import {
   createExecutions,
   createInProcessQueue,
   createKeys,
-  createMcpSessions,
   createPreparer,
   createTypechecker,
   executionMigrations,
   inbandApprovalOf,
   mcpMigrations,
-  mcpSessionLimitsOf,
   oauthMigrations,
   readOrMakeSecret,
   sandboxLimitsOf,
 } from '@code-executor/executions';
-import { buildGateway, checkAccess, openAccess } from '@code-executor/gateway';
+import { buildGateway, checkAccess, openFaces } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import {
@@ -159,7 +157,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
-  const access = await openAccess({
+  const { access, mcpSessions } = await openFaces({
     db,
     log,
     settings: config,
@@ -168,9 +166,6 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     onKeysChanged: () => keys.changed(),
     open,
   });
-  const mcpSessions = open('MCP sessions', createMcpSessions({ db, log, limits: mcpSessionLimitsOf(config) }), async (part) =>
-    part.close(),
-  );
 
   const gateway = await buildGateway({
     executions,

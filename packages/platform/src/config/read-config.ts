@@ -43,8 +43,7 @@ export function readConfig<Shape extends z.ZodRawShape>(
   return parsed.data;
 }
 
-const isNamed = (name: string, known: string): boolean =>
-  known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known;
+const isNamed = (name: string, known: string): boolean => (known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known);
 
 function readVariable(name: string, environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const direct = environment[name];
