@@ -27,12 +27,7 @@ export async function insertOld(db: Pick<Database, 'query'>, count: number, days
 }
 
 /** Of each execution, or for null one that no execution made. */
-async function insertCalls(
-  db: Pick<Database, 'query'>,
-  executionIds: readonly (string | null)[],
-  call: number,
-  at: string,
-): Promise<void> {
+async function insertCalls(db: Pick<Database, 'query'>, executionIds: readonly (string | null)[], call: number, at: string): Promise<void> {
   const rows = executionIds.map((executionId) => ({ id: newId('tcl', Date.parse(at)), execution_id: executionId }));
   await sql`
     insert into tool_calls (id, workspace_id, principal_id, execution_id, call_number, server, tool, argument_digest, idempotency_key, decision,
