@@ -216,6 +216,9 @@ describe('policies', () => {
   beforeAll(async () => {
     agent = (await makeKey(service(), 'agent')).key;
   });
+  const cancel = async (executionId: string): Promise<void> => {
+    expect((await ask(service(), 'POST', `/executions/${executionId}/cancel`, {})).status).toBe(200);
+  };
   const write =
     "try { return await tools.gated.note({ text: 'gated' }) } catch (error: any) { return [error.name, error.code, error.message] }";
   const search = async (q: string): Promise<string> =>
@@ -223,22 +226,23 @@ describe('policies', () => {
 
   test('of an untrusted server what reads is open, what may write waits for a policy that names it', async () => {
     expect(await typescript('return await tools.gated.count_notes({})')).toMatchObject({ status: 'succeeded', error: null });
-    const refused = await typescript(write);
-    expect(refused).toMatchObject({ effects: 'none', toolCalls: [{ tool: 'gated.note', outcome: 'TOOL_NEEDS_APPROVAL' }] });
-    const [name, code, message] = refused.result as string[];
-    expect([name, code]).toEqual(['ToolError', 'TOOL_NEEDS_APPROVAL']);
-    const advised = /POST \/policies (\{.*?\})/.exec(message ?? '')?.[1] ?? '';
-    expect(JSON.parse(advised)).toEqual({ pattern: 'gated.note', action: 'allow' });
-    expect(recorded(notes)).not.toContain('note gated');
+    const waits = async (): Promise<void> => {
+      const { status, executionId, approval } = await typescript(write);
+      expect({ status, approval }).toMatchObject({ status: 'paused', approval: { tool: 'gated.note', arguments: { text: 'gated' } } });
+      await cancel(executionId);
+    };
+    await waits();
     const invoked = await ask(service(), 'POST', '/tools/invoke/gated/note', { key: agent, body: { args: { text: 'gated' } } });
-    expect(invoked.status).toBe(403);
-    expect(invoked.json()).toMatchObject({ error: { code: 'TOOL_NEEDS_APPROVAL' } });
+    expect(invoked.status).toBe(202);
+    expect(invoked.json()).toMatchObject({ status: 'execution_paused', approval: { tool: 'gated.note' } });
+    await cancel((invoked.json() as { executionId: string }).executionId);
+    expect(recorded(notes)).not.toContain('note gated');
 
-    const policy = await ask(service(), 'POST', '/policies', { raw: advised });
+    const policy = await ask(service(), 'POST', '/policies', { body: { pattern: 'gated.note', action: 'allow' } });
     expect(policy.status, policy.text).toBe(201);
     expect(await typescript(write)).toMatchObject({ result: 'noted gated', effects: 'some' });
     expect((await ask(service(), 'DELETE', policy.headers.location ?? '')).status).toBe(204);
-    expect((await typescript(write)).toolCalls).toMatchObject([{ outcome: 'TOOL_NEEDS_APPROVAL' }]);
+    await waits();
     expect(recorded(notes).filter((line) => line === 'note gated')).toHaveLength(1);
   });
 
@@ -271,10 +275,10 @@ describe('policies', () => {
       ask(service(), 'POST', '/policies', { body: { pattern: 'good.look', action: 'allow' } }),
       ask(service(), 'POST', '/policies', { body: { pattern: 'good.*', action: 'require_approval' } }),
     ]);
-    const codeOf = async (call: string) =>
-      (await typescript(`try { return await ${call} } catch (error: any) { return error.code }`)).result;
-    expect(await codeOf("tools.good.look({ path: '/proc/' })")).toContain('self');
-    expect(await codeOf("tools.good.note({ text: 'never' })")).toBe('TOOL_NEEDS_APPROVAL');
+    expect((await typescript("return await tools.good.look({ path: '/proc/' })")).result).toContain('self');
+    const waiting = await typescript("return await tools.good.note({ text: 'never' })");
+    expect(waiting).toMatchObject({ status: 'paused', approval: { tool: 'good.note' } });
+    await cancel(waiting.executionId);
     for (const { headers } of made) expect((await ask(service(), 'DELETE', headers.location ?? '')).status).toBe(204);
   });
 });

@@ -17,6 +17,7 @@ export interface Answer {
   executionTime: number;
   toolCalls: { tool: string; outcome: string; durationMs: number }[];
   metrics: { queueMs: number; totalMs: number; warm: boolean; outputBytes: number; outputTokens: number };
+  approval: { id: string; tool: string; arguments: unknown } | null;
 }
 
 /** The embedded service for one test file: started before its first test, stopped and wiped after its last. */

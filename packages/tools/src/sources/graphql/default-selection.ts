@@ -148,7 +148,7 @@ function selectPage(type: GraphQLNamedOutputType, place: Place): Selection | nul
       : { name: 'edges', field: page.edges, selection: { type: getNamedType(page.edges.type), fields: [objects], fragments: [] } };
   const plain = selectableFields(type).filter((field) => isLeafType(getNamedType(field.type)));
   const counts = mostTelling(plain, 4).map((field) => ({ name: field.name, field, selection: null }));
-  const pageInfo = fieldsOf(type).find((field) => field.name === 'pageInfo');
+  const pageInfo = selectableFields(type).find((field) => field.name === 'pageInfo');
   const infoType = pageInfo === undefined ? null : getNamedType(pageInfo.type);
   const info: Selected[] =
     pageInfo === undefined || infoType === null || isLeafType(infoType)

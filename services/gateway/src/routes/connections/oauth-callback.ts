@@ -19,6 +19,7 @@ export function registerOauthCallback(app: GatewayApp, { tools }: RouteDeps): vo
       config: { access: 'public', audit: { type: 'connection.authorize' } },
       schema: {
         summary: 'Where an authorization server sends the browser back to',
+        security: [],
         querystring: z.record(z.string().max(64), z.union([z.string().max(8_192), z.array(z.string().max(8_192)).max(8)])),
         response: {
           ...errorResponses([], 'public'),
