@@ -34,18 +34,42 @@ export function takeJournal(): Journal | undefined {
   return journal;
 }
 
+/** Null: the world is as it is, and nothing is told. */
+let random: ReturnType<typeof createRandom> | null = null;
+let isInstalled = false;
+
+/** While nobody waits: replaces what it has to, which does as before until `installWorld`, and has everything done once. */
+export function warmUpWorld(): void {
+  installWorld({ seed: '0'.repeat(64) });
+  patchModulesNamedIn(['']);
+  Math.random();
+  Date.now();
+  random = null;
+  unsent = {};
+  unsentCount = 0;
+  reads = 0;
+}
+
+function replaceOnce(): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  const realRandom = Math.random;
+  Math.random = () => (random === null ? realRandom() : random.float());
+  installClocks();
+  installRandomBytes();
+  installTaints();
+}
+
 /** Before the program's first line. */
 export function installWorld({ seed, clock = {} }: Determinism): void {
+  replaceOnce();
   past = Object.fromEntries(Object.entries(clock).map(([name, values]) => [name, { values, at: 0, offset: 0 }]));
-  const random = createRandom(seed);
-  Math.random = random.float;
-  installClocks();
-  installRandomBytes(random.bytes);
-  installTaints();
+  random = createRandom(seed);
 }
 
 /** The next thing that a clock says: what it said the first time, and from there on what it says now, never before. */
 function tell(name: string, now: number): number {
+  if (random === null) return now;
   const known = past[name];
   let value = now;
   if (known !== undefined) {
@@ -144,7 +168,12 @@ const loaded = (name: string): any => (process as unknown as { getBuiltinModule(
 
 const asBytes = (view: ArrayBufferView): Uint8Array => new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
 
-function installRandomBytes(fill: (into: Uint8Array) => void): void {
+function installRandomBytes(): void {
+  const realRandomValues = crypto.getRandomValues.bind(crypto);
+  const fill = (into: Uint8Array): void => {
+    if (random !== null) random.bytes(into);
+    else for (let at = 0; at < into.length; at += 65_536) realRandomValues(into.subarray(at, at + 65_536));
+  };
   const getRandomValues = <View extends ArrayBufferView>(view: View): View => {
     if (view.byteLength > 65_536) throw new DOMException('The requested length exceeds 65536 bytes', 'QuotaExceededError');
     fill(asBytes(view));

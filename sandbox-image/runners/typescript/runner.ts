@@ -9,6 +9,7 @@ import { readSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createDescriptorWriter } from './descriptor-writer.ts';
 import { executeProgram } from './execute-program.ts';
+import { warmUpWorld } from './journaled-world.ts';
 import { replaceStreams } from './program-streams.ts';
 import { serializeResult } from './serialize-result.ts';
 import { FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readRun, type Transport } from './tool-channel.ts';
@@ -43,6 +44,7 @@ async function warmUp(): Promise<void> {
   writeFileSync(`${workspace}/main.ts`, '');
   await import(join(dirname(process.argv[1] ?? ''), 'warm-up.ts'));
   serializeResult({ warm: [1, 'up'] }, 1_000);
+  warmUpWorld();
 }
 
 function serve(): void {
