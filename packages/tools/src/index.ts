@@ -41,5 +41,6 @@ export {
 } from './remote/remote-administration.ts';
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { skillSettings } from './skills/settings.ts';
-export { createToolDomain, type ToolDomain, type ToolDomainOptions } from './tool-domain.ts';
+export { createToolDomain, type ToolDomain } from './tool-domain.ts';
+export type { ToolDomainOptions } from './tool-domain-options.ts';
 export { registerToolGauges } from './tool-gauges.ts';

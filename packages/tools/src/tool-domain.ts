@@ -2,10 +2,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID, type Effects } from '@code-executor/contracts';
 import type { ToolPort } from '@code-executor/executions';
-import type { Database, Logger, Tracing } from '@code-executor/platform';
-import type { WrapperStore } from '@code-executor/wrappers';
 import { createAdministration } from './administration.ts';
-import { type ApprovalEvent, type ApprovalSettings, createApprovals } from './approvals/approvals.ts';
+import { type ApprovalEvent, createApprovals } from './approvals/approvals.ts';
 import { createAudit } from './audit/audit.ts';
 import { auditApproval } from './audit/audit-approvals.ts';
 import { startAuditPurge } from './audit/audit-purge.ts';
@@ -14,15 +12,13 @@ import { callTool } from './call-tool.ts';
 import { createArgumentValidator } from './calls/argument-validator.ts';
 import { createCallRecorder } from './calls/call-recorder.ts';
 import { effectsOf } from './calls/effects-of.ts';
-import type { CallFence } from './calls/insert-starts.ts';
-import type { FindPrincipal } from './calls/may-call.ts';
-import { type ToolCallEvent, watchCalls } from './calls/watch-calls.ts';
+import { watchCalls } from './calls/watch-calls.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createCatalogStore } from './catalog/catalog-store.ts';
 import { createSnapshotKeeper } from './catalog/snapshot-keeper.ts';
 import { createToolResolver } from './catalog/tool-resolver.ts';
 import { type VisibleTools, visibleTools } from './catalog/visible-tools.ts';
-import { openConnections, type SecretSettings, secretPathsOf } from './connections/open-connections.ts';
+import { openConnections, secretPathsOf } from './connections/open-connections.ts';
 import { discover } from './discovery.ts';
 import { createHandoffs } from './executor/handoffs.ts';
 import { openExecutor } from './executor/open-executor.ts';
@@ -35,7 +31,6 @@ import { openSeal, type Seal } from './integrations/seal.ts';
 import { createStoredServers } from './integrations/stored-servers.ts';
 import { toolMigrations } from './migrations.ts';
 import { createOutboundHttp } from './outbound/outbound-http.ts';
-import type { GuardedHttp } from './outbound/port.ts';
 import { createCallLimits } from './policies/call-limits.ts';
 import { createPolicies } from './policies/policies.ts';
 import { createPolicyAdministration } from './policies/policy-administration.ts';
@@ -45,7 +40,7 @@ import { createSkillStore } from './skills/skill-store.ts';
 import { createSkills } from './skills/skills.ts';
 import { createBindingCache } from './sources/documents/binding-cache.ts';
 import { DOCUMENT_KINDS } from './sources/kinds.ts';
-import { type McpServerDependencies, SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
+import { SUPERVISION_TIMES } from './sources/mcp/mcp-server.ts';
 import { manageMcpServer } from './sources/mcp/mcp-servers.ts';
 import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
@@ -53,48 +48,7 @@ import { readServersFile } from './sources/mcp/servers-file.ts';
 import { createDocumentReader } from './sources/reading/read-document.ts';
 import { createServers } from './sources/servers.ts';
 import type { ToolTables } from './tables.ts';
-
-export interface ToolDomainOptions {
-  readonly db: Database;
-  readonly log: Logger;
-  /** Everything in it is hidden from stdio servers. */
-  readonly dataDir: string;
-  /** Made where it is missing; `seal.key` in the data directory by default. Hidden from stdio servers. */
-  readonly sealKeyFile?: string | undefined;
-  /** Default: `mcp-servers.json` in the data directory. */
-  readonly serversFile?: string | undefined;
-  readonly wrapperStore: Pick<WrapperStore, 'snapshot'>;
-  /** A path, or a name to be found on the PATH. */
-  readonly bwrapPath?: string | undefined;
-  /** Files and folders that stdio servers must not see, besides the data directory and the servers file. */
-  readonly maskedPaths?: readonly string[] | undefined;
-  /** What `${NAME}` in the servers file refers to, and where PATH, HOME and LANG of the servers come from. */
-  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
-  readonly now?: (() => number) | undefined;
-  /** What is known of a principal by its id, in memory; null: nothing. Policies for roles and names, and revoked keys, go by it. */
-  readonly findPrincipal?: FindPrincipal | undefined;
-  /** Days that acts and tool calls are kept in the record; 180 by default. */
-  readonly auditRetentionDays?: number | undefined;
-  /** The way to every upstream over HTTP; the caller closes it. Default: nothing but the servers file's own servers is listed. */
-  readonly outbound?: GuardedHttp | undefined;
-  readonly times?: Partial<McpServerDependencies['times']> | undefined;
-  /** Where secret values of connections may be read from, beside the database. Default: nowhere. */
-  readonly secrets?: SecretSettings | undefined;
-  /** Whether the skills that come with the product are installed. Default: they are not. */
-  readonly shippedSkills?: boolean | undefined;
-  /** The built-in server with the tools of administration; absent: there is none. `publicUrl`: where people reach the gateway. */
-  readonly adminTools?: { readonly publicUrl: string | undefined } | undefined;
-  /** How gated calls wait for people. */
-  readonly approvals?: ApprovalSettings | undefined;
-  /** In the fleet: which claims hold (`heldExecutions`). A call whose grant's `token` is none of them answers STALE_CLAIM. */
-  readonly fence?: CallFence | undefined;
-  /** A change has committed that other processes on this database do not know of: they are to `reload`. Must not throw. */
-  readonly onCommitted?: (() => void) | undefined;
-  /** One event per tool call, after its end. Must not throw. */
-  readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
-  /** null or absent: nothing is traced. */
-  readonly tracing?: Tracing | null | undefined;
-}
+import type { ToolDomainOptions } from './tool-domain-options.ts';
 
 export interface ToolDomain extends ToolPort, LocalToolAdministration {
   /** The record of acts and tool calls. */
