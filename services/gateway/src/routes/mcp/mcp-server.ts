@@ -117,6 +117,7 @@ function toolCallContext(caller: McpCaller, exchange: Exchange | null, request: 
   return {
     ...shared,
     logLevel: typeof level === 'string' ? level : null,
+    // A client that has gone is told nothing more; its request ends by its own signal.
     notify: (notification) => void mcpReq.notify(notification as Parameters<typeof mcpReq.notify>[0]).catch(() => undefined),
     mark: () => undefined,
     elicitation: elicitationOf(envelope[CLIENT_CAPABILITIES_META_KEY]),
