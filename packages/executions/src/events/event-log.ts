@@ -25,8 +25,9 @@ export interface EventLog {
 }
 
 export interface EventLogLimits {
-  /** UTF-16 units of output kept from the start and from the end, as the output itself is kept. */
+  /** UTF-16 units of output kept from the start, at most. */
   readonly headLength: number;
+  /** The same from the end, at least: as many as the output itself keeps. */
   readonly tailLength: number;
   /** Output events that carry one line each; later ones carry what came within `flushMs`. */
   readonly singleLines: number;
@@ -154,8 +155,11 @@ export function createEventLog(limits: EventLogLimits = EVENT_LOG_LIMITS): Event
   }
 
   function dropOldOutput(): void {
-    for (let oldest = tailOutputs[tailStart]; oldest !== undefined && tailLength > limits.tailLength; oldest = tailOutputs[tailStart]) {
-      tailLength -= oldest.data.text.length;
+    // Events go whole: what is kept is never less than the limit, and less than one event more.
+    for (let oldest = tailOutputs[tailStart]; oldest !== undefined; oldest = tailOutputs[tailStart]) {
+      const rest = tailLength - oldest.data.text.length;
+      if (rest < limits.tailLength) break;
+      tailLength = rest;
       if (firstDroppedId === 0) firstDroppedId = oldest.id;
       lastDroppedId = oldest.id;
       tailStart += 1;
