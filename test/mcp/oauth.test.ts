@@ -7,8 +7,8 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, expect, it } from 'vitest';
 import { ask } from '../support/ask.ts';
 import { serviceForThisFile } from '../support/service-suite.ts';
+import { cookieOf, hiddenFields, newLogin, openConsent, postForm, REDIRECT } from './consent.ts';
 
-const REDIRECT = 'http://127.0.0.1:7777/callback';
 const AUDIENCE = 'code-executor';
 const signer = await generateKeyPair('RS256');
 const publishedKeys = { keys: [{ ...(await exportJWK(signer.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }] };
@@ -31,37 +31,7 @@ const { service } = serviceForThisFile({
 });
 afterAll(() => void provider.close());
 
-const form = (path: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
-  ask(service(), 'POST', path, {
-    key: null,
-    raw: new URLSearchParams(fields).toString(),
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-  });
-const hiddenFields = (html: string): Record<string, string> =>
-  Object.fromEntries(
-    [...html.matchAll(/type="hidden" name="([^"]+)" value="([^"]*)"/g)].map(([, name = '', value = '']) => [
-      name,
-      value.replaceAll('&amp;', '&'),
-    ]),
-  );
-
-/** What the library keeps of one login, and the address to which it sends the human. */
-function newProvider(name: string) {
-  const kept: { client?: unknown; tokens?: unknown; verifier?: string; url?: URL } = {};
-  const authProvider = {
-    redirectUrl: REDIRECT,
-    clientMetadata: { client_name: name, redirect_uris: [REDIRECT] },
-    state: () => 'a state',
-    clientInformation: () => kept.client,
-    saveClientInformation: (client: unknown) => Object.assign(kept, { client }),
-    tokens: () => kept.tokens,
-    saveTokens: (tokens: unknown) => Object.assign(kept, { tokens }),
-    codeVerifier: () => kept.verifier ?? '',
-    saveCodeVerifier: (verifier: string) => Object.assign(kept, { verifier }),
-    redirectToAuthorization: (url: URL) => Object.assign(kept, { url }),
-  } as unknown as OAuthClientProvider;
-  return { kept, authProvider };
-}
+const form = (...given: Parameters<typeof postForm> extends [unknown, ...infer Rest] ? Rest : never) => postForm(service(), ...given);
 const transportFor = (authProvider: OAuthClientProvider) =>
   new StreamableHTTPClientTransport(new URL(`${service().url}/mcp`), { authProvider });
 const connect = async (transport: StreamableHTTPClientTransport): Promise<Client> => {
@@ -70,23 +40,14 @@ const connect = async (transport: StreamableHTTPClientTransport): Promise<Client
   return client;
 };
 
-/** The consent page as a browser shows it, with its cookie. */
-async function openConsent(url: URL) {
-  const page = await ask(service(), 'GET', `${url.pathname}${url.search}`, { key: null });
-  const cookie = String(page.headers['set-cookie']).split(';', 1)[0] ?? '';
-  const answer = (fields: Record<string, string>, headers: Record<string, string> = { cookie }) =>
-    form('/oauth/authorize', { ...hiddenFields(page.text), ...fields }, headers);
-  return { page, answer };
-}
-
 it('the official client registers itself, a human lets it in with a key, and it runs programs until it is put out', async () => {
-  const { kept, authProvider } = newProvider('An <b>editor</b> \u202egpj');
+  const { kept, authProvider } = newLogin<OAuthClientProvider>('An <b>editor</b> \u202egpj');
   const first = transportFor(authProvider);
   await expect(connect(first)).rejects.toThrow(UnauthorizedError);
   const url = kept.url ?? new URL('about:blank');
   expect(url.searchParams.get('resource')).toBe(`${service().url}/mcp`);
 
-  const { page, answer } = await openConsent(url);
+  const { page, answer } = await openConsent(service(), url);
   expect(page.text).toContain('An &lt;b&gt;editor&lt;/b&gt; ');
   expect(page.text).not.toContain('<b>');
   expect(page.headers).toMatchObject({
@@ -122,7 +83,7 @@ it('the official client registers itself, a human lets it in with a key, and it 
   expect((await withToken('/executions')).status).toBe(200);
   expect((await withToken('/keys')).status).toBe(403);
   // A token cannot beget another.
-  const again = await openConsent(url);
+  const again = await openConsent(service(), url);
   expect((await again.answer({ decision: 'approve', key: token })).status).toBe(401);
 
   const { items } = (await service().get('/oauth/grants')).body as { items: { id: string; clientName: string; role: string }[] };
@@ -165,7 +126,7 @@ it('a device is logged in by the code that a human enters', async () => {
   const complete = new URL(begun.verification_uri_complete ?? '');
   const page = await ask(service(), 'GET', complete.pathname + complete.search, { key: null });
   expect(page.text).toContain('executor CLI');
-  const cookie = String(page.headers['set-cookie']).split(';', 1)[0] ?? '';
+  const cookie = cookieOf(page);
   const fields = { ...hiddenFields(page.text), decision: 'approve', role: 'operator' };
   expect((await form('/oauth/device', { ...fields, key: 'cex_wrong' }, { cookie })).status).toBe(401);
   expect((await form('/oauth/device', { ...fields, key: service().key }, { cookie })).status).toBe(200);
