@@ -1,6 +1,6 @@
 import type { PolicyCondition } from '@code-executor/contracts';
 import { canonicalJson } from '../calls/canonical-json.ts';
-import { type Glob, matchesGlob, parseGlob } from './glob.ts';
+import { compileGlob } from './glob.ts';
 import { findAt, type JsonPath, NOTHING, parseJsonPath, valueAt } from './json-path.ts';
 
 /** `unknown`: the condition cannot be evaluated, since nothing is there or what is there is of another kind. */
@@ -11,6 +11,8 @@ export interface Condition {
   readonly ifMissing: PolicyCondition['ifMissing'];
   /** Of one value. */
   test(value: unknown): Truth;
+  /** As it was written. */
+  readonly source: PolicyCondition;
   /** For people. */
   readonly text: string;
 }
@@ -24,7 +26,13 @@ const LEADS_OUT = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
 export function compileCondition(condition: PolicyCondition): Condition {
   const { path, not, ifMissing } = condition;
   const test = not === undefined ? compileTest(condition) : compileTest(not);
-  return { path: parseJsonPath(path), ifMissing, test: not === undefined ? test : negated(test), text: textOf(condition) };
+  return {
+    path: parseJsonPath(path),
+    ifMissing,
+    test: not === undefined ? test : negated(test),
+    source: condition,
+    text: textOf(condition),
+  };
 }
 
 /**
@@ -63,7 +71,7 @@ function missing({ ifMissing }: Condition): Truth {
 }
 
 function compileTest({ equals, glob, range, oneOf }: Omit<PolicyCondition, 'path'>): (value: unknown) => Truth {
-  if (glob !== undefined) return globTest(parseGlob(glob));
+  if (glob !== undefined) return globTest(compileGlob(glob));
   if (range !== undefined) {
     const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = range;
     return (value) => (typeof value === 'number' ? truthOf(value >= min && value <= max) : 'unknown');
@@ -77,11 +85,13 @@ function compileTest({ equals, glob, range, oneOf }: Omit<PolicyCondition, 'path
   return (value) => truthOf(keyOf(value) === wanted);
 }
 
-function globTest(glob: Glob): (value: unknown) => Truth {
-  return (value) => {
-    if (typeof value !== 'string' || value.length > LONGEST_GLOBBED || LEADS_OUT.test(value)) return 'unknown';
-    return truthOf(matchesGlob(glob, value));
-  };
+function globTest(matches: (text: string) => boolean): (value: unknown) => Truth {
+  return (value) => (isGlobbed(value) ? truthOf(matches(value)) : 'unknown');
+}
+
+/** What a glob says nothing of is of another kind, too long, or leads out of where it stands. */
+export function isGlobbed(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_GLOBBED && !LEADS_OUT.test(value);
 }
 
 const negated =

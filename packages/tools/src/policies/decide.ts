@@ -1,5 +1,6 @@
 import type { PolicyAction, PolicyLimits } from '@code-executor/contracts';
 import type { CatalogTool } from '../catalog/catalog.ts';
+import type { RankedRules } from './ranked-rules.ts';
 import { judge, type PolicyCall, RESTRICTION, type Rule } from './rule.ts';
 import type { Candidates, RuleIndex } from './rule-index.ts';
 import { sourceDefault, type Trust } from './source-default.ts';
@@ -53,8 +54,8 @@ function decidingRule({ workspace, principal }: Candidates, call: PolicyCall): W
   return strictness(own) > strictness(general) ? own : general;
 }
 
-function firstThatApplies(rules: readonly Rule[], call: PolicyCall): Winner | null {
-  for (const rule of rules) {
+function firstThatApplies(ranked: RankedRules, call: PolicyCall): Winner | null {
+  for (const rule of ranked.thatMayApply(call)) {
     const { applies, doubt } = judge(rule, call);
     if (applies) return { rule, doubt };
   }
@@ -87,19 +88,13 @@ function told({ rule: { record }, doubt }: Winner): { readonly reason: string; r
 
 /** Every rule with limits that covers the call, whichever decides: a narrower rule lifts no limit of a wider one. */
 function limitsOf({ limiting }: Candidates, call: PolicyCall): readonly AppliedLimit[] {
-  if (limiting.length === 0) return NO_LIMITS;
+  if (limiting.rules.length === 0) return NO_LIMITS;
   const applied = new Map<string, AppliedLimit>();
-  for (const rule of limiting) {
+  for (const rule of limiting.thatMayApply(call)) {
     const { id, limits, pattern } = rule.record;
-    if (limits !== null && !applied.has(id) && judgeLimit(rule, call)) applied.set(id, { policyId: id, pattern, limits });
+    if (limits !== null && !applied.has(id) && judge(rule, call).applies) applied.set(id, { policyId: id, pattern, limits });
   }
   return [...applied.values()];
 }
-
-/** A limit narrows, also where it stands in a rule that allows. */
-const judgeLimit = (rule: Rule, call: PolicyCall): boolean => {
-  const asLimit = rule.record.action === 'allow' ? { ...rule, record: { ...rule.record, action: 'limit' as const } } : rule;
-  return judge(asLimit, call).applies;
-};
 
 export const addressOf = ({ tool }: CatalogTool): string => `${tool.server}.${tool.name}`;

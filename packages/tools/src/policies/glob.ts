@@ -1,9 +1,34 @@
-/** A compiled glob. `*` stands for any run of characters, `?` for one, `\` takes the next as it is. */
-export type Glob = readonly (string | typeof ANY | typeof ONE)[];
+/** A parsed glob. `*` stands for any run of characters, `?` for one, `\` takes the next as it is. */
+type Glob = readonly (string | typeof ANY | typeof ONE)[];
 const ANY = Symbol('*');
 const ONE = Symbol('?');
 
-export function parseGlob(text: string): Glob {
+/** Whether a text is what the glob says. */
+export function compileGlob(text: string): (text: string) => boolean {
+  const glob = parseGlob(text);
+  const { prefix, suffix } = endsOf(glob);
+  if (!glob.includes(ANY) && !glob.includes(ONE)) return (candidate) => candidate === prefix;
+  return (candidate) => candidate.startsWith(prefix) && candidate.endsWith(suffix) && matchesGlob(glob, candidate);
+}
+
+/** What every text that matches begins and ends with. */
+export interface LiteralEnds {
+  readonly prefix: string;
+  readonly suffix: string;
+}
+
+export function literalEnds(text: string): LiteralEnds {
+  return endsOf(parseGlob(text));
+}
+
+function endsOf(glob: Glob): LiteralEnds {
+  const isWild = (part: Glob[number]): boolean => typeof part === 'symbol';
+  const first = glob.findIndex(isWild);
+  const prefix = first < 0 ? glob : glob.slice(0, first);
+  return { prefix: prefix.join(''), suffix: glob.slice(glob.findLastIndex(isWild) + 1).join('') };
+}
+
+function parseGlob(text: string): Glob {
   const parts: (string | typeof ANY | typeof ONE)[] = [];
   const characters = [...text];
   for (let index = 0; index < characters.length; index += 1) {
@@ -20,7 +45,7 @@ export function parseGlob(text: string): Glob {
 }
 
 /** Never more steps than the product of both lengths: no pattern makes it run away. */
-export function matchesGlob(glob: Glob, text: string): boolean {
+function matchesGlob(glob: Glob, text: string): boolean {
   const characters = [...text];
   let place = 0;
   let part = 0;

@@ -11,11 +11,7 @@ const MOST_CONSIDERED = 100;
 export function previewCall(rules: RuleIndex, entry: CatalogTool, trust: Trust, call: PolicyCall): PolicyPreview {
   const { action, reason, policyId, limits } = decideCall(rules, entry, trust, call);
   const candidates = rules.covering(addressOf(entry));
-  const ordered = [
-    ...candidates.workspace,
-    ...candidates.principal,
-    ...candidates.limiting.filter(({ record }) => record.action === 'limit'),
-  ];
+  const ordered = [...candidates.workspace.rules, ...candidates.principal.rules, ...candidates.limits];
   const source = sourceRule(entry.tool.server, trust, [entry]);
   const hasDrifted = entry.driftedAt !== null && trust !== true;
   const decides = policyId === null && !hasDrifted;

@@ -1,13 +1,16 @@
+import { type RankedRules, rankedRules } from './ranked-rules.ts';
 import { compareRules, isUnconditional, type Rule } from './rule.ts';
 
 /** The rules that cover one tool, in the order in which they count. */
 export interface Candidates {
   /** For everybody. */
-  readonly workspace: readonly Rule[];
+  readonly workspace: RankedRules;
   /** For somebody. */
-  readonly principal: readonly Rule[];
-  /** Those with limits, whatever they decide. */
-  readonly limiting: readonly Rule[];
+  readonly principal: RankedRules;
+  /** Those with limits, whatever they decide: a limit narrows, also where it stands in a rule that allows. */
+  readonly limiting: RankedRules;
+  /** Those that do nothing but limit. */
+  readonly limits: readonly Rule[];
   /** The first that applies whatever the call; null: there is none. */
   readonly unconditional: Rule | null;
 }
@@ -18,9 +21,15 @@ export interface RuleIndex {
 
 interface Node {
   readonly children: Map<string, Node>;
-  readonly exact: Rule[];
+  readonly exact: Group;
   /** Patterns that end with a `*` here. */
-  readonly open: Rule[];
+  readonly open: Group;
+}
+
+/** Rules that cover the same tools. */
+interface Group {
+  readonly number: number;
+  readonly rules: Rule[];
 }
 
 /** Tools that are remembered with their rules; the names are those of a catalog, so that no caller can fill it. */
@@ -28,31 +37,42 @@ const MOST_REMEMBERED = 50_000;
 
 /** Rules by the segments of their patterns: a look-up touches only those that cover the tool, and each tool is looked up once. */
 export function indexRules(rules: readonly Rule[]): RuleIndex {
+  let groups = 0;
+  const newGroup = (): Group => {
+    groups += 1;
+    return { number: groups, rules: [] };
+  };
+  const newNode = (): Node => ({ children: new Map(), exact: newGroup(), open: newGroup() });
   const root = newNode();
-  for (const rule of rules) place(root, rule);
+  for (const rule of rules) place(root, rule, newNode);
   const remembered = new Map<string, Candidates>();
+  /** By the groups that cover a tool: most tools of a server share theirs. */
+  const shared = new Map<string, Candidates>();
   return {
     covering(address) {
       const known = remembered.get(address);
       if (known !== undefined) return known;
-      const found: Rule[] = [];
+      if (remembered.size >= MOST_REMEMBERED) {
+        remembered.clear();
+        shared.clear();
+      }
+      const found: Group[] = [];
       collect(root, address.split('.'), 0, found);
-      const candidates = candidatesOf(found);
-      if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+      const key = found.map(({ number }) => number).join();
+      const candidates = shared.get(key) ?? candidatesOf(found.flatMap((group) => group.rules));
       remembered.set(address, candidates);
+      shared.set(key, candidates);
       return candidates;
     },
   };
 }
 
-const newNode = (): Node => ({ children: new Map(), exact: [], open: [] });
-
-function place(root: Node, rule: Rule): void {
+function place(root: Node, rule: Rule, newNode: () => Node): void {
   const { segments } = rule.pattern;
   let node = root;
   for (const [index, segment] of segments.entries()) {
     if (segment === '*' && index === segments.length - 1) {
-      node.open.push(rule);
+      node.open.rules.push(rule);
       return;
     }
     let child = node.children.get(segment);
@@ -62,16 +82,16 @@ function place(root: Node, rule: Rule): void {
     }
     node = child;
   }
-  node.exact.push(rule);
+  node.exact.rules.push(rule);
 }
 
-function collect(node: Node, parts: readonly string[], index: number, into: Rule[]): void {
+function collect(node: Node, parts: readonly string[], index: number, into: Group[]): void {
   const part = parts[index];
   if (part === undefined) {
-    into.push(...node.exact);
+    if (node.exact.rules.length > 0) into.push(node.exact);
     return;
   }
-  into.push(...node.open);
+  if (node.open.rules.length > 0) into.push(node.open);
   const named = node.children.get(part);
   if (named !== undefined) collect(named, parts, index + 1, into);
   // A tool whose name has a segment * is reached by both ways at once.
@@ -84,9 +104,12 @@ function candidatesOf(found: readonly Rule[]): Candidates {
   const deciding = ordered.filter(({ record }) => record.action !== 'limit');
   const workspace = deciding.filter(({ subject }) => subject === null);
   return {
-    workspace,
-    principal: deciding.filter(({ subject }) => subject !== null),
-    limiting: ordered.filter(({ record }) => record.limits !== null),
+    workspace: rankedRules(workspace),
+    principal: rankedRules(deciding.filter(({ subject }) => subject !== null)),
+    limiting: rankedRules(ordered.filter(({ record }) => record.limits !== null).map(asLimit)),
+    limits: ordered.filter(({ record }) => record.action === 'limit'),
     unconditional: workspace.find(isUnconditional) ?? null,
   };
 }
+
+const asLimit = (rule: Rule): Rule => (rule.record.action === 'allow' ? { ...rule, record: { ...rule.record, action: 'limit' } } : rule);

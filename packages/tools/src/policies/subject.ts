@@ -5,6 +5,7 @@ import type { Truth } from './condition.ts';
 /** Who makes a call, as far as it is known. */
 export interface CallPrincipal {
   readonly id: string;
+  readonly workspaceId?: string | undefined;
   readonly role?: Role | undefined;
   /** Of the key. */
   readonly name?: string | undefined;
