@@ -43,7 +43,7 @@ export function parseManifests(text: string): readonly Manifest[] {
 }
 
 /** An overlay with optional components, as an operator would add them to it. */
-export async function renderWith(overlay: Overlay, components: readonly string[]): Promise<readonly Manifest[]> {
+export async function renderWith(overlay: Overlay, components: readonly string[], more: object = {}): Promise<readonly Manifest[]> {
   const directory = await mkdtemp(join(tmpdir(), 'kustomize-'));
   const to = (path: string): string => relative(directory, join(ROOT, 'k8s', path));
   try {
@@ -52,6 +52,7 @@ export async function renderWith(overlay: Overlay, components: readonly string[]
       kind: 'Kustomization',
       resources: [to(`overlays/${overlay}`)],
       components: components.map((component) => to(`components/${component}`)),
+      ...more,
     };
     await writeFile(join(directory, 'kustomization.yaml'), JSON.stringify(kustomization));
     return await render(directory);

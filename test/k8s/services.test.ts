@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { expect, test } from 'vitest';
-import { OVERLAYS, onlyContainer, ROLES, ROOT, type Role, render, workload } from './manifests.ts';
+import { parse as parseYaml } from 'yaml';
+import { OVERLAYS, ofKind, onlyContainer, ROLES, ROOT, type Role, render, renderWith, workload } from './manifests.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -22,6 +24,28 @@ test.each(OVERLAYS)('the services understand every variable that %s gives them, 
     await withSecretFiles(environmentOf(manifests, role), async (environment) => {
       const config = await readConfig(role, environment);
       expect(config, role).toMatchObject({ EXECUTOR_HOST: '0.0.0.0', EXECUTOR_PORT: PORTS[role] });
+    });
+  }
+});
+
+test('settings of an overlay reach each service, which understands them; secrets cannot come that way', async () => {
+  const [, example = ''] =
+    /```yaml\n(# in your overlay's kustomization[^`]*)```/.exec(await readFile(join(ROOT, 'docs/kubernetes.md'), 'utf8')) ?? [];
+  const manifests = await renderWith('home', [], parseYaml(example));
+  const settingsOf = (role: Role): Environment => {
+    const sources = onlyContainer(manifests, role).envFrom ?? [];
+    expect(sources.map((source) => Object.keys(source))).toEqual([['configMapRef']]);
+    const settings = ofKind<IConfigMap>(manifests, 'ConfigMap').filter(({ metadata }) => metadata.name === sources[0]?.configMapRef?.name);
+    return settings[0]?.data ?? {};
+  };
+  expect(settingsOf('worker')).toEqual({});
+  for (const [role, variable] of [
+    ['gateway', 'EXECUTOR_PUBLIC_URL'],
+    ['mcp-proxy', 'EXECUTOR_OUTBOUND_ALLOW'],
+  ] as const) {
+    await withSecretFiles({ ...settingsOf(role), ...environmentOf(manifests, role) }, async (environment) => {
+      expect(environment[variable], role).toBeDefined();
+      await readConfig(role, environment);
     });
   }
 });
