@@ -23,6 +23,7 @@ import { createPlaces } from './run/places.ts';
 import { createPreparation } from './run/preparation.ts';
 import { STOPPED } from './run/stop-reason.ts';
 import { createSessions, type SessionSettings } from './sessions/create-sessions.ts';
+import { ownSessions } from './sessions/own-sessions.ts';
 import { createSessionRows } from './sessions/session-rows.ts';
 import { createEmbeddedRows } from './store/embedded-rows.ts';
 import { createExecutionStore } from './store/execution-store.ts';
@@ -127,7 +128,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     ...(options.artifacts === undefined
       ? {}
       : { artifacts: createArtifacts(options.artifacts, (principal, executionId) => getExecution(principal, executionId, shared)) }),
-    ...(sessions === undefined ? {} : { sessions }),
+    ...(sessions === undefined ? {} : { sessions: ownSessions(sessions) }),
     export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
     purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, shared),
     depth: () => queue.depth(),

@@ -1,4 +1,5 @@
 import type { Effects, ExecutionError, ExecutionStatus, ToolCallSummary } from '@code-executor/contracts';
+import type { SessionOfClaim } from './fleet-sessions/port.ts';
 
 /** What was asked for, as it is written before anything else happens. */
 export interface AcceptedExecution {
@@ -22,6 +23,8 @@ export interface AcceptedExecution {
 /** One a worker holds: `token` fences out whoever held it before. */
 export interface ClaimedExecution extends AcceptedExecution {
   readonly token: number;
+  /** In the fleet: of the session that it runs in. */
+  readonly session?: SessionOfClaim | undefined;
   /** What it left when its sandbox was let go, or died, while it waited; it is to be replayed. */
   readonly replay?: string | undefined;
 }

@@ -1,21 +1,32 @@
+import type { Readable } from 'node:stream';
 import { AppError, isAppError, type Logger } from '@code-executor/platform';
 import { type KeptSandbox, keepSandbox, type Sandbox } from '@code-executor/sandbox';
 import type { ClaimedExecution } from '../execution.ts';
 import { createLosses } from './losses.ts';
+import { otherLanguage, sessionBusy, sessionLost, sessionNotFound, tooManySessions } from './refusals.ts';
 import { listSessionFiles, readSessionFile, writeSessionFile } from './session-files.ts';
-import type { SessionOwner, SessionRows } from './session-rows.ts';
-import type { Sessions } from './sessions.ts';
+import { keyOf, type SessionOwner, type SessionRows } from './session-rows.ts';
+import type { SessionFile, SessionSummary } from './sessions.ts';
 
 export interface SessionSettings {
-  readonly idleSeconds: number;
+  /** null: somebody else says when a session was idle for too long. */
+  readonly idleSeconds: number | null;
   /** Sandboxes that may be kept, in all and of one principal. */
   readonly maximum: number;
   readonly maximumOfPrincipal: number;
 }
 
-type SessionExecution = Pick<ClaimedExecution, 'id' | 'workspaceId' | 'principalId' | 'language' | 'sessionId'>;
+export interface SessionsDependencies {
+  readonly rows: SessionRows;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** One has ended without its principal's wish. */
+  readonly onLost?: ((owner: SessionOwner, reason: string) => void) | undefined;
+}
 
-export interface SessionsService extends Sessions {
+type SessionExecution = Pick<ClaimedExecution, 'id' | 'workspaceId' | 'principalId' | 'language' | 'sessionId' | 'session'>;
+
+export interface SessionsService {
   /** Holds the session for one execution until the answer is called. Throws SESSION_BUSY, SESSION_LIMIT or INVALID_REQUEST. */
   reserve(execution: SessionExecution): () => void;
   /**
@@ -31,6 +42,19 @@ export interface SessionsService extends Sessions {
   /** What the last process held is lost. Call it before the first execution. */
   start(): Promise<void>;
   close(): Promise<void>;
+
+  /** Those that are here, whoever they belong to. */
+  all(): readonly (SessionOwner & { readonly isBusy: boolean })[];
+  /** Whether a sandbox is kept, and why not. */
+  stateOf(owner: SessionOwner): { readonly isKept: boolean; readonly lost: string | null };
+  /** Ends one without its principal's wish, be it in use or not; its next execution tells. */
+  lose(owner: SessionOwner, reason: string): void;
+  list(of: Omit<SessionOwner, 'sessionId'>): SessionSummary[];
+  /** Throws SESSION_NOT_FOUND or SESSION_BUSY, as do the others. */
+  end(owner: SessionOwner): Promise<void>;
+  files(owner: SessionOwner): SessionFile[];
+  readFile(owner: SessionOwner, path: string): { readonly bytes: number; readonly content: Readable };
+  writeFile(owner: SessionOwner, path: string, content: Readable): Promise<SessionFile>;
 }
 
 interface Session extends SessionOwner {
@@ -45,10 +69,8 @@ interface Session extends SessionOwner {
 }
 
 /** Sessions of this process. A sandbox of one belongs to the principal that began it, whatever others call theirs. */
-export function createSessions(
-  settings: SessionSettings,
-  { rows, log, now }: { readonly rows: SessionRows; readonly log: Logger; readonly now: () => number },
-): SessionsService {
+export function createSessions(settings: SessionSettings, { rows, log, now, onLost }: SessionsDependencies): SessionsService {
+  const { idleSeconds } = settings;
   const sessions = new Map<string, Session>();
   const losses = createLosses(rows);
 
@@ -61,9 +83,10 @@ export function createSessions(
     losses.note(session, reason);
     if (session.holder === null) sessions.delete(keyOf(session));
     log.info({ sessionId: session.sessionId, principalId: session.principalId, reason }, 'A session has ended');
+    onLost?.(session, reason);
   };
   const hold = (session: Session, holder: string): (() => void) => {
-    if (session.holder !== null) throw busy(session);
+    if (session.holder !== null) throw sessionBusy(session.sessionId);
     session.holder = holder;
     clearTimeout(session.idle);
     return () => {
@@ -71,33 +94,35 @@ export function createSessions(
       session.holder = null;
       session.lastUsedAt = new Date(now());
       if (session.kept === null) sessions.delete(keyOf(session));
-      else {
-        const expire = (): void => lose(session, `nobody used it for ${settings.idleSeconds} seconds`);
-        session.idle = setTimeout(expire, settings.idleSeconds * 1_000).unref();
+      else if (idleSeconds !== null) {
+        const expire = (): void => lose(session, `nobody used it for ${idleSeconds} seconds`);
+        session.idle = setTimeout(expire, idleSeconds * 1_000).unref();
       }
     };
   };
   const open = (owner: SessionOwner, language: string): Session => {
     const ofPrincipal = [...sessions.values()].filter((each) => isOf(each, owner)).length;
-    const limit = ofPrincipal >= settings.maximumOfPrincipal ? settings.maximumOfPrincipal : settings.maximum;
-    if (ofPrincipal >= settings.maximumOfPrincipal || sessions.size >= settings.maximum) {
-      const whose = limit === settings.maximumOfPrincipal ? 'This principal has' : 'This service keeps';
-      throw new AppError('SESSION_LIMIT', `${whose} ${limit} sessions, and no more are allowed. End one with DELETE /sessions/:id.`, {
-        details: { limit },
-      });
-    }
+    if (ofPrincipal >= settings.maximumOfPrincipal) throw tooManySessions('This principal has', settings.maximumOfPrincipal);
+    if (sessions.size >= settings.maximum) throw tooManySessions('This service keeps', settings.maximum);
     const at = new Date(now());
-    const { workspaceId, principalId, sessionId } = owner;
-    const started = { workspaceId, principalId, sessionId, language, createdAt: at, lastUsedAt: at };
-    const session: Session = { ...started, executions: 0, holder: null, kept: null, idle: undefined };
+    const session: Session = {
+      ...owner,
+      language,
+      createdAt: at,
+      lastUsedAt: at,
+      executions: 0,
+      holder: null,
+      kept: null,
+      idle: undefined,
+    };
     sessions.set(keyOf(owner), session);
     return session;
   };
   /** The session as its principal may look at it. */
   const find = (owner: SessionOwner): Session & { readonly kept: KeptSandbox } => {
     const session = sessions.get(keyOf(owner));
-    if (session === undefined) throw notFound(owner.sessionId);
-    if (session.holder !== null || session.kept === null) throw busy(session);
+    if (session === undefined) throw sessionNotFound(owner.sessionId);
+    if (session.holder !== null || session.kept === null) throw sessionBusy(owner.sessionId);
     return session as Session & { readonly kept: KeptSandbox };
   };
   const begin = async (session: Session, sandbox: Sandbox): Promise<KeptSandbox> => {
@@ -117,15 +142,7 @@ export function createSessions(
   const reserve = (execution: SessionExecution): (() => void) => {
     const owner = ownerOf(execution);
     const session = sessions.get(keyOf(owner)) ?? open(owner, execution.language);
-    if (session.language !== execution.language) {
-      throw new AppError(
-        'INVALID_REQUEST',
-        `Session ${owner.sessionId} runs ${session.language}; take another sessionId for ${execution.language}.`,
-        {
-          details: { field: 'language' },
-        },
-      );
-    }
+    if (session.language !== execution.language) throw otherLanguage(owner.sessionId, session.language, execution.language);
     return hold(session, execution.id);
   };
 
@@ -137,12 +154,9 @@ export function createSessions(
       const release = sessions.get(keyOf(owner))?.holder === execution.id ? null : reserve(execution);
       const session = sessions.get(keyOf(owner));
       try {
-        if (session === undefined) throw notFound(owner.sessionId);
-        const lost = await losses.take(owner);
-        if (lost !== null) {
-          const message = `Session ${owner.sessionId} was lost with its files and variables: ${lost}. Nothing ran; the next execution begins it anew.`;
-          throw new AppError('SESSION_LOST', message);
-        }
+        if (session === undefined) throw sessionNotFound(owner.sessionId);
+        const lost = execution.session?.lost ?? (await losses.take(owner));
+        if (lost !== null) throw sessionLost(owner.sessionId, lost);
         const claimed = session.kept === null ? await claim() : null;
         const kept = claimed === null ? (session.kept as KeptSandbox) : await begin(session, claimed.sandbox);
         const sandbox = claimed === null ? await kept.wake(signal) : kept.first;
@@ -171,33 +185,40 @@ export function createSessions(
       await Promise.all([...sessions.values()].map(({ kept }) => kept?.ended));
     },
 
-    list: (principal) =>
+    all: () =>
+      [...sessions.values()].map(({ workspaceId, principalId, sessionId, incarnation, holder }) => ({
+        ...{ workspaceId, principalId, sessionId, incarnation },
+        isBusy: holder !== null,
+      })),
+    stateOf: (owner) => ({ isKept: (sessions.get(keyOf(owner))?.kept ?? null) !== null, lost: losses.reason(owner) }),
+    lose(owner, reason) {
+      const session = sessions.get(keyOf(owner));
+      if (session !== undefined) lose(session, reason);
+    },
+    list: (whose) =>
       [...sessions.values()]
-        .filter((session) => isOf(session, { workspaceId: principal.workspaceId, principalId: principal.id }))
+        .filter((session) => isOf(session, whose))
         .map(({ sessionId, language, createdAt, lastUsedAt, executions, holder }) => ({
           sessionId,
           language,
           status: holder === null ? ('idle' as const) : ('busy' as const),
           createdAt: createdAt.toISOString(),
-          expiresAt: holder === null ? new Date(lastUsedAt.getTime() + settings.idleSeconds * 1_000).toISOString() : null,
+          expiresAt: holder !== null || idleSeconds === null ? null : new Date(lastUsedAt.getTime() + idleSeconds * 1_000).toISOString(),
           executions,
         })),
-    async end(principal, sessionId) {
-      const owner = { workspaceId: principal.workspaceId, principalId: principal.id, sessionId };
+    async end(owner) {
       if (sessions.has(keyOf(owner))) {
         const { kept } = find(owner);
         sessions.delete(keyOf(owner));
         kept.kill();
         await kept.ended;
         await losses.take(owner);
-      } else if ((await losses.take(owner)) === null) throw notFound(sessionId);
+      } else if ((await losses.take(owner)) === null) throw sessionNotFound(owner.sessionId);
     },
-    files: (principal, sessionId) =>
-      listSessionFiles(find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId }).kept.workspace.fd),
-    readFile: (principal, sessionId, path) =>
-      readSessionFile(find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId }).kept.workspace.fd, path),
-    async writeFile(principal, sessionId, path, content) {
-      const session = find({ workspaceId: principal.workspaceId, principalId: principal.id, sessionId });
+    files: (owner) => listSessionFiles(find(owner).kept.workspace.fd),
+    readFile: (owner, path) => readSessionFile(find(owner).kept.workspace.fd, path),
+    async writeFile(owner, path, content) {
+      const session = find(owner);
       const release = hold(session, `upload of ${path}`);
       try {
         return await writeSessionFile(session.kept.workspace.fd, path, content);
@@ -208,18 +229,12 @@ export function createSessions(
   };
 }
 
-const keyOf = ({ workspaceId, principalId, sessionId }: SessionOwner): string => `${workspaceId}/${principalId}/${sessionId}`;
-
 const isOf = (session: Session, { workspaceId, principalId }: Omit<SessionOwner, 'sessionId'>): boolean =>
   session.workspaceId === workspaceId && session.principalId === principalId;
 
-const ownerOf = ({ workspaceId, principalId, sessionId = '' }: SessionExecution): SessionOwner => ({ workspaceId, principalId, sessionId });
-
-const notFound = (sessionId: string): AppError =>
-  new AppError(
-    'SESSION_NOT_FOUND',
-    `There is no session ${sessionId.slice(0, 64)} of yours. The first execution with a sessionId begins it.`,
-  );
-
-const busy = ({ sessionId }: SessionOwner): AppError =>
-  new AppError('SESSION_BUSY', `Session ${sessionId} is in use: it takes one execution or file at a time. Wait for its end, or cancel it.`);
+const ownerOf = ({ workspaceId, principalId, sessionId = '', session }: SessionExecution): SessionOwner => ({
+  workspaceId,
+  principalId,
+  sessionId,
+  incarnation: session?.incarnation,
+});

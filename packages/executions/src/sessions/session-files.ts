@@ -4,7 +4,7 @@ import { listWorkspaceFiles, openWorkspaceFile, writeWorkspaceFile } from '@code
 import { assertFilePath } from '../check-request.ts';
 import type { SessionFile } from './sessions.ts';
 
-const FILE_BYTES = 64 * 1024 * 1024;
+export const SESSION_FILE_BYTES = 64 * 1024 * 1024;
 
 export function listSessionFiles(workspaceFd: number): SessionFile[] {
   return listWorkspaceFiles(workspaceFd);
@@ -13,16 +13,16 @@ export function listSessionFiles(workspaceFd: number): SessionFile[] {
 export function readSessionFile(workspaceFd: number, path: string): { readonly bytes: number; readonly content: Readable } {
   const found = openWorkspaceFile(workspaceFd, path);
   if (found === null) throw new AppError('FILE_NOT_FOUND', `There is no plain file ${JSON.stringify(path.slice(0, 200))} in this session.`);
-  if (found.bytes <= FILE_BYTES) return found;
+  if (found.bytes <= SESSION_FILE_BYTES) return found;
   found.content.destroy();
-  throw tooLarge(path);
+  throw fileTooLarge(path);
 }
 
 export async function writeSessionFile(workspaceFd: number, path: string, content: Readable): Promise<SessionFile> {
   assertFilePath('The path', path);
   try {
-    const bytes = await writeWorkspaceFile(workspaceFd, path, content, FILE_BYTES);
-    if (bytes === null) throw tooLarge(path);
+    const bytes = await writeWorkspaceFile(workspaceFd, path, content, SESSION_FILE_BYTES);
+    if (bytes === null) throw fileTooLarge(path);
     return { path, bytes };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -37,5 +37,5 @@ export async function writeSessionFile(workspaceFd: number, path: string, conten
 
 const REFUSED = ['EISDIR', 'ENOTDIR', 'ELOOP', 'EEXIST', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTEMPTY', 'EXDEV'];
 
-const tooLarge = (path: string): AppError =>
-  new AppError('FILE_TOO_LARGE', `${path.slice(0, 200)} is larger than ${FILE_BYTES / 1024 / 1024} MB.`);
+export const fileTooLarge = (path: string): AppError =>
+  new AppError('FILE_TOO_LARGE', `${path.slice(0, 200)} is larger than ${SESSION_FILE_BYTES / 1024 / 1024} MB.`);

@@ -18,12 +18,12 @@ export interface SessionFile {
 
 /** What the gateway asks of sessions: a principal reaches its own and no others. Files are reached between two executions. */
 export interface Sessions {
-  list(principal: Principal): SessionSummary[];
+  list(principal: Principal): Promise<SessionSummary[]>;
   /** Throws SESSION_NOT_FOUND or SESSION_BUSY, as do the others. */
   end(principal: Principal, sessionId: string): Promise<void>;
-  files(principal: Principal, sessionId: string): SessionFile[];
+  files(principal: Principal, sessionId: string): Promise<SessionFile[]>;
   /** Throws FILE_NOT_FOUND. The stream is the caller's. */
-  readFile(principal: Principal, sessionId: string, path: string): { readonly bytes: number; readonly content: Readable };
+  readFile(principal: Principal, sessionId: string, path: string): Promise<{ readonly bytes: number; readonly content: Readable }>;
   /** Throws FILE_TOO_LARGE. What was there before stays until all of it has come. */
   writeFile(principal: Principal, sessionId: string, path: string, content: Readable): Promise<SessionFile>;
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { fleetSessionsMigration } from '../fleet-sessions/migration.ts';
 import { keyScopesMigration } from '../keys/migration.ts';
 import { pausesMigration } from './pauses-migration.ts';
 
@@ -152,4 +153,5 @@ export const executionMigrations: Record<string, Migration> = {
   },
   '006_key_scopes': keyScopesMigration,
   '007_pauses': pausesMigration,
+  '008_fleet_sessions': fleetSessionsMigration,
 };

@@ -27,7 +27,7 @@ export function registerSessionFileRoutes(app: GatewayApp, sessions: () => NonNu
       },
     },
     async (request) => {
-      const items = sessions().files(principalOf(request), request.params.id);
+      const items = await sessions().files(principalOf(request), request.params.id);
       return { items, total: items.length, nextCursor: null };
     },
   );
@@ -47,7 +47,7 @@ export function registerSessionFileRoutes(app: GatewayApp, sessions: () => NonNu
     },
     async (request, reply) => {
       const { id, '*': path } = request.params;
-      return sendFile(reply, sessions().readFile(principalOf(request), id, path));
+      return sendFile(reply, await sessions().readFile(principalOf(request), id, path));
     },
   );
 

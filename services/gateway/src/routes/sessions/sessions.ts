@@ -29,7 +29,7 @@ export function registerSessionRoutes(app: GatewayApp, { executions }: RouteDeps
       schema: { summary: "The key's own sessions", response: { 200: listOf(sessionSchema), ...errorResponses(['NOT_FOUND']) } },
     },
     async (request) => {
-      const items = sessions().list(principalOf(request));
+      const items = await sessions().list(principalOf(request));
       return { items, total: items.length, nextCursor: null };
     },
   );
