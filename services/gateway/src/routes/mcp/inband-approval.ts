@@ -43,7 +43,7 @@ export function inbandApprovalOf(message: JSONRPCMessage): { readonly approvalId
 }
 
 /**
- * Takes what a client says its human said. Closing the form decides nothing. It counts as the key's own approval: where
+ * Takes what a client says its human said, of what its own key has asked for. Closing the form decides nothing. It counts as the key's own approval: where
  * another key has to approve, this one may not.
  */
 export async function decideInband(deps: RouteDeps, principal: Principal, approvalId: string, answer: unknown): Promise<void> {
@@ -53,6 +53,8 @@ export async function decideInband(deps: RouteDeps, principal: Principal, approv
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success || parsed.data.action === 'cancel') return;
   const decision = parsed.data.action === 'accept' && parsed.data.content?.decision === 'approve' ? 'approve' : 'deny';
+  // As an agent it sees its own approvals alone: what another key has asked for, this one's client has no word in.
+  await deps.tools.getApproval({ ...principal, role: 'agent' }, approvalId);
   const reason = 'decided through the client that asked';
   const record = await deps.tools.decideApproval({ ...principal, role: 'admin' }, approvalId, { decision, scope: 'once', reason });
   await deps.audit.record({
