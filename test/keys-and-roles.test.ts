@@ -127,6 +127,32 @@ describe('roles', () => {
     );
   });
 
+  test('an operator key that is narrowed to running programs reads no execution but its own, by no way there is', async () => {
+    const made = await ask(service(), 'POST', '/keys', { body: { name: 'runner', role: 'operator', scopes: ['execute'] } });
+    const { key } = made.json() as { key: string };
+    const run = async (by: string): Promise<string> =>
+      ((await ask(service(), 'POST', '/execute', { key: by, body: { code, language } })).json() as { executionId: string }).executionId;
+    const read = (id: string) =>
+      ask(service(), 'POST', '/mcp', {
+        key,
+        headers: { accept: 'application/json, text/event-stream' },
+        body: { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: `execution://${id}` } },
+      });
+    const resume = (id: string) =>
+      ask(service(), 'POST', '/mcp', {
+        key,
+        headers: { accept: 'application/json, text/event-stream' },
+        body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'resume', arguments: { executionId: id } } },
+      });
+    const foreign = await run(agent);
+    await expectRefusal(['GET', `/executions/${foreign}`, { key }], 403, 'FORBIDDEN', /executions:read/);
+    expect((await read(foreign)).text).toContain('EXECUTION_NOT_FOUND');
+    expect((await resume(foreign)).text).toContain('EXECUTION_NOT_FOUND');
+    for (const act of ['resume', 'cancel'])
+      await expectRefusal(['POST', `/executions/${foreign}/${act}`, { key }], 404, 'EXECUTION_NOT_FOUND', /no execution/i);
+    expect((await read(await run(key))).text).toContain('succeeded');
+  });
+
   test.each<[string, string, string, unknown]>([
     ['GET', '/integrations', 'operator', undefined],
     ['GET', '/policies', 'operator', undefined],

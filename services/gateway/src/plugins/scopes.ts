@@ -17,6 +17,7 @@ const SCOPE_OF: Readonly<Record<string, { readonly read: ActScope; readonly writ
   approvals: { read: 'approvals:read', write: 'approvals:decide' },
   audit: { read: 'audit:read', write: 'audit:read' },
   keys: { read: 'keys:read', write: 'keys:write' },
+  workspaces: { read: 'workspaces:read', write: 'workspaces:write' },
   metrics: { read: 'metrics:read', write: 'metrics:read' },
 };
 
@@ -33,6 +34,13 @@ export function assertScope(request: FastifyRequest, { scopes }: Principal): voi
   if (needed === null) throw new AppError('FORBIDDEN', `${route} is closed to keys with scopes; this key has ${scopes.join(', ')}.`);
   if (!allowsAct(scopes, needed)) throw new AppError('FORBIDDEN', `${route} needs the scope ${needed}; this key has ${scopes.join(', ')}.`);
 }
+
+/**
+ * Who asks, as far as it may read executions. What runs programs hears of those that its own key has run; whose they are is nobody's
+ * role to widen without `executions:read`.
+ */
+export const asReader = (principal: Principal): Principal =>
+  allowsAct(principal.scopes, 'executions:read') ? principal : { ...principal, role: 'agent' };
 
 /** Judges what a request names once it is read: a key narrowed to servers administers no other. */
 export function registerServerScopes(app: FastifyInstance): void {

@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
+import { asReader } from '../../plugins/scopes.ts';
 import { cursor, listOf, noBody, queryInt } from '../../validation/fields.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { registerArtifactRoutes } from './artifacts.ts';
@@ -89,7 +90,7 @@ export function registerExecutionRoutes(app: GatewayApp, deps: RouteDeps): void 
     async (request, reply) =>
       sendRaw(
         reply,
-        serializeExecutionWithHistory(await executions.cancel(principalOf(request), executionIdOf(request, request.params.id))),
+        serializeExecutionWithHistory(await executions.cancel(asReader(principalOf(request)), executionIdOf(request, request.params.id))),
       ),
   );
 }

@@ -5,6 +5,7 @@ import { AppError, isAppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
+import { asReader } from '../../plugins/scopes.ts';
 import { errorResponses, WITH_BODY } from '../../validation/route-responses.ts';
 import { approvalIdOf } from '../approvals/approvals.ts';
 import { pendingApprovals } from '../approvals/show-approvals.ts';
@@ -58,7 +59,7 @@ export function registerResumeRoute(app: GatewayApp, deps: RouteDeps): void {
       const principal = principalOf(request);
       const id = executionIdOf(request, request.params.id);
       const { approvalId, decision, scope, reason, wait } = request.body ?? {};
-      const record = await executions.get(principal, id);
+      const record = await executions.get(asReader(principal), id);
       const asked = await askedFor(principal, record, approvalId, deps);
       if (decision !== undefined) await tools.decideApproval(principal, asked, { decision, scope, reason });
       const isDecided = decision !== undefined || (await tools.getApproval(principal, asked)).status !== 'pending';

@@ -12,6 +12,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteDeps } from '../../gateway-app.ts';
+import { asReader } from '../../plugins/scopes.ts';
 import type { McpCaller } from './call-context.ts';
 import type { Cancellations } from './cancellations.ts';
 import { clientOf } from './client-of.ts';
@@ -61,7 +62,7 @@ export function createSessionedAnswers(deps: RouteDeps, cancellations: Cancellat
       }
       const position = positionOf(lastEventId);
       if (position === null) return refuse(reply, 400, INVALID_REQUEST, 'Last-Event-ID is no event id of this endpoint.');
-      await deps.executions.get(caller.principal, position.executionId);
+      await deps.executions.get(asReader(caller.principal), position.executionId);
       const { requestId, progressToken, logLevel, executionId, afterEvent } = position;
       const frames = framesFor(caller);
       const { exchange, transport } = createSessionedExchange({ id: requestId }, frames, {

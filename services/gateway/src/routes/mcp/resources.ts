@@ -2,6 +2,7 @@ import type { Principal } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
 import { type ListResourceTemplatesResult, type ReadResourceResult, ResourceNotFoundError } from '@modelcontextprotocol/server';
 import type { RouteDeps } from '../../gateway-app.ts';
+import { asReader } from '../../plugins/scopes.ts';
 import { serializeExecution } from '../executions/serialize-execution.ts';
 import { mimeTypeOf, readAll } from './execution-files.ts';
 
@@ -32,10 +33,10 @@ export async function readResource(deps: RouteDeps, principal: Principal, uri: s
   const [, scheme = '', host = '', rest = ''] = /^([a-z]+):\/\/([^/]{1,200})(?:\/(.{1,1000}))?$/s.exec(uri) ?? [];
   if (scheme === 'wrapper') return await readWrapper(deps, principal, uri, host, decoded(rest));
   if (scheme === 'execution' && rest === '') {
-    const text = serializeExecution(await deps.executions.get(principal, executionIdOf(host, uri)));
+    const text = serializeExecution(await deps.executions.get(asReader(principal), executionIdOf(host, uri)));
     return { contents: [{ uri, mimeType: 'application/json', text }] };
   }
-  if (scheme === 'artifact') return await readArtifact(deps, principal, uri, executionIdOf(host, uri), decoded(rest));
+  if (scheme === 'artifact') return await readArtifact(deps, asReader(principal), uri, executionIdOf(host, uri), decoded(rest));
   throw new ResourceNotFoundError(uri.slice(0, 300));
 }
 

@@ -3,6 +3,7 @@ import { AppError } from '@code-executor/platform';
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { RouteDeps } from '../../gateway-app.ts';
+import { asReader } from '../../plugins/scopes.ts';
 import { APPROVAL_INPUT, INBAND_INPUT } from './ask-for-approval.ts';
 import type { ToolCallContext } from './call-context.ts';
 import { answerWith } from './execute-tool.ts';
@@ -41,7 +42,7 @@ export async function takeRound(
   const { executionId } = parseArguments(argumentsSchema, { executionId: context.requestState });
   const { principal } = context.caller;
   const decision = context.answers?.[INBAND_INPUT];
-  const { approval } = await deps.executions.get(principal, executionId);
+  const { approval } = await deps.executions.get(asReader(principal), executionId);
   if (decision !== undefined && approval !== null) await decideInband(deps, principal, approval.id, decision);
   const answer = decision ?? context.answers?.[APPROVAL_INPUT];
   const isAccepted = typeof answer === 'object' && answer !== null && 'action' in answer && answer.action === 'accept';
@@ -57,7 +58,7 @@ async function resume(
 ): Promise<CallToolResult | InputRequiredResult> {
   const { executions } = deps;
   const { principal } = context.caller;
-  const record = await executions.get(principal, executionId);
+  const record = await executions.get(asReader(principal), executionId);
   if (ENDED_STATUSES.includes(record.status)) return toolResultOf(record, await filesOf(executions, principal, record));
   if (approvalId !== undefined && record.approval !== null && record.approval.id !== approvalId) {
     throw new AppError('INVALID_REQUEST', `Execution ${executionId} waits for ${record.approval.id}, not for ${approvalId.slice(0, 64)}.`);
