@@ -10,7 +10,10 @@ export interface EchoingUpstream {
   close(): Promise<void>;
 }
 
-const MODES = ['plain', 'encoded', 'split', 'names', 'headers', 'error', 'refused', 'redirect', 'text', 'binary'] as const;
+const MODES = [
+  ...(['plain', 'encoded', 'split', 'names', 'headers', 'error', 'refused', 'redirect', 'text', 'binary'] as const),
+  ...(['chunks', 'lines', 'error-split', 'error-lines', 'wrong-json', 'broken-off'] as const),
+] as const;
 
 /** Its description, as OpenAPI: one operation, which may be called without approval. */
 export const ECHO_DOCUMENT = {
@@ -33,7 +36,7 @@ export async function startEchoingUpstream(): Promise<EchoingUpstream> {
   const server = createServer((request, response) => {
     const target = new URL(request.url ?? '/', 'http://upstream');
     const mode = target.searchParams.get('mode') ?? 'plain';
-    const ours = ['authorization', 'cookie', 'x-api-key', 'x-org'];
+    const ours = ['authorization', 'cookie', 'x-api-key', 'x-org', 'x-code-executor-signature'];
     const values = [
       ...ours.flatMap((name) => String(request.headers[name] ?? '').split(/[ ;=]+/)),
       ...[...target.searchParams].filter(([name]) => name !== 'mode').map(([, value]) => value),
@@ -74,6 +77,28 @@ export async function startEchoingUpstream(): Promise<EchoingUpstream> {
         return void response
           .writeHead(200, { 'content-type': 'application/octet-stream' })
           .end(Buffer.from(`\u0000${values.join('\u0000')}\u0001`));
+      case 'chunks':
+        // The network brings each in several pieces.
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.write(`["${values.map((value) => JSON.stringify(value).slice(1, 5)).join('","')}`);
+        return void setTimeout(() => response.end(`"${values.map((value) => `,${JSON.stringify(value)}`).join('')}]`), 20);
+      case 'lines':
+        return void response
+          .writeHead(200, { 'content-type': 'text/plain' })
+          .end(values.map((value) => `${value.slice(0, half(value))}\n${value.slice(half(value))}`).join('\n'));
+      case 'error-split':
+        return json(
+          400,
+          values.map((value) => ({ first: value.slice(0, half(value)), second: value.slice(half(value)) })),
+        );
+      case 'error-lines':
+        return json(500, { message: values.map((value) => `${value.slice(0, half(value))} ${value.slice(half(value))}`).join('; ') });
+      case 'wrong-json':
+        return void response.writeHead(200, { 'content-type': 'application/json' }).end(`{"token": "${values.join(' ')}", }`);
+      case 'broken-off':
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100000' });
+        response.write(`{"token": ${JSON.stringify(values)}`);
+        return void setTimeout(() => response.destroy(), 20);
       default:
         return json(200, { values, all: request.headers, url: request.url });
     }

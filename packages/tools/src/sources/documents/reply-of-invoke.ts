@@ -1,6 +1,6 @@
 import type { ReplyMeta, ToolCallReply } from '@code-executor/contracts';
 import { nestsWithin } from '../mcp/list-tools.ts';
-import { DEEPEST_REPLY, failure, REPLY_LIMIT_BYTES, scrubbed } from '../mcp/reply-value.ts';
+import { DEEPEST_REPLY, failure, REPLY_LIMIT_BYTES, scrubbed, scrubbedText } from '../mcp/reply-value.ts';
 import type { Scrub } from '../mcp/secrets.ts';
 import type { InvokeResult } from '../port.ts';
 
@@ -24,7 +24,8 @@ export function replyOfInvoke(
   if (ok) return { reply: { ok: true, value: clean, ...about }, bytes };
   const status = meta?.status;
   const said =
-    scrub(message ?? '').slice(0, MESSAGE_LIMIT_CHARACTERS) || `${address} failed${status === undefined ? '' : ` with HTTP ${status}`}`;
+    scrubbedText(message ?? '', scrub).slice(0, MESSAGE_LIMIT_CHARACTERS) ||
+    `${address} failed${status === undefined ? '' : ` with HTTP ${status}`}`;
   const details = { tool: address, ...(status === undefined ? {} : { status }), value: clean, ...about };
   return { reply: failure('TOOL_FAILED', said, details), bytes };
 }

@@ -57,6 +57,10 @@ describe('a secret is hidden', () => {
       [SECRET.slice(0, 9), SECRET.slice(9)],
       { first: SECRET.slice(0, 3), second: { third: SECRET.slice(3, 12) }, fourth: SECRET.slice(12) },
       [...SECRET],
+      `${SECRET.slice(0, 9)}\n${SECRET.slice(9)}`,
+      `first ${JSON.stringify(SECRET.slice(0, 9))}, then ${JSON.stringify(SECRET.slice(9))}`.replace(' then ', ' '),
+      `${encodeURIComponent(SECRET.slice(0, 9))}\\n${encodeURIComponent(SECRET.slice(9))}`,
+      [...SECRET].join(' - '),
     ])
       expect(scrubbed(pieces, hide)).toMatch(/^\[withheld/);
     expect(scrubbed({ a: 'sk-live', b: 'Zq9' }, hide)).toEqual({ a: 'sk-live', b: 'Zq9' });

@@ -40,7 +40,7 @@ export function collectSecrets(): SecretCollector {
 
 export interface Scrub {
   (text: string): string;
-  /** Whether texts that were cleaned one by one hold a secret between them, read one after the other. */
+  /** Whether texts that were cleaned one by one still hold a secret in pieces, read one after the other without what stands between letters. */
   readonly findsSplit?: ((texts: readonly string[]) => boolean) | undefined;
 }
 
@@ -56,7 +56,8 @@ export function createScrub(values: Iterable<string>): Scrub {
   const long: string[] = [];
   for (const value of values) {
     for (const spelling of spellingsOf(value)) spellings.add(spelling);
-    if (value.length >= SHORTEST_SPLIT_SECRET) long.push(value);
+    const letters = value.replace(/[^A-Za-z0-9]+/g, '');
+    if (letters.length >= SHORTEST_SPLIT_SECRET) long.push(letters);
   }
   if (spellings.size === 0) return (text) => text;
   const longestFirst = [...spellings].sort((a, b) => b.length - a.length);
@@ -66,11 +67,40 @@ export function createScrub(values: Iterable<string>): Scrub {
     return text.replace(new RegExp(present.map((spelling) => spelling.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g'), PLACEHOLDER);
   };
   const findsSplit = (texts: readonly string[]): boolean => {
-    const joined = texts.join('');
-    return long.some((value) => joined.includes(value));
+    if (long.length === 0) return false;
+    const joined = texts.join('\n');
+    return long.some((letters) => isSpeltOut(joined, letters));
   };
   return Object.assign(scrub, { findsSplit });
 }
+
+/** Whether these letters follow one another in a text, whatever else than letters stands between them; escapes are no letters. */
+function isSpeltOut(text: string, letters: string): boolean {
+  const first = letters.charAt(0);
+  for (let start = text.indexOf(first); start !== -1; start = text.indexOf(first, start + 1)) {
+    let found = 1;
+    let at = start + 1;
+    while (found < letters.length && at < text.length) {
+      const code = text.charCodeAt(at);
+      if (code === letters.charCodeAt(found)) found += 1;
+      else if (isLetter(code)) break;
+      else at += lettersOfEscape(text, at, letters.charAt(found));
+      at += 1;
+    }
+    if (found === letters.length) return true;
+  }
+  return false;
+}
+
+/** How many letters belong to the escape that begins here; none where the next is the one that is looked for. */
+function lettersOfEscape(text: string, at: number, expected: string): number {
+  const next = text.charAt(at + 1);
+  if (next === expected) return 0;
+  if (text[at] === '%') return /^[0-9A-Fa-f]{2}$/.test(text.slice(at + 1, at + 3)) ? 2 : 0;
+  return text[at] === '\\' && 'nrtbf'.includes(next) ? 1 : 0;
+}
+
+const isLetter = (code: number): boolean => (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
 
 /** Both, the first one first. */
 export const bothScrubs = (first: Scrub, second: Scrub): Scrub =>
