@@ -120,6 +120,7 @@ export {
   DISCOVERY_OPERATIONS,
   type DiscoveryOperation,
   type JsonSchema,
+  type McpAnswer,
   POLICY_ACTIONS,
   type PolicyAction,
   type ReplyMeta,

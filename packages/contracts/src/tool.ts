@@ -53,10 +53,17 @@ export interface ReplyMeta {
   readonly retryAfterSeconds?: number | undefined;
 }
 
-/** What one tool call came to. `value` is any JSON value. */
+/** An MCP server's answer as it came, for who passes it on. Nothing in it is checked but its size and depth; secrets are out. */
+export interface McpAnswer {
+  readonly content: readonly unknown[];
+  readonly structuredContent?: unknown;
+  readonly _meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What one tool call came to. `value` is any JSON value; null beside an `answer`, which only who asked for it is given. */
 export type ToolCallReply =
-  | { readonly ok: true; readonly value: unknown; readonly meta?: ReplyMeta | undefined }
-  | { readonly ok: false; readonly error: ToolCallFailure; readonly meta?: ReplyMeta | undefined };
+  | { readonly ok: true; readonly value: unknown; readonly meta?: ReplyMeta | undefined; readonly answer?: McpAnswer | undefined }
+  | { readonly ok: false; readonly error: ToolCallFailure; readonly meta?: ReplyMeta | undefined; readonly answer?: McpAnswer | undefined };
 
 /** Operations of `discovery` inside the sandbox. */
 export const DISCOVERY_OPERATIONS = ['list_servers', 'list_tools', 'search_tools', 'get_tool'] as const;

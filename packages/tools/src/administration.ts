@@ -76,9 +76,9 @@ export function createAdministration(
       assertServer(principal, found.entry.tool.server);
       return infoOf(found);
     },
-    async invoke(principal, server, tool, args, signal) {
+    async invoke(principal, server, tool, args, signal, { wholeAnswer } = {}) {
       const { id: principalId, workspaceId } = principal;
-      const call = { workspaceId, principalId, principal, execution: null, address: `${server}.${tool}`, args };
+      const call = { workspaceId, principalId, principal, execution: null, address: `${server}.${tool}`, args, wholeAnswer };
       return (await deps.invoke(call, signal)).reply;
     },
 

@@ -39,6 +39,8 @@ export interface ToolCall {
   /** `server.tool` or `server@connection.tool`, each as the upstream or as code spells it. */
   readonly address: string;
   readonly args: unknown;
+  /** See `InvokeOptions`. */
+  readonly wholeAnswer?: boolean | undefined;
   /** On whose behalf it is made, where that is traced. */
   readonly traceparent?: string | undefined;
   readonly trace?: CallTrace | undefined;
@@ -166,7 +168,12 @@ async function dispatch(
   const began = performance.now();
   const span = startUpstream(call, current, deps);
   const { reply, bytes, isAnswered, isUnsent } = await prepared.send(
-    { args: call.args as Record<string, unknown>, idempotencyKey: record.idempotency_key, traceparent: span?.traceparent },
+    {
+      args: call.args as Record<string, unknown>,
+      wholeAnswer: call.wholeAnswer,
+      idempotencyKey: record.idempotency_key,
+      traceparent: span?.traceparent,
+    },
     signal,
   );
   span?.end({ error: reply.ok ? null : knownErrorCode(reply.error.code) });

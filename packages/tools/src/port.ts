@@ -77,6 +77,11 @@ export interface ToolPageQuery {
 export type Awaitable<Answer> = Answer | Promise<Answer>;
 
 /** What the gateway asks of the tool domain. Every method may throw, or reject with, an AppError; TOOLS_UNAVAILABLE: no answer from the MCP proxy. */
+export interface InvokeOptions {
+  /** The reply of an MCP server carries its `answer` as it came, instead of the value that code sees. */
+  readonly wholeAnswer?: boolean | undefined;
+}
+
 export interface ToolAdministration
   extends ApprovalsAdministration,
     ConnectionAdministration,
@@ -88,7 +93,14 @@ export interface ToolAdministration
   search(principal: Principal, query: SearchQuery): Awaitable<SearchAnswer>;
   toolInfo(principal: Principal, server: string, tool: string): Awaitable<ToolInfo>;
   /** One call without code; recorded like any other, with no execution. */
-  invoke(principal: Principal, server: string, tool: string, args: unknown, signal: AbortSignal): Promise<ToolCallReply>;
+  invoke(
+    principal: Principal,
+    server: string,
+    tool: string,
+    args: unknown,
+    signal: AbortSignal,
+    options?: InvokeOptions,
+  ): Promise<ToolCallReply>;
 
   /** For /health: every configured server with its state, and the number of its tools. */
   summary(): Awaitable<ToolsSummary>;

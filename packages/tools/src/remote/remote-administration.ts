@@ -84,8 +84,8 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     listTools: (principal, page) => read<ToolPage>('listTools', principal, page),
     search: (principal, query) => read<SearchAnswer>('search', principal, query),
     toolInfo: (principal, server, tool) => read<ToolInfo>('toolInfo', principal, server, tool),
-    async invoke(principal, server, tool, args, signal): Promise<ToolCallReply> {
-      const question = questionOf('invoke', principal, [server, tool, args], INVOKE_TIMEOUT_MS);
+    async invoke(principal, server, tool, args, signal, { wholeAnswer = false } = {}): Promise<ToolCallReply> {
+      const question = questionOf('invoke', principal, [server, tool, args, ...(wholeAnswer ? [{ wholeAnswer }] : [])], INVOKE_TIMEOUT_MS);
       const again = ({ kind }: ProxyAnswer): boolean => kind === 'unheard';
       const answer = await askWithin(connection, question, { windowMs: PATIENCE_MS, again }, signal);
       const address = `${server}.${tool}`;

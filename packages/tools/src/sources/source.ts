@@ -32,6 +32,8 @@ export interface CallOccasion {
 export interface UpstreamCall {
   readonly args: Readonly<Record<string, unknown>>;
   readonly idempotencyKey: string;
+  /** See `InvokeOptions`. */
+  readonly wholeAnswer?: boolean | undefined;
   /** Told to the upstream, so that what it does joins the call's trace. */
   readonly traceparent?: string | undefined;
 }

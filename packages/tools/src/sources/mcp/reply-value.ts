@@ -1,4 +1,4 @@
-import type { ToolCallReply } from '@code-executor/contracts';
+import type { McpAnswer, ToolCallReply } from '@code-executor/contracts';
 import { nestsWithin } from './list-tools.ts';
 import type { RawToolResult } from './mcp-session.ts';
 import type { Scrub } from './secrets.ts';
@@ -13,32 +13,61 @@ const MESSAGE_LIMIT_CHARACTERS = 4_000;
  * What code sees of a tool's answer: structured content, else the JSON in a single text block, else the text, else
  * the content blocks. `isError` becomes TOOL_FAILED with the text as its message.
  */
-export function replyOf(address: string, result: RawToolResult, scrub: Scrub): { readonly reply: ToolCallReply; readonly bytes: number } {
+export function replyOf(address: string, result: RawToolResult, scrub: Scrub): MeasuredReply {
+  return measured(address, result, scrub, resultValue(result), (value) => {
+    if (result.isError !== true) return { ok: true, value };
+    const text = scrub(textOf(result)) || (typeof value === 'string' ? value : JSON.stringify(value));
+    const message = text.length > MESSAGE_LIMIT_CHARACTERS ? `${text.slice(0, MESSAGE_LIMIT_CHARACTERS)}…` : text;
+    return {
+      ok: false,
+      error: { code: 'TOOL_FAILED', message: message || `${address} failed without a message`, details: { tool: address, value } },
+    };
+  });
+}
+
+/** The same for who passes the answer on: as it came, but for the names under which the protocol itself speaks. */
+export function wholeReplyOf(address: string, result: RawToolResult, scrub: Scrub): MeasuredReply {
+  if (!Array.isArray(result.content) && result.structuredContent === undefined) return replyOf(address, result, scrub);
+  const { content = [], structuredContent, _meta } = result;
+  const whole = {
+    content,
+    ...(structuredContent === undefined ? {} : { structuredContent }),
+    ...(isRecord(_meta) ? { _meta: Object.fromEntries(Object.entries(_meta).filter(([name]) => !OF_THE_PROTOCOL.test(name))) } : {}),
+  };
+  return measured(address, result, scrub, whole, (value) => {
+    const answer: McpAnswer = typeof value === 'string' ? { content: [{ type: 'text', text: value }] } : (value as McpAnswer);
+    if (result.isError !== true) return { ok: true, value: null, answer };
+    return { ok: false, error: { code: 'TOOL_FAILED', message: `${address} failed`, details: { tool: address } }, answer };
+  });
+}
+
+interface MeasuredReply {
+  readonly reply: ToolCallReply;
+  readonly bytes: number;
+}
+
+/** Reserved prefixes of `_meta`, which would be taken for words of ours. */
+const OF_THE_PROTOCOL = /^(?:[^/]*\.)?(?:modelcontextprotocol|mcp)(?:\.[^/]*)?\/|^(?:progressToken|traceparent|tracestate|baggage)$/;
+
+function measured(
+  address: string,
+  result: RawToolResult,
+  scrub: Scrub,
+  what: unknown,
+  replyFor: (clean: unknown) => ToolCallReply,
+): MeasuredReply {
   if (!nestsWithin(result, DEEPEST_REPLY)) {
     return { reply: failure('REPLY_TOO_LARGE', `The reply of ${address} nests deeper than ${DEEPEST_REPLY} levels`), bytes: 0 };
   }
-  const value = scrubbed(resultValue(result), scrub);
+  const value = scrubbed(what, scrub);
   const bytes = Buffer.byteLength(JSON.stringify(value));
-  if (bytes > REPLY_LIMIT_BYTES) {
-    return {
-      reply: failure(
-        'REPLY_TOO_LARGE',
-        `The reply of ${address} has ${bytes} bytes; ${REPLY_LIMIT_BYTES} are allowed. Ask the tool for less`,
-      ),
-      bytes,
-    };
-  }
-  if (result.isError !== true) return { reply: { ok: true, value }, bytes };
-  const text = scrubbedText(textOf(result), scrub) || (typeof value === 'string' ? value : JSON.stringify(value));
-  const message = text.length > MESSAGE_LIMIT_CHARACTERS ? `${text.slice(0, MESSAGE_LIMIT_CHARACTERS)}…` : text;
-  return {
-    reply: {
-      ok: false,
-      error: { code: 'TOOL_FAILED', message: message || `${address} failed without a message`, details: { tool: address, value } },
-    },
-    bytes,
-  };
+  if (bytes <= REPLY_LIMIT_BYTES) return { reply: replyFor(value), bytes };
+  const message = `The reply of ${address} has ${bytes} bytes; ${REPLY_LIMIT_BYTES} are allowed. Ask the tool for less`;
+  return { reply: failure('REPLY_TOO_LARGE', message), bytes };
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const failure = (code: string, message: string, details?: unknown): ToolCallReply => ({
   ok: false,
@@ -93,19 +122,13 @@ function jsonOrText(text: string): unknown {
 }
 
 /**
- * The same value with every string in it cleaned, names included, in place. One that holds a secret in pieces, in a string or from
- * one to the next, is withheld: there is no telling what else it is made of.
+ * The same value with every string in it cleaned, names included, in place. One that holds a secret in pieces, from one
+ * string to the next, is withheld: there is no telling what else it is made of.
  */
 export function scrubbed(value: unknown, scrub: Scrub): unknown {
   const texts: string[] = [];
   const clean = cleaned(value, scrub, texts);
-  return scrub.findsSplit?.(texts) === true ? WITHHELD : clean;
-}
-
-/** A text on its own, such as the message of an error. */
-export function scrubbedText(text: string, scrub: Scrub): string {
-  const clean = scrub(text);
-  return scrub.findsSplit?.([clean]) === true ? WITHHELD : clean;
+  return texts.length > 1 && scrub.findsSplit?.(texts) === true ? WITHHELD : clean;
 }
 
 const WITHHELD = '[withheld: it holds the credential that the call was made with, in pieces]';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contentBlocksOf, mcpContentOf } from './mcp-content.ts';
+import { blockOf, contentBlocksOf, mcpContentOf } from './mcp-content.ts';
 
 const TEXT = { type: 'text', text: 'hello' };
 
@@ -30,3 +30,10 @@ test('no result of a program makes the reading of it fail', () => {
     }),
   );
 });
+
+test.each([{ type: 'hologram', beam: 7 }, { type: 'image', data: 'no base64!', mimeType: 'image/png' }, null, 'text'])(
+  'of an answer that is passed on, %j is shown as text, since clients would refuse all of it',
+  (block) => {
+    expect(blockOf(block)).toEqual({ type: 'text', text: JSON.stringify(block) });
+  },
+);

@@ -44,4 +44,11 @@ export function contentBlocksOf(value: unknown): ContentBlock[] | null {
   return parsed.success ? (parsed.data as ContentBlock[]) : null;
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+/** One block of an answer that is passed on: as it is, or as text where it is none that clients take. */
+export function blockOf(given: unknown): ContentBlock {
+  const parsed = block.safeParse(given);
+  return parsed.success ? (parsed.data as ContentBlock) : { type: 'text', text: JSON.stringify(given) ?? 'null' };
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { McpAnswer } from '@code-executor/contracts';
 import type { ExecutionRecord } from '@code-executor/executions';
 import type { ToolInfo } from '@code-executor/tools';
 import {
@@ -14,7 +15,7 @@ import { endOf, programOf } from '../tools/invoke-gated.ts';
 import { askForApproval, DECISION_MS } from './ask-for-approval.ts';
 import type { McpCaller, ToolCallContext } from './call-context.ts';
 import { toolResultOf } from './execution-content.ts';
-import { contentBlocksOf } from './mcp-content.ts';
+import { blockOf, contentBlocksOf, isRecord } from './mcp-content.ts';
 import { observeExecution } from './observe-execution.ts';
 import { takeRound } from './resume-tool.ts';
 import { CODE_TOOLS } from './tool-definitions.ts';
@@ -80,7 +81,9 @@ export async function callPassedTool(deps: RouteDeps, context: ToolCallContext, 
   }
   const args = given ?? {};
   if (!isSkill(tool.server)) {
-    const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, AbortSignal.any([cancelled, over]));
+    const signal = AbortSignal.any([cancelled, over]);
+    const reply = await deps.tools.invoke(principal, tool.server, tool.name, args, signal, { wholeAnswer: true });
+    if (reply.answer !== undefined) return passedAnswer(reply.answer, !reply.ok);
     if (reply.ok) return passedResult(reply.value, hasOutputSchema);
     if (reply.error.code !== 'TOOL_NEEDS_APPROVAL') return failedResult(reply.error);
   }
@@ -126,6 +129,16 @@ const standIn = ({ content }: CallToolResult): CallToolResult => ({ content, isE
 function endResult(record: ExecutionRecord, hasOutputSchema: boolean): CallToolResult {
   const end = endOf(record);
   return end.kind === 'value' ? passedResult(end.value, hasOutputSchema) : failedResult(end);
+}
+
+/** As the server gave it; a block of a type that clients do not know is shown as text. */
+function passedAnswer({ content, structuredContent, _meta }: McpAnswer, isError: boolean): CallToolResult {
+  return {
+    content: content.map(blockOf),
+    ...(isRecord(structuredContent) ? { structuredContent } : {}),
+    ...(_meta === undefined ? {} : { _meta }),
+    ...(isError ? { isError } : {}),
+  };
 }
 
 function passedResult(value: unknown, hasOutputSchema: boolean): CallToolResult {

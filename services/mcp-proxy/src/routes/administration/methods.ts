@@ -29,8 +29,9 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ['toolInfo', method(z.tuple([slug, toolName]), (tools, principal, [server, tool]) => tools.toolInfo(principal, server, tool))],
   [
     'invoke',
-    method(z.tuple([slug, toolName, z.unknown()]), (tools, principal, [server, tool, args], signal) =>
-      tools.invoke(principal, server, tool, args, signal),
+    method(
+      z.tuple([slug, toolName, z.unknown(), z.strictObject({ wholeAnswer: z.boolean() }).optional()]),
+      (tools, principal, [server, tool, args, options], signal) => tools.invoke(principal, server, tool, args, signal, options),
     ),
   ],
   ...INTEGRATION_METHODS,
