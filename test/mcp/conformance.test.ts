@@ -81,21 +81,37 @@ describe.skipIf(inspector === undefined || !existsSync(inspector))('the official
     ['describe_tool', 'tools=["suite.test_simple_text"]'],
     ['resume', 'executionId=exe_00000000000000000000000000'],
   ];
-  const ask = async (...more: string[]) => {
-    const bin = join(inspector ?? '', 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js');
-    const target = ['--cli', `${service.url}/mcp`, '--transport', 'http', '--header', `Authorization: Bearer ${service.key}`];
-    const { stdout } = await run(process.execPath, [bin, ...target, ...more], { cwd: directory }).catch(
+  const bin = join(inspector ?? '', 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js');
+  const cli = fileURLToPath(new URL('../../packages/cli/bin/executor.js', import.meta.url));
+  const targets = {
+    http: () => [`${service.url}/mcp`, '--transport', 'http', '--header', `Authorization: Bearer ${service.key}`],
+    // As an MCP client starts it: without a key in its configuration.
+    stdio: () => [
+      process.execPath,
+      cli,
+      'mcp',
+      '-e',
+      `EXECUTOR_URL=${service.url}`,
+      '-e',
+      `EXECUTOR_KEY_FILE=${join(directory, 'data/admin.key')}`,
+    ],
+  };
+  const ask = async (over: 'http' | 'stdio', ...more: string[]) => {
+    const { stdout } = await run(process.execPath, [bin, '--cli', ...targets[over](), ...more], { cwd: directory }).catch(
       (error: { stdout: string }) => error,
     );
     return JSON.parse(stdout) as { tools: { name: string }[]; content: { text: string }[] };
   };
 
-  it('lists every tool', async () => {
-    expect((await ask('--method', 'tools/list')).tools.map(({ name }) => name)).toEqual(CALLS.map(([name]) => name));
+  it.each(['http', 'stdio'] as const)('lists every tool over %s', async (over) => {
+    expect((await ask(over, '--method', 'tools/list')).tools.map(({ name }) => name)).toEqual(CALLS.map(([name]) => name));
   });
 
-  it.each(CALLS)('calls %s', async (name, ...given) => {
-    const { content } = await ask('--method', 'tools/call', '--tool-name', name, ...given.flatMap((pair) => ['--tool-arg', pair]));
-    expect(content[0]?.text).toMatch(/^2$|test_simple_text|EXECUTION_NOT_FOUND/);
-  });
+  it.each(CALLS.flatMap(([name, ...given]) => (['http', 'stdio'] as const).map((over) => ({ name, over, given }))))(
+    'calls $name over $over',
+    async ({ name, over, given }) => {
+      const { content } = await ask(over, '--method', 'tools/call', '--tool-name', name, ...given.flatMap((pair) => ['--tool-arg', pair]));
+      expect(content[0]?.text).toMatch(/^2$|test_simple_text|EXECUTION_NOT_FOUND/);
+    },
+  );
 });
