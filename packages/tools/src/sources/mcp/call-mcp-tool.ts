@@ -3,7 +3,7 @@ import type { CallOccasion, PreparedCall, Source, UpstreamAnswer } from '../sour
 import type { CallSession, McpConnections } from './mcp-connections.ts';
 import type { McpServer } from './mcp-server.ts';
 import { messageWithCause } from './mcp-session.ts';
-import { failure, replyOf, wholeReplyOf } from './reply-value.ts';
+import { failure, replyOf, scrubbedText, wholeReplyOf } from './reply-value.ts';
 import { bothScrubs, type Scrub } from './secrets.ts';
 import { printable } from './stderr-log.ts';
 import { OVERSIZED_REPLY_CODE } from './stdio-transport.ts';
@@ -71,7 +71,7 @@ function answerWithoutResult(
   signal: AbortSignal,
 ): UpstreamAnswer {
   const { slug, callTimeoutMs } = server.entry;
-  const said = printable(scrub.message(messageWithCause(error)), 1_000);
+  const said = printable(scrubbedText(messageWithCause(error), scrub.message), 1_000);
   const lost = (code: string, message: string): UpstreamAnswer => ({
     reply: failure(code, message, { server: slug, tool: address }),
     bytes: 0,

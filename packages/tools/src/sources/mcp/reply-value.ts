@@ -16,7 +16,7 @@ const MESSAGE_LIMIT_CHARACTERS = 4_000;
 export function replyOf(address: string, result: RawToolResult, scrub: Scrub): MeasuredReply {
   return measured(address, result, scrub, resultValue(result), (value) => {
     if (result.isError !== true) return { ok: true, value };
-    const text = scrub(textOf(result)) || (typeof value === 'string' ? value : JSON.stringify(value));
+    const text = scrubbedText(textOf(result), scrub) || (typeof value === 'string' ? value : JSON.stringify(value));
     const message = text.length > MESSAGE_LIMIT_CHARACTERS ? `${text.slice(0, MESSAGE_LIMIT_CHARACTERS)}…` : text;
     return {
       ok: false,
@@ -122,13 +122,19 @@ function jsonOrText(text: string): unknown {
 }
 
 /**
- * The same value with every string in it cleaned, names included, in place. One that holds a secret in pieces, from one
- * string to the next, is withheld: there is no telling what else it is made of.
+ * The same value with every string in it cleaned, names included, in place. One that holds a secret in pieces, in a string or from
+ * one to the next, is withheld: there is no telling what else it is made of.
  */
 export function scrubbed(value: unknown, scrub: Scrub): unknown {
   const texts: string[] = [];
   const clean = cleaned(value, scrub, texts);
-  return texts.length > 1 && scrub.findsSplit?.(texts) === true ? WITHHELD : clean;
+  return scrub.findsSplit?.(texts) === true ? WITHHELD : clean;
+}
+
+/** A text on its own, such as the message of an error. */
+export function scrubbedText(text: string, scrub: Scrub): string {
+  const clean = scrub(text);
+  return scrub.findsSplit?.([clean]) === true ? WITHHELD : clean;
 }
 
 const WITHHELD = '[withheld: it holds the credential that the call was made with, in pieces]';
