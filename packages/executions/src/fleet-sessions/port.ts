@@ -8,6 +8,8 @@ export interface SessionOfClaim {
   readonly incarnation: Incarnation;
   /** Why it ended without its principal's wish, of which this execution is to tell; null: it did not. */
   readonly lost: string | null;
+  /** No worker has room for one more. */
+  readonly isRefused?: boolean | undefined;
 }
 
 /** What became of the session by the time its execution had ended. */

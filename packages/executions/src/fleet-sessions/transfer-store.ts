@@ -18,6 +18,7 @@ export interface TransferState {
 
 /** Of one session at once: each may have 64 MB in the database. */
 const AT_ONCE = 4;
+const WAITING_MAXIMUM = 16;
 
 /** Files on their way into sessions and out of them: gateways and workers do not reach each other, but both reach the database. */
 export function createTransferStore(db: Pick<Database, 'query'>) {
@@ -50,6 +51,13 @@ export function createTransferStore(db: Pick<Database, 'query'>) {
       await sql`delete from session_transfers where id = ${id}`.execute(query);
     },
 
+    /** What this worker has not answered. */
+    async waiting(workerId: string): Promise<SessionTransfer[]> {
+      const { rows } = await sql<SessionTransfer>`
+        select id, incarnation, act, path from session_transfers
+        where worker_id = ${workerId} and ready and answer_json is null order by created_at limit ${WAITING_MAXIMUM}`.execute(query);
+      return rows.map(({ id, incarnation, act, path }) => ({ id, incarnation, act, path }));
+    },
     /** Whether this worker is to do this act, and has not answered. */
     async isFor(id: string, workerId: string, act: SessionTransfer['act']): Promise<boolean> {
       const { rows } = await sql`

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { HeldExecution } from '../ledger/port.ts';
 import type { ExecutionTables } from '../store/tables.ts';
-import type { Incarnation, LostSession, SessionFate, SessionOfClaim, SessionTransfer } from './port.ts';
+import type { Incarnation, LostSession, SessionFate, SessionOfClaim } from './port.ts';
 import { BUSY, LEFT_OVER } from './session-store.ts';
 
 export type WorkerSessionStore = ReturnType<typeof createWorkerSessionStore>;
@@ -16,13 +16,15 @@ interface ClaimRow {
   readonly workerId: string | null;
   readonly lost: string | null;
   readonly ours: boolean;
+  readonly late: boolean;
 }
 
 const LEASE = sql`clock_timestamp() + ${LEASE_MS} * interval '1 millisecond'`;
 /** A worker answers within seconds, and no gateway waits for longer than this. */
 const TRANSFER_LIFE = sql`interval '3 minutes'`;
+/** So long an execution waits for a worker with room for its session. */
+const ROOM_WAIT = sql`interval '10 seconds'`;
 const EXECUTIONS_AT_ONCE = 100;
-const TRANSFERS_AT_ONCE = 16;
 
 /** What the ledger and the reconciler do to the rows of sessions. All times are the database's own. */
 export function createWorkerSessionStore(db: Pick<Database, 'query'>) {
@@ -31,12 +33,13 @@ export function createWorkerSessionStore(db: Pick<Database, 'query'>) {
   return {
     /**
      * Whose the session of a queued execution is. One that has not begun becomes this worker's, if it has room (`takesNew`); a
-     * repeated question is answered as the first one. null: the execution runs in no session.
+     * repeated question is answered as the first one.
      */
-    claim: (executionId: string, workerId: string, takesNew: boolean): Promise<SessionClaim | null> =>
+    claim: (executionId: string, workerId: string, takesNew: boolean): Promise<SessionClaim> =>
       query.transaction().execute(async (transaction) => {
         const { rows } = await sql<ClaimRow>`
-          select s.incarnation, s.worker_id as "workerId", s.lost_reason as lost, s.holder = e.id as ours
+          select s.incarnation, s.worker_id as "workerId", s.lost_reason as lost, s.holder = e.id as ours,
+            e.created_at < clock_timestamp() - ${ROOM_WAIT} as late
           from executions e join fleet_sessions s
             on s.workspace_id = e.workspace_id and s.principal_id = e.principal_id and s.id = e.session_id
           where e.id = ${executionId} for update of s`.execute(transaction);
@@ -45,13 +48,20 @@ export function createWorkerSessionStore(db: Pick<Database, 'query'>) {
         const { incarnation, lost } = row;
         if (lost !== null) return { session: { incarnation, lost } };
         if (row.workerId !== null && row.workerId !== workerId) return { elsewhere: row.workerId };
-        if (row.workerId === null && !takesNew) return { elsewhere: null };
+        if (row.workerId === null && !takesNew) return row.late ? { session: { incarnation, lost, isRefused: true } } : { elsewhere: null };
         await sql`
           update fleet_sessions set worker_id = ${workerId}, lease_until = ${LEASE},
             executions = executions + case when counted is distinct from ${executionId} then 1 else 0 end, counted = ${executionId}
           where incarnation = ${incarnation}`.execute(transaction);
         return { session: { incarnation, lost: null } };
       }),
+
+    /** The execution that was to begin it cannot be had any more. */
+    async unclaim(executionId: string): Promise<void> {
+      await sql`
+        update fleet_sessions set worker_id = null, lease_until = null
+        where incarnation = ${executionId} and holder = ${executionId} and lost_reason is null`.execute(query);
+    },
 
     /** Beside an end that is about to be written. Whoever has lost the claim changes nothing. */
     async settle({ executionId, token }: HeldExecution, fate: SessionFate): Promise<void> {
@@ -93,13 +103,6 @@ export function createWorkerSessionStore(db: Pick<Database, 'query'>) {
         where s.worker_id = ${workerId} and s.lost_reason is null and e.status = 'queued' and e.dispatched_at is not null
         limit ${EXECUTIONS_AT_ONCE}`.execute(query);
       return rows.map(({ id }) => id);
-    },
-
-    async transfers(workerId: string): Promise<SessionTransfer[]> {
-      const { rows } = await sql<SessionTransfer>`
-        select id, incarnation, act, path from session_transfers
-        where worker_id = ${workerId} and ready and answer_json is null order by created_at limit ${TRANSFERS_AT_ONCE}`.execute(query);
-      return rows.map(({ id, incarnation, act, path }) => ({ id, incarnation, act, path }));
     },
 
     /** Live workers by how many sessions they have, those with the fewest first. */

@@ -4,6 +4,8 @@ import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent, endedRecord } from '../ended-record.ts';
 import type { ClaimedExecution } from '../execution.ts';
+import { claimInSession } from '../fleet-sessions/claim-in-session.ts';
+import { createWorkerSessionStore } from '../fleet-sessions/worker-sessions.ts';
 import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
 import { createLiveWriter } from '../live-stream/live-writer.ts';
@@ -30,6 +32,8 @@ export interface LedgerOptions {
   /** How many executions of one workspace may be in flight now. */
   readonly share: () => number;
   readonly onEnded: (event: ExecutionEnded) => void;
+  /** Ids of workers that take executions; absent: a session waits until the queue hands its execution to one that has room. */
+  readonly liveWorkers?: (() => readonly string[]) | undefined;
   /** Which of these approvals are pending no more; absent: nothing ever waits. */
   readonly decidedAmong?: ((approvalIds: readonly string[]) => Promise<readonly string[]>) | undefined;
   /** For what replays are made from; absent: nothing is replayed. */
@@ -51,17 +55,19 @@ const WORKER_ID = /^[\w.-]{1,100}$/;
 
 /** The ledger where the rows are: in mcp-proxy. A Redis that is away costs the live events alone. */
 export function createLedger(options: LedgerOptions): LocalLedger {
-  const { db, log, redis, grants, onEnded, now = Date.now } = options;
+  const { db, log, redis, grants, onEnded, liveWorkers = () => [], now = Date.now } = options;
   const store = createExecutionStore(db);
   const fleet = createFleetStore(db);
+  const sessions = createWorkerSessionStore(db);
   const live = createLiveWriter(redis);
   const endedMessages = createEndedMessages(options.endsKey);
   const dispatcher = createDispatcher({ ...options, fleet });
 
   return {
-    async claim(executionId, { workerId }) {
+    async claim(executionId, worker) {
+      const { workerId } = worker;
       assertWorkerId(workerId);
-      const claimed = await withDatabase(() => fleet.claim(executionId, workerId, LEASE_MS));
+      const claimed = await withDatabase(() => claimOf(executionId, worker));
       if (claimed === null) return null;
       const execution = opened(claimed);
       const { workspaceId, principalId, token, timeoutMs, traceparent } = execution;
@@ -105,8 +111,10 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       await withRedis(() => live.publish(held.executionId, events));
     },
 
-    async finish(ended, grant) {
+    async finish(ended, grant, session) {
       const { workspaceId } = await assertGranted({ executionId: ended.id, token: ended.token }, grant);
+      // First, since whoever hears of the end may send the session's next execution at once.
+      if (session !== undefined) await withDatabase(() => sessions.settle({ executionId: ended.id, token: ended.token }, session));
       const row = await withDatabase(() => fleet.finish(ended));
       if (row === null) return await adoptEnd(ended, workspaceId);
       const record = endedRecord(ended, row);
@@ -118,6 +126,19 @@ export function createLedger(options: LedgerOptions): LocalLedger {
 
     close: () => dispatcher.close(),
   };
+
+  async function claimOf(executionId: string, worker: Parameters<ExecutionLedger['claim']>[1]): Promise<ClaimedExecution | null> {
+    const { workerId } = worker;
+    const claimed = await fleet.claim(executionId, workerId, LEASE_MS);
+    const isInSession = claimed === null ? await fleet.waitsForSession(executionId) : claimed.sessionId !== undefined;
+    if (!isInSession) return claimed;
+    const session = await claimInSession(executionId, worker, { sessions, liveWorkers, redis, log });
+    if (session === null) return null;
+    const inSession = claimed ?? (await fleet.claim(executionId, workerId, LEASE_MS, true));
+    if (inSession !== null) return { ...inSession, session };
+    await sessions.unclaim(executionId);
+    return null;
+  }
 
   function sealedPause(executionId: string, { checkpoint, waitsFor }: SavedPause): StoredPause {
     const sealedReplay = checkpoint === null ? null : (options.sealing?.seal(checkpoint, replayPlace(executionId)) ?? null);

@@ -1,5 +1,6 @@
 import type { ExecutionEvent } from '@code-executor/contracts';
 import type { ClaimedExecution } from '../execution.ts';
+import type { SessionFate } from '../fleet-sessions/port.ts';
 import type { ExecutionRecord } from '../port.ts';
 import type { SavedPause } from '../run/pauses.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
@@ -48,7 +49,11 @@ export interface Renewal {
  */
 export interface ExecutionLedger {
   /** null: it is not queued any more; somebody else has it, or it was cancelled. */
-  claim(executionId: string, worker: Pick<WorkerReport, 'workerId'>): Promise<ClaimedByWorker | null>;
+  claim(
+    executionId: string,
+    /** `takesSessions` false: it keeps as many as it may. */
+    worker: Pick<WorkerReport, 'workerId'> & { readonly takesSessions?: boolean | undefined },
+  ): Promise<ClaimedByWorker | null>;
   renew(report: WorkerReport, held: readonly HeldExecution[]): Promise<Renewal>;
   /** Events for whoever follows, in order and without gaps of one call to the next; what is sent twice is kept once. */
   publish(held: HeldExecution, grant: string, events: readonly ExecutionEvent[]): Promise<void>;
@@ -57,5 +62,10 @@ export interface ExecutionLedger {
   /** Its sandbox is gone while it waits: when somebody has decided, some worker replays it. */
   release(held: HeldExecution, worker: Pick<WorkerReport, 'workerId'>): Promise<void>;
   /** Idempotent: the record as it is written, be it by this call, an earlier one of the same claim, or somebody else. */
-  finish(ended: EndedExecution, grant: string): Promise<{ readonly written: boolean; readonly record: ExecutionRecord }>;
+  finish(
+    ended: EndedExecution,
+    grant: string,
+    /** Of the session that it ran in. */
+    session?: SessionFate | undefined,
+  ): Promise<{ readonly written: boolean; readonly record: ExecutionRecord }>;
 }

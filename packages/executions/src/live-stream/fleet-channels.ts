@@ -6,6 +6,8 @@ export const CHANNELS = {
   live: 'executor:live',
   /** The id of an execution whose cancellation was written down. */
   cancel: 'executor:cancel',
+  /** `SessionMessage`: for the worker that has a session, or who waits for its answer. */
+  sessions: 'executor:sessions',
   /** Ids of approvals that are pending no more, with commas between them. */
   decided: 'executor:decided',
   /** Empty: an API key was made or revoked. */

@@ -3,6 +3,7 @@ import { type Database, type Logger, messageOf } from '@code-executor/platform';
 import type { Redis } from 'ioredis';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { endedEvent } from '../ended-record.ts';
+import { createWorkerSessionStore } from '../fleet-sessions/worker-sessions.ts';
 import { createDispatcher } from '../ledger/dispatch-next.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
@@ -39,6 +40,7 @@ const RELEASED_AT_ONCE = 500;
 const QUEUE_INTERVAL_MS = 1_000;
 const WORKSPACES_AT_ONCE = 50;
 const SWEEP_INTERVAL_MS = 5_000;
+const SESSION_INTERVAL_MS = 500;
 
 /**
  * Mends four times a second what deaths have left: ends what lost workers ran, queues again what the queue has lost, and
@@ -47,12 +49,14 @@ const SWEEP_INTERVAL_MS = 5_000;
 export function startReconciler(options: ReconcilerOptions): Reconciler {
   const { db, log, redis, queue, effectsOf, onEnded } = options;
   const fleet = createFleetStore(db);
+  const sessions = createWorkerSessionStore(db);
   const dispatcher = createDispatcher({ ...options, fleet });
   const hearing = createHearing(LEASE_MS, () => performance.now());
   const stopping = new AbortController();
   let isFailing = false;
   let queueLookedAt = 0;
   let sweptAt = 0;
+  let expiredAt = 0;
   const running = run();
 
   return {
@@ -81,6 +85,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   async function look(): Promise<void> {
     const mayJudge = hearing.begin();
     await redis.ping();
+    await loseSessions(mayJudge);
     await endLost(mayJudge);
     await queueDecided();
     await queueAgain();
@@ -89,9 +94,18 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     hearing.heard();
   }
 
+  async function loseSessions(mayJudge: boolean): Promise<void> {
+    const lost = mayJudge && hearing.isFresh() ? await sessions.loseUnheard() : 0;
+    if (lost > 0) log.warn({ sessions: lost }, 'The workers of sessions were lost');
+    if (performance.now() - expiredAt < SESSION_INTERVAL_MS) return;
+    await sessions.expire();
+    expiredAt = performance.now();
+  }
+
   async function endLost(mayJudge: boolean): Promise<void> {
     const judge = (expired: Parameters<typeof judgeLost>[0]) => judgeLost(expired, effectsOf, log);
     const lost = (await fleet.endExpired(judge, () => mayJudge && hearing.isFresh())) ?? [];
+    await sessions.loseWith(lost.map(({ ended }) => ended.id));
     for (const { ended, row } of lost) {
       log.warn({ executionId: ended.id, effects: ended.outcome.effects }, 'The worker of an execution was lost');
       onEnded(endedEvent(ended, row));

@@ -3,7 +3,7 @@ import { AppError, isAppError, type Logger } from '@code-executor/platform';
 import { type KeptSandbox, keepSandbox, type Sandbox } from '@code-executor/sandbox';
 import type { ClaimedExecution } from '../execution.ts';
 import { createLosses } from './losses.ts';
-import { otherLanguage, sessionBusy, sessionLost, sessionNotFound, tooManySessions } from './refusals.ts';
+import { noRoomForSession, otherLanguage, sessionBusy, sessionLost, sessionNotFound, tooManySessions } from './refusals.ts';
 import { listSessionFiles, readSessionFile, writeSessionFile } from './session-files.ts';
 import { keyOf, type SessionOwner, type SessionRows } from './session-rows.ts';
 import type { SessionFile, SessionSummary } from './sessions.ts';
@@ -157,6 +157,7 @@ export function createSessions(settings: SessionSettings, { rows, log, now, onLo
         if (session === undefined) throw sessionNotFound(owner.sessionId);
         const lost = execution.session?.lost ?? (await losses.take(owner));
         if (lost !== null) throw sessionLost(owner.sessionId, lost);
+        if (execution.session?.isRefused === true) throw noRoomForSession();
         const claimed = session.kept === null ? await claim() : null;
         const kept = claimed === null ? (session.kept as KeptSandbox) : await begin(session, claimed.sandbox);
         const sandbox = claimed === null ? await kept.wake(signal) : kept.first;

@@ -19,6 +19,9 @@ export const tooManySessions = (whose: string, limit: number): AppError =>
     details: { limit },
   });
 
+export const noRoomForSession = (): AppError =>
+  new AppError('SESSION_LIMIT', 'The workers of this service keep as many sessions as they may. End one with DELETE /sessions/:id.');
+
 export const sessionLost = (sessionId: string, reason: string): AppError =>
   new AppError(
     'SESSION_LOST',

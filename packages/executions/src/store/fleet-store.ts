@@ -122,14 +122,15 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
 
     /**
      * null: it is not queued any more; somebody else has it, or it was cancelled. A worker whose answer got lost may ask again
-     * for a while; that it does not start twice what it has already is for the worker to see to.
+     * for a while; that it does not start twice what it has already is for the worker to see to. One that runs in a session is
+     * claimed by whoever knows that its session is this worker's (`inSession`).
      */
-    async claim(id: string, workerId: string, leaseMs: number): Promise<ClaimedExecution | null> {
+    async claim(id: string, workerId: string, leaseMs: number, inSession = false): Promise<ClaimedExecution | null> {
       const columns = sql.join(CLAIMED_COLUMNS.map((column) => sql.ref(column)));
       const { rows } = await sql<ClaimedRow>`
         update executions set status = 'running', token = token + 1, worker_id = ${workerId}, started_at = clock_timestamp(),
           dispatched_at = coalesce(dispatched_at, clock_timestamp()), lease_until = ${leaseEnd(leaseMs)}
-        where id = ${id} and status = 'queued'
+        where id = ${id} and status = 'queued' and (${inSession} or session_id is null)
         returning ${columns}`.execute(query);
       if (rows[0] !== undefined) return toClaimedExecution(rows[0]);
       const again = await sql<ClaimedRow>`
@@ -137,6 +138,11 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
         where id = ${id} and status = 'running' and worker_id = ${workerId}
           and started_at > clock_timestamp() - ${CLAIM_REPEATABLE_MS} * interval '1 millisecond'`.execute(query);
       return again.rows[0] === undefined ? null : toClaimedExecution(again.rows[0]);
+    },
+    /** Whether it is queued and belongs to the worker that has its session. */
+    async waitsForSession(id: string): Promise<boolean> {
+      const { rows } = await sql`select 1 from executions where id = ${id} and status = 'queued' and session_id is not null`.execute(query);
+      return rows.length > 0;
     },
 
     /** Leases of executions that run and whose end nobody has judged, be they over or not; the others are `lost`. */
