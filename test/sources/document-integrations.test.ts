@@ -159,6 +159,43 @@ describe('integrations from documents', () => {
     expect(await refresh('notes')).toMatchObject({ added: [], removed: [], changed: [] });
   });
 
+  it('does not follow a document that sends calls, or asks for tokens, elsewhere than before: connections were made for the first', async () => {
+    const elsewhere = await startNotesApi();
+    try {
+      const oauth = (origin: string) => ({
+        o: { type: 'oauth2', flows: { clientCredentials: { tokenUrl: `${origin}/token`, scopes: {} } } },
+      });
+      const document = { ...notesDocument(), servers: [{ url: `${api.origin}/v1` }] };
+      const first = { ...document, components: { securitySchemes: oauth(api.origin) } };
+      api.document = first;
+      await add({ slug: 'moving', url: `${api.origin}/openapi.json`, trust: true });
+      const auth = { type: 'bearer', token: TOKEN };
+      expect((await service().post('/connections', { integration: 'moving', name: 'main', owner: 'workspace', auth })).status).toBe(201);
+      const moved = { ...first, servers: [{ url: `${elsewhere.origin}/v1` }] };
+      api.document = moved;
+      expect(await refusal('/integrations/moving/refresh', {})).toMatchObject({
+        code: 'INTEGRATION_INVALID',
+        message: expect.stringContaining(elsewhere.origin),
+      });
+      const otherTokens = { ...document, components: { securitySchemes: oauth(elsewhere.origin) } };
+      expect(await refusal('/integrations/moving/refresh', { document: otherTokens })).toMatchObject({
+        code: 'INTEGRATION_INVALID',
+        message: expect.stringContaining('authorization server'),
+      });
+      await invoke('moving', 'getNote', { id: '1' });
+      expect(api.arrived.at(-1)?.headers.authorization).toBe(`Bearer ${TOKEN}`);
+      expect(elsewhere.arrived).toEqual([]);
+      // Where an admin says so, it goes there.
+      expect((await refresh('moving', { baseUrl: `${elsewhere.origin}/v1` })).document?.baseUrl).toBe(`${elsewhere.origin}/v1`);
+      await refresh('moving');
+      await invoke('moving', 'getNote', { id: '1' });
+      expect(elsewhere.arrived.at(-1)?.headers.authorization).toBe(`Bearer ${TOKEN}`);
+    } finally {
+      await elsewhere.close();
+      await ask(service(), 'DELETE', '/integrations/moving');
+    }
+  });
+
   it('goes on with what it knows when the document is gone', async () => {
     api.document = null;
     expect(await refusal('/integrations/notes/refresh', {})).toMatchObject({ code: 'INTEGRATION_UNREACHABLE' });

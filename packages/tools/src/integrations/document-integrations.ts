@@ -10,6 +10,7 @@ import type { DocumentKind, SourceKind } from '../sources/port.ts';
 import type { DocumentReader, ReadDocument } from '../sources/reading/read-document.ts';
 import type { Servers } from '../sources/servers.ts';
 import type { ManagedServer } from '../sources/source.ts';
+import { assertStays } from './assert-stays.ts';
 import { fetchDocument } from './fetch-document.ts';
 import { identify } from './identify.ts';
 import type { StoredIntegration } from './integration-store.ts';
@@ -71,6 +72,7 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
     async add(integration, signal) {
       const { document: _, ...fields } = integration;
       const kind = documentKindOf(integration);
+      if (kind !== null && !kinds.has(kind)) throw unknownKind(kind, kinds);
       const trust: Trust = fields.trust ?? 'annotations';
       let progress = 0;
       const done = Promise.withResolvers<void>();
@@ -124,6 +126,8 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
         : null;
       if (servers.all().get(slug) !== managed) throw removedMeanwhile(slug);
       const record = found === null ? source : recordOf(found);
+      if (source !== null && found !== null && change.baseUrl === undefined)
+        assertStays(slug, { definition, record: source }, { definition, record: found });
       if (record === null) throw new AppError('INVALID_REQUEST', `${slug} was never read: send its document as "document"`);
       const answer =
         found === null ? { added: [], removed: [], changed: [] } : await catalog.replace(slug, found.tools, definition.trust === true);
@@ -162,6 +166,9 @@ export function createDocumentIntegrations(deps: DocumentIntegrationsDependencie
 }
 
 const documentKindOf = ({ kind }: NewIntegration): DocumentKind | null => (kind === undefined || kind === 'mcp' ? null : kind);
+
+const unknownKind = (kind: DocumentKind, kinds: ReadonlyMap<DocumentKind, SourceKind>): AppError =>
+  new AppError('INTEGRATION_INVALID', `kind: there is no ${JSON.stringify(kind)} here; there are mcp, ${[...kinds.keys()].join(', ')}`);
 
 const removedMeanwhile = (slug: string): AppError =>
   new AppError('SERVER_NOT_FOUND', `The integration ${slug} was removed while its document was read`);
