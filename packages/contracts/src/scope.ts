@@ -16,6 +16,8 @@ export const SCOPES = {
   'audit:read': 'read and export the record',
   'keys:read': 'list keys',
   'keys:write': 'make and revoke keys',
+  'workspaces:read': 'list and read workspaces',
+  'workspaces:write': 'make, rename and remove workspaces, and make their admin keys',
   'metrics:read': 'read the metrics',
 } as const;
 export type ActScope = keyof typeof SCOPES;
@@ -40,6 +42,7 @@ const IMPLIED: Readonly<Record<string, ActScope>> = {
   'approvals:decide': 'approvals:read',
   'keys:write': 'keys:read',
   'skills:write': 'tools:read',
+  'workspaces:write': 'workspaces:read',
 };
 
 type Scopes = readonly string[] | null | undefined;

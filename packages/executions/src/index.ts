@@ -71,3 +71,8 @@ export {
 export { followCancellations } from './worker/follow-cancellations.ts';
 export { createRemoteLedger, type RemoteLedger } from './worker/remote-ledger.ts';
 export { executorSettings, sandboxLimitsOf } from './worker/settings.ts';
+export { createWorkspaces, type WorkspacesOptions, type WorkspacesService } from './workspaces/create-workspaces.ts';
+export { EXECUTION_HOLDINGS } from './workspaces/holdings.ts';
+export { workspaceMigrations } from './workspaces/migrations.ts';
+export type { HoldingTable, WorkspaceHoldings, WorkspaceRecord, Workspaces } from './workspaces/port.ts';
+export { createWorkspaceStore } from './workspaces/workspace-store.ts';

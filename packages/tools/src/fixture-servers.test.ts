@@ -57,13 +57,13 @@ describe.skipIf(FIXTURES === undefined || IS_ROOT)(
       await check(await valueOfCall(domain, tool, args));
     });
 
-    it('cost at most 4 tokens a tool by name, 19 with one line of description, really counted', () => {
-      const tokens = (detail: 'name' | 'description'): number => {
-        const answer = domain.search(ADMIN, { q: '', detail, limit: 1_000, offset: 0 });
+    it('cost at most 4 tokens a tool by name, 19 with one line of description, really counted', async () => {
+      const tokens = async (detail: 'name' | 'description'): Promise<number> => {
+        const answer = await domain.search(ADMIN, { q: '', detail, limit: 1_000, offset: 0 });
         return answer.tokens / answer.total;
       };
-      expect(tokens('name')).toBeLessThanOrEqual(4);
-      expect(tokens('description')).toBeLessThanOrEqual(19);
+      expect(await tokens('name')).toBeLessThanOrEqual(4);
+      expect(await tokens('description')).toBeLessThanOrEqual(19);
     });
 
     it.each([
@@ -72,8 +72,8 @@ describe.skipIf(FIXTURES === undefined || IS_ROOT)(
       ['sql query', 'query'],
       ['knowledge graph', 'read_graph'],
       ['decode jwt', 'jwt_decode'],
-    ])('are found: %s', (q, name) => {
-      const { items } = domain.search(ADMIN, { q, detail: 'name', limit: 5, offset: 0 });
+    ])('are found: %s', async (q, name) => {
+      const { items } = await domain.search(ADMIN, { q, detail: 'name', limit: 5, offset: 0 });
       expect(Object.values(items as Record<string, string[]>).flat()).toContain(name);
     });
 

@@ -44,3 +44,5 @@ export { skillSettings } from './skills/settings.ts';
 export { createToolDomain, type ToolDomain } from './tool-domain.ts';
 export type { ToolDomainOptions } from './tool-domain-options.ts';
 export { registerToolGauges } from './tool-gauges.ts';
+export { TOOL_HOLDINGS } from './workspaces/holdings.ts';
+export { workspaceSettings } from './workspaces/settings.ts';

@@ -7,6 +7,14 @@ import type { ToolCallEvent } from './calls/watch-calls.ts';
 import type { SecretSettings } from './connections/open-connections.ts';
 import type { GuardedHttp } from './outbound/port.ts';
 import type { McpServerDependencies } from './sources/mcp/mcp-server.ts';
+import type { WorkspaceKeeping } from './workspaces/open-workspaces.ts';
+
+/** Where the wrappers of workspaces are written. */
+export interface WorkspaceWrappers {
+  snapshot(tools: Parameters<WrapperStore['snapshot']>[0], workspaceId: string): ReturnType<WrapperStore['snapshot']>;
+  /** The workspace is not used at the moment: what is kept for speed alone may go. Must not throw. */
+  letGo?(workspaceId: string): void;
+}
 
 export interface ToolDomainOptions {
   readonly db: Database;
@@ -17,7 +25,7 @@ export interface ToolDomainOptions {
   readonly sealKeyFile?: string | undefined;
   /** Default: `mcp-servers.json` in the data directory. */
   readonly serversFile?: string | undefined;
-  readonly wrapperStore: Pick<WrapperStore, 'snapshot'>;
+  readonly wrapperStore: WorkspaceWrappers;
   /** A path, or a name to be found on the PATH. */
   readonly bwrapPath?: string | undefined;
   /** Files and folders that stdio servers must not see, besides the data directory and the servers file. */
@@ -46,6 +54,14 @@ export interface ToolDomainOptions {
   readonly onCommitted?: (() => void) | undefined;
   /** One event per tool call, after its end. Must not throw. */
   readonly onCall?: ((event: ToolCallEvent) => void) | undefined;
+  /** The workspaces beside the home one; absent: there are none. */
+  readonly workspaces?:
+    | (WorkspaceKeeping & {
+        exists(workspaceId: string): Promise<boolean>;
+        /** Their admins may do with this machine and its network what the operator's may. Default: they may not. */
+        readonly areTrusted?: boolean | undefined;
+      })
+    | undefined;
   /** null or absent: nothing is traced. */
   readonly tracing?: Tracing | null | undefined;
 }

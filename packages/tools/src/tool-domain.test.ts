@@ -140,8 +140,8 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
 
   it('hides what a policy blocks from search, wrappers and lists, gates by trust, and obeys the most specific rule', async () => {
     const domain = await bed.restart({ plain: hostile('plain', { trust: 'annotations' }) }, { times: FAST });
-    const names = () =>
-      (domain.search(ADMIN, { q: '', detail: 'name', limit: 100, offset: 0 }).items as Record<string, string[]>).plain ?? [];
+    const names = async () =>
+      ((await domain.search(ADMIN, { q: '', detail: 'name', limit: 100, offset: 0 })).items as Record<string, string[]>).plain ?? [];
     expect((await callOutcome(domain, 'plain.echo')).reply.ok).toBe(true);
     expect(errorOf((await callOutcome(domain, 'plain.env')).reply)).toMatchObject({
       code: 'TOOL_NEEDS_APPROVAL',
@@ -149,8 +149,8 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     });
     const blocked = await domain.addPolicy(OPERATOR, { pattern: 'plain.*', action: 'block' });
     const allowed = await domain.addPolicy(OPERATOR, { pattern: 'plain.env', action: 'allow' });
-    expect(names()).toEqual(['env']);
-    expect(domain.listTools(ADMIN, { limit: 10 }).total).toBe(1);
+    expect(await names()).toEqual(['env']);
+    expect((await domain.listTools(ADMIN, { limit: 10 })).total).toBe(1);
     expect(errorOf((await callOutcome(domain, 'plain.echo')).reply).code).toBe('TOOL_BLOCKED');
     expect(() => domain.toolInfo(ADMIN, 'plain', 'echo')).toThrow(expect.objectContaining({ code: 'TOOL_BLOCKED' }));
     expect((await callOutcome(domain, 'plain.env')).reply.ok).toBe(true);
@@ -189,7 +189,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     await bed.restart({ lazy: hostile('plain') }, { times: FAST });
     const domain = await bed.restart({ lazy: hostile('plain', { lazy: true }) }, { times: FAST });
     expect(domain.summary().servers.lazy).toMatchObject({ state: 'idle' });
-    expect(domain.toolInfo(ADMIN, 'lazy', 'echo').example.typescript).toContain('echo');
+    expect((await domain.toolInfo(ADMIN, 'lazy', 'echo')).example.typescript).toContain('echo');
     expect(await valueOfCall(domain, 'lazy.echo', { value: 5 })).toEqual({ value: 5 });
     expect(domain.summary().servers.lazy).toMatchObject({ state: 'ready' });
   });
@@ -235,7 +235,7 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
       const added = await domain.addIntegration(ADMIN, integration);
       expect(added).toMatchObject({ slug: 'added', kind: 'mcp', origin: 'api', toolCount: 1, state: 'ready' });
       await expect(domain.addIntegration(ADMIN, integration)).rejects.toMatchObject({ code: 'INTEGRATION_EXISTS' });
-      expect(JSON.stringify([added, domain.listIntegrations(ADMIN)])).not.toContain(SECRET);
+      expect(JSON.stringify([added, await domain.listIntegrations(ADMIN)])).not.toContain(SECRET);
       const stored = JSON.stringify(await bed.db.query<ToolTables>().selectFrom('integrations').selectAll().execute());
       expect(stored).toContain('added');
       expect(stored).not.toContain(SECRET);

@@ -1,5 +1,5 @@
 import { newId } from '@code-executor/contracts';
-import type { Keys, McpSessions } from '@code-executor/executions';
+import type { Keys, McpSessions, Workspaces } from '@code-executor/executions';
 import { registerClosing, type Tracing } from '@code-executor/platform';
 import type { Audit, ToolAdministration } from '@code-executor/tools';
 import fastify, { type FastifyBaseLogger, type FastifyRequest, LogController } from 'fastify';
@@ -48,6 +48,7 @@ import { registerSessionRoutes } from './routes/sessions/sessions.ts';
 import { registerSkillRoutes } from './routes/skills/skills.ts';
 import { registerToolRoutes } from './routes/tools/tools.ts';
 import { registerWhoamiRoute } from './routes/whoami/whoami.ts';
+import { registerWorkspaceRoutes } from './routes/workspaces/workspaces.ts';
 import { compileValidator } from './validation/validator-compiler.ts';
 
 /** After the grace, what is still being sent may take so long before its connection is cut. */
@@ -61,6 +62,8 @@ export interface GatewayOptions {
   readonly keys: Keys;
   readonly tools: ToolAdministration;
   readonly audit: Audit;
+  /** Absent: there is the home workspace alone. */
+  readonly workspaces?: Workspaces | undefined;
   readonly mcpSessions?: McpSessions | undefined;
   /** Absent: API keys alone are let in. */
   readonly access?: Access | undefined;
@@ -132,6 +135,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   registerApprovalRoutes(app, deps);
   registerHandoffRoutes(app, deps);
   registerKeyRoutes(app, deps);
+  if (options.workspaces !== undefined) registerWorkspaceRoutes(app, options.workspaces);
   registerMcpRoutes(app, deps);
   if (access !== undefined) await registerOauthServer(app, deps, access, options.keys);
   registerWhoamiRoute(app);

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, Principal, Role } from '@code-executor/contracts';
-import type { Executions, ExecutionsService, Keys, McpSessions } from '@code-executor/executions';
+import type { Executions, ExecutionsService, Keys, McpSessions, Workspaces } from '@code-executor/executions';
 import type { Closing, Span } from '@code-executor/platform';
 import type { Audit, ToolAdministration } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
@@ -50,6 +50,8 @@ export interface RouteDeps {
   readonly keys: Keys;
   readonly tools: ToolAdministration;
   readonly audit: Audit;
+  /** Absent: there is the home workspace alone. */
+  readonly workspaces?: Workspaces | undefined;
   /** Where a person decides on an approval. */
   readonly approvalUrl: (approvalId: string) => string;
   /** Absent: clients of the MCP endpoint are served without sessions. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ErrorCode } from '@code-executor/contracts';
 import type { ExecutionLedger } from '@code-executor/executions';
 import type { ClaimGrant, Closing, Grants, ServiceIdentity, ServiceRole } from '@code-executor/platform';
-import type { LocalToolAdministration, ToolDomain } from '@code-executor/tools';
+import type { ToolAdministration, ToolDomain } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { ProxyMetrics } from './plugins/metrics.ts';
@@ -24,7 +24,7 @@ declare module 'fastify' {
 export type ProxyApp = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
 
 /** What is asked of the tool domain here. */
-export type ProxiedTools = Pick<ToolDomain, 'callTool' | 'discover'> & LocalToolAdministration;
+export type ProxiedTools = Pick<ToolDomain, 'callTool' | 'discover' | 'snapshotDir' | 'summary' | keyof ToolAdministration>;
 
 /** Whether one thing that the proxy cannot do without is there. */
 export interface Readiness {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ToolDefinition } from '@code-executor/contracts';
+import { DEFAULT_WORKSPACE_ID, type ToolDefinition } from '@code-executor/contracts';
 import type { ToolDomainOptions } from '@code-executor/tools';
 
 export interface CatalogVersion {
@@ -14,35 +14,52 @@ export interface CatalogVersion {
  */
 export interface PublishedCatalog {
   readonly store: ToolDomainOptions['wrapperStore'];
+  /** Of the home workspace. */
   version(): string;
-  /** The catalog of this version where it is still kept, or else the present one. */
-  find(version: string | undefined): CatalogVersion;
+  /** The workspace's catalog of this version where it is still kept, or else its present one; null: the workspace is not open here. */
+  find(workspaceId: string, version: string | undefined): CatalogVersion | null;
 }
 
 /** Versions that workers may still ask for: those of executions that were claimed a moment ago. */
 const KEPT_VERSIONS = 4;
 
 export function createPublishedCatalog(): PublishedCatalog {
-  const kept = new Map<string, CatalogVersion>();
-  let current = describe([]);
+  const workspaces = new Map([[DEFAULT_WORKSPACE_ID, catalogOf(DEFAULT_WORKSPACE_ID)]]);
   return {
     store: {
-      async snapshot(tools) {
-        current = describe(tools);
-        kept.delete(current.version);
-        kept.set(current.version, current);
-        const [oldest] = kept.keys();
-        if (kept.size > KEPT_VERSIONS && oldest !== undefined) kept.delete(oldest);
-        return { id: current.version, dir: current.version };
+      async snapshot(tools, workspaceId) {
+        const catalog = workspaces.get(workspaceId) ?? catalogOf(workspaceId);
+        workspaces.set(workspaceId, catalog);
+        const version = catalog.take(tools);
+        return { id: version, dir: version };
       },
+      letGo: (workspaceId) => void (workspaceId === DEFAULT_WORKSPACE_ID || workspaces.delete(workspaceId)),
     },
-    version: () => current.version,
-    find: (version) => kept.get(version ?? '') ?? current,
+    version: () => workspaces.get(DEFAULT_WORKSPACE_ID)?.current().version ?? '',
+    find: (workspaceId, version) => workspaces.get(workspaceId)?.find(version ?? '') ?? null,
   };
 }
 
-function describe(tools: readonly ToolDefinition[]): CatalogVersion {
+function catalogOf(workspaceId: string) {
+  const kept = new Map<string, CatalogVersion>();
+  let current = describe([], workspaceId);
+  return {
+    current: () => current,
+    find: (version: string): CatalogVersion => kept.get(version) ?? current,
+    take(tools: readonly ToolDefinition[]): string {
+      current = describe(tools, workspaceId);
+      kept.delete(current.version);
+      kept.set(current.version, current);
+      const [oldest] = kept.keys();
+      if (kept.size > KEPT_VERSIONS && oldest !== undefined) kept.delete(oldest);
+      return current.version;
+    },
+  };
+}
+
+/** Two workspaces with the same tools have different versions: what was made for one is never used for the other. */
+function describe(tools: readonly ToolDefinition[], workspaceId: string): CatalogVersion {
   const list = JSON.stringify(tools);
-  const version = hash('sha256', list).slice(0, 32);
+  const version = hash('sha256', `${workspaceId} ${list}`).slice(0, 32);
   return { version, json: `{"version":"${version}","tools":${list}}` };
 }

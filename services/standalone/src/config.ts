@@ -2,7 +2,14 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { accessSettings, executorSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { adminToolSettings, approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
+import {
+  adminToolSettings,
+  approvalSettings,
+  outboundSettings,
+  secretSettings,
+  skillSettings,
+  workspaceSettings,
+} from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -27,6 +34,7 @@ const schema = z.object({
   ...outboundSettings,
   ...skillSettings,
   ...secretSettings,
+  ...workspaceSettings,
   ...mcpSettings,
   ...accessSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */

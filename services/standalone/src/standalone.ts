@@ -9,12 +9,15 @@ import {
   createKeys,
   createPreparer,
   createTypechecker,
+  createWorkspaces,
+  EXECUTION_HOLDINGS,
   executionMigrations,
   inbandApprovalOf,
   mcpMigrations,
   oauthMigrations,
   readOrMakeSecret,
   sandboxLimitsOf,
+  workspaceMigrations,
 } from '@code-executor/executions';
 import { buildGateway, checkAccess, openFaces } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
@@ -26,8 +29,9 @@ import {
   readSecretSettings,
   registerApprovalMetrics,
   registerCallMetrics,
+  TOOL_HOLDINGS,
 } from '@code-executor/tools';
-import { createWrapperStore } from '@code-executor/wrappers';
+import { createWorkspaceWrapperStores } from '@code-executor/wrappers';
 import { Registry } from 'prom-client';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { StandaloneConfig } from './config.ts';
@@ -67,8 +71,22 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
   await db.migrate('executions', executionMigrations);
   await db.migrate('mcp', mcpMigrations);
   await db.migrate('oauth', oauthMigrations);
+  await db.migrate('workspaces', workspaceMigrations);
   const keys = await createKeys({ db, log });
-  const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir }), (part) => part.close());
+  const wrapperStore = open('wrappers', createWorkspaceWrapperStores({ dir: snapshotsDir }), (part) => part.close());
+  const workspaces = await createWorkspaces({
+    db,
+    log,
+    keys,
+    holdings: [...EXECUTION_HOLDINGS, ...TOOL_HOLDINGS],
+    executions: () => executions,
+    onRemoved(workspaceId) {
+      tools
+        .reload()
+        .then(() => wrapperStore.remove(workspaceId))
+        .catch((error: unknown) => log.warn({ err: error, workspaceId }, 'The wrappers of a removed workspace stay on the disk'));
+    },
+  });
   const countCall = registerCallMetrics([registry]);
   const countApproval = registerApprovalMetrics([registry], () => tools.countPendingApprovals());
   const publicUrl = config.EXECUTOR_PUBLIC_URL ?? `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`;
@@ -86,6 +104,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     secrets: readSecretSettings(config),
     shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     tracing,
+    workspaces: { exists: workspaces.exists, areTrusted: config.EXECUTOR_WORKSPACES_TRUSTED },
     adminTools: config.EXECUTOR_ADMIN_TOOLS ? { publicUrl } : undefined,
     approvals: {
       ...approvalSettingsOf(config, publicUrl),
@@ -123,7 +142,9 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
       (error: unknown) => log.error({ err: error }, 'the pool keeps its old wrappers'),
     );
   };
-  tools.onCatalogChange(retarget);
+  tools.onCatalogChange((workspaceId) => {
+    if (workspaceId === DEFAULT_WORKSPACE_ID) retarget();
+  });
   // The catalog may have changed while the pool was opened and nobody listened.
   retarget();
 
@@ -157,6 +178,8 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
   open('executions', executions, (part) => part.close({ graceMs: PROGRAMS_GRACE_MS }));
   await keys.ensureAdminKey(join(dataDir, 'admin.key'));
   await executions.start();
+  workspaces.start();
+  open('workspaces', workspaces, (part) => part.close());
   const { access, mcpSessions } = await openFaces({
     db,
     log,
@@ -172,6 +195,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     keys,
     tools,
     audit: tools.audit,
+    workspaces,
     mcpSessions,
     access,
     config: {

@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const { id } of (await domain.listConnections(ADMIN, { limit: 100 })).items) await domain.removeConnection(ADMIN, id);
-  await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'remote').state).toBe('broken'), 20_000);
+  await vi.waitFor(async () => expect((await domain.getIntegration(ADMIN, 'remote')).state).toBe('broken'), 20_000);
 });
 
 afterAll(async () => {
@@ -49,21 +49,24 @@ const bearer = (token: string) => ({ type: 'bearer' as const, token });
 
 describe('a remote MCP server that wants a token', () => {
   test('is kept without one, says so, and works as soon as it has a connection', async () => {
-    expect(domain.getIntegration(ADMIN, 'remote')).toMatchObject({
+    expect(await domain.getIntegration(ADMIN, 'remote')).toMatchObject({
       state: 'broken',
       toolCount: 0,
       reason: expect.stringContaining('POST /connections'),
     });
     const made = await domain.addConnection(ADMIN, { integration: 'remote', name: 'main', owner: 'workspace', auth: bearer(TOKEN) });
     expect(made).toMatchObject({ default: true, status: 'active', address: 'remote@main' });
-    await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'remote')).toMatchObject({ state: 'ready', toolCount: 1 }), 20_000);
+    await vi.waitFor(
+      async () => expect(await domain.getIntegration(ADMIN, 'remote')).toMatchObject({ state: 'ready', toolCount: 1 }),
+      20_000,
+    );
     expect(await greet()).toEqual({ ok: true, value: 'hello' });
     expect(await domain.validateConnection(ADMIN, made.id, NEVER)).toMatchObject({ outcome: 'ok', status: 200 });
   });
 
   test('is called with each connection in a session of its own, and a wrong one is refused in words without it', async () => {
     await domain.addConnection(ADMIN, { integration: 'remote', name: 'main', owner: 'workspace', auth: bearer(TOKEN) });
-    await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'remote').state).toBe('ready'), 20_000);
+    await vi.waitFor(async () => expect((await domain.getIntegration(ADMIN, 'remote')).state).toBe('ready'), 20_000);
     const wrong = 'wrong-token-0d5c77e1';
     const bad = await domain.addConnection(ADMIN, { integration: 'remote', name: 'bad', owner: 'workspace', auth: bearer(wrong) });
     await domain.addConnection(ADMIN, { integration: 'remote', name: 'second', owner: 'workspace', auth: bearer(TOKEN) });
@@ -84,7 +87,7 @@ describe('a remote MCP server that wants a token', () => {
 
   test("is called with a principal's own default by that principal alone", async () => {
     await domain.addConnection(ADMIN, { integration: 'remote', name: 'main', owner: 'workspace', auth: bearer(TOKEN) });
-    await vi.waitFor(() => expect(domain.getIntegration(ADMIN, 'remote').state).toBe('ready'), 20_000);
+    await vi.waitFor(async () => expect((await domain.getIntegration(ADMIN, 'remote')).state).toBe('ready'), 20_000);
     const own = await domain.addConnection(OTHER, {
       integration: 'remote',
       name: 'mine',

@@ -1,3 +1,4 @@
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import { AppError, type Database } from '@code-executor/platform';
 import { resealAll } from '../integrations/reseal.ts';
 import type { RotatingSeal } from '../integrations/seal.ts';
@@ -90,7 +91,7 @@ export async function openConnections(options: {
     return resealed;
   };
   // What a rotation that was cut off has left.
-  if (seal.keys.count() > 1) await reseal(false);
+  if (seal.keys.count() > 1 && workspaceId === DEFAULT_WORKSPACE_ID) await reseal(false);
   const administration = createConnectionAdministration({
     connections,
     store,

@@ -8,7 +8,7 @@ import { isBuiltIn, type ManagedServer } from '../sources/source.ts';
 import type { DocumentIntegrations } from './document-integrations.ts';
 import { integrationRecord } from './integration-record.ts';
 import type { IntegrationStore } from './integration-store.ts';
-import { checkIntegration, parseMcpIntegration } from './parse-integration.ts';
+import { checkIntegration, NO_COMMANDS, parseMcpIntegration } from './parse-integration.ts';
 import type { IntegrationAdministration, IntegrationChange, NewIntegration } from './port.ts';
 import type { StoredServers } from './stored-servers.ts';
 
@@ -20,6 +20,8 @@ export interface IntegrationAdministrationDependencies {
   readonly connections: Pick<Connections, 'removeOf'>;
   readonly catalog: Catalog;
   readonly resolver: Pick<ToolResolver, 'server'>;
+  /** Whether an integration may be a command on the operator's machine. */
+  readonly mayRunCommands: boolean;
   visibilityChanged(): void;
   /** A change is in the database that other processes do not know of. */
   committed(): void;
@@ -55,6 +57,7 @@ export function createIntegrationAdministration(deps: IntegrationAdministrationD
     async addIntegration(principal, integration) {
       requireRole(principal, ['admin'], 'add integrations');
       checkIntegration(integration);
+      if (integration.command !== undefined && !deps.mayRunCommands) throw new AppError('FORBIDDEN', NO_COMMANDS);
       if (servers.all().has(integration.slug))
         throw new AppError('INTEGRATION_EXISTS', `There is an integration ${integration.slug} already`);
       const mayBeDocument = integration.command === undefined && integration.kind !== 'mcp';

@@ -2,15 +2,18 @@ import { type ManageDocumentDependencies, manageDocument, unreadServer } from '.
 import { type ManageMcpDependencies, manageMcpServer } from '../sources/mcp/mcp-servers.ts';
 import type { ManagedServer } from '../sources/source.ts';
 import type { StoredIntegration } from './integration-store.ts';
-import { documentDefinition, parseStoredMcp } from './parse-integration.ts';
+import { documentDefinition, parseStoredMcp, refusedCommand } from './parse-integration.ts';
 
 /** The server of an integration that was added through the API, not started yet. Null: it is switched off. */
 export function manageStored(
   integration: StoredIntegration,
-  deps: { readonly mcp: ManageMcpDependencies; readonly documents: ManageDocumentDependencies },
+  deps: { readonly mcp: ManageMcpDependencies; readonly documents: ManageDocumentDependencies; readonly mayRunCommands: boolean },
 ): ManagedServer | null {
   const { definition, source } = integration;
-  if (definition.kind === 'mcp') return manageMcpServer(parseStoredMcp(definition), deps.mcp);
+  if (definition.kind === 'mcp') {
+    if (definition.command !== undefined && !deps.mayRunCommands) return manageMcpServer({ broken: refusedCommand(definition) }, deps.mcp);
+    return manageMcpServer(parseStoredMcp(definition), deps.mcp);
+  }
   const trust = definition.trust ?? 'annotations';
   if (source === null || !deps.documents.kinds.has(source.kind))
     return unreadServer({ slug: definition.slug, kind: definition.kind, trust });

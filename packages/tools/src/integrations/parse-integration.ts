@@ -3,7 +3,7 @@ import { AppError, messageOf } from '@code-executor/platform';
 import { EXECUTOR_SERVER } from '../executor/executor-server.ts';
 import { parsePattern } from '../policies/pattern.ts';
 import type { DocumentDefinition } from '../sources/documents/document-source.ts';
-import { type McpServerEntry, type ParsedEntry, parseServerEntry } from '../sources/mcp/server-entry.ts';
+import { type BrokenEntry, type McpServerEntry, type ParsedEntry, parseServerEntry } from '../sources/mcp/server-entry.ts';
 import { SLUG_PATTERN } from '../sources/mcp/servers-file.ts';
 import type { StoredIntegration } from './integration-store.ts';
 import type { NewIntegration } from './port.ts';
@@ -91,6 +91,18 @@ export function parseMcpIntegration(definition: StoredIntegration['definition'])
 export function parseStoredMcp({ slug, kind: _, ...definition }: StoredIntegration['definition']): ParsedEntry {
   return parseServerEntry(slug, definition, { origin: 'api', environment: {} });
 }
+
+export const NO_COMMANDS =
+  "This workspace may not run commands on the operator's machine: add the server by its url, or have the operator set EXECUTOR_WORKSPACES_TRUSTED=true.";
+
+/** A command that was allowed when it was added. */
+export const refusedCommand = ({ slug, trust = 'annotations' }: StoredIntegration['definition']): BrokenEntry => ({
+  slug,
+  origin: 'api',
+  trust,
+  problem: NO_COMMANDS,
+  warnings: [],
+});
 
 export const documentDefinition = ({ definition }: Pick<StoredIntegration, 'definition'>): DocumentDefinition => ({
   slug: definition.slug,

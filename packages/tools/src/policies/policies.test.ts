@@ -212,10 +212,10 @@ describe.skipIf(IS_ROOT)('policies of a tool domain (not run as root: stdio serv
       code: 'FORBIDDEN',
       message: expect.stringContaining('other only'),
     });
-    const servers = new Set(domain.listTools(narrow, { limit: 1_000 }).items.map(({ server }) => server));
+    const servers = new Set((await domain.listTools(narrow, { limit: 1_000 })).items.map(({ server }) => server));
     expect([...servers]).toEqual(['other']);
     for (const q of ['', 'echo']) {
-      const { items } = domain.search(narrow, { q, detail: 'name', limit: 1_000, offset: 0 });
+      const { items } = await domain.search(narrow, { q, detail: 'name', limit: 1_000, offset: 0 });
       expect(Object.keys(items as object)).toEqual(['other']);
     }
     expect(() => domain.toolInfo(narrow, 'plain', 'echo')).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));

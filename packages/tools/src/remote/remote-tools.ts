@@ -1,4 +1,11 @@
-import { type DiscoveryOperation, idPattern, type ReplyMeta, type ToolCallReply, type ToolDefinition } from '@code-executor/contracts';
+import {
+  DEFAULT_WORKSPACE_ID,
+  type DiscoveryOperation,
+  idPattern,
+  type ReplyMeta,
+  type ToolCallReply,
+  type ToolDefinition,
+} from '@code-executor/contracts';
 import type { ExecutionGrant, PendingApproval, ToolCallOutcome, ToolPort } from '@code-executor/executions';
 import { AppError, type Logger } from '@code-executor/platform';
 import { failure } from '../sources/mcp/reply-value.ts';
@@ -12,8 +19,8 @@ export interface CatalogSnapshot {
 
 /** The tool side of a worker: the MCP proxy over HTTP. Where its wrappers lie is the worker's own affair. */
 export interface RemoteTools extends Pick<ToolPort, 'callTool' | 'discover'> {
-  /** The catalog of this version, or the present one where it is not kept any more. @throws AppError TOOLS_UNAVAILABLE */
-  fetchCatalog(version: string, signal?: AbortSignal): Promise<CatalogSnapshot>;
+  /** The workspace's (default: the home one's) catalog of this version, or the present one where it is not kept any more. @throws AppError TOOLS_UNAVAILABLE */
+  fetchCatalog(version: string, signal?: AbortSignal, workspaceId?: string): Promise<CatalogSnapshot>;
   close(): Promise<void>;
 }
 
@@ -37,12 +44,12 @@ export function createRemoteTools({ url, authorize, log, patienceMs = PATIENCE_M
   return {
     callTool: (grant, call, signal) => callTool(grant, call, { connection, patienceMs, log }, signal),
     discover: (grant, operation, params) => discover(grant, operation, params, { connection, patienceMs, log }),
-    async fetchCatalog(version, signal) {
+    async fetchCatalog(version, signal, workspaceId = DEFAULT_WORKSPACE_ID) {
       const answer = await askWithin(
         connection,
         {
           method: 'GET',
-          path: `/internal/catalog?version=${encodeURIComponent(version)}`,
+          path: `/internal/catalog?workspace=${encodeURIComponent(workspaceId)}&version=${encodeURIComponent(version)}`,
           authorization: async () => `Bearer ${await authorize()}`,
           timeoutMs: CATALOG_TIMEOUT_MS,
         },

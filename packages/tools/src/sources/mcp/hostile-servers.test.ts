@@ -26,23 +26,23 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     expect(servers.pages?.state).toBe('ready');
     expect(await valueOfCall(domain, 'pages.second_page')).toBe('called second_page');
     expect(servers.loop).toMatchObject({ state: 'ready', tools: 3 });
-    expect(domain.getIntegration(ADMIN, 'loop').warnings.join()).toContain('circle');
+    expect((await domain.getIntegration(ADMIN, 'loop')).warnings.join()).toContain('circle');
     expect(servers.thousands).toMatchObject({ state: 'ready', tools: 10_000 });
-    expect(domain.getIntegration(ADMIN, 'thousands').warnings.join()).toContain('10000 tools or more');
+    expect((await domain.getIntegration(ADMIN, 'thousands')).warnings.join()).toContain('10000 tools or more');
   });
 
   it('leaves out bad tool entries one by one and takes hostile names as data', async () => {
     const domain = await bed.restart({ bad: hostile('bad-tools') }, { times: FAST });
-    const { warnings, state } = domain.getIntegration(ADMIN, 'bad');
+    const { warnings, state } = await domain.getIntegration(ADMIN, 'bad');
     expect(state).toBe('ready');
     for (const part of ['name', 'inputSchema', 'longer than 256', 'annotations']) expect(warnings.join('\n')).toContain(part);
     for (const name of ['__proto__', 'constructor', '../../x', 'a b', 'with"quote', 'class', 'broken_schema', 'endless_schema']) {
       expect(await valueOfCall(domain, `bad.${name}`)).toBe(`called ${name}`);
-      expect(domain.toolInfo(ADMIN, 'bad', name).name).toBe(name);
+      expect((await domain.toolInfo(ADMIN, 'bad', name)).name).toBe(name);
     }
-    const { items } = domain.search(ADMIN, { q: 'tool', detail: 'description', limit: 100, offset: 0 });
+    const { items } = await domain.search(ADMIN, { q: 'tool', detail: 'description', limit: 100, offset: 0 });
     expect(Object.keys((items as Record<string, object>).bad ?? {})).toContain('echo');
-    expect(JSON.stringify(domain.search(ADMIN, { q: '', detail: 'description', limit: 100, offset: 0 }).items)).toContain(
+    expect(JSON.stringify((await domain.search(ADMIN, { q: '', detail: 'description', limit: 100, offset: 0 })).items)).toContain(
       '"__proto__":"Ends',
     );
     expect(errorOf((await callOutcome(domain, 'bad.hasOwnProperty')).reply).code).toBe('TOOL_NOT_FOUND');
@@ -84,7 +84,7 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     const outer = 'exec bwrap --unshare-user --bind / / --dev-bind /dev /dev --tmpfs /proc/irq -- bwrap "$@"';
     await writeFile(masking, `#!/bin/sh\n${outer}\n`, { mode: 0o755 });
     const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST, bwrapPath: masking });
-    const [record] = domain.listIntegrations(ADMIN);
+    const [record] = await domain.listIntegrations(ADMIN);
     expect(record).toMatchObject({ state: 'ready', warnings: [expect.stringContaining('masks parts of /proc')] });
     expect(bed.log()).toContain('with less isolation than usual');
     const { pids } = (await valueOfCall(domain, 'plain.processes')) as { pids: string[] };
@@ -102,7 +102,7 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     expect(failed).toMatchObject({ code: 'TOOL_FAILED', message: 'it failed with [secret]' });
     expect(errorOf((await callOutcome(domain, 'chatty.refuse')).reply).message).toContain('refused with [secret]');
     expect(await valueOfCall(domain, 'chatty.env')).toMatchObject({ API_TOKEN: '[secret]' });
-    expect(JSON.stringify(domain.listIntegrations(ADMIN))).not.toContain(TOKEN);
+    expect(JSON.stringify(await domain.listIntegrations(ADMIN))).not.toContain(TOKEN);
     expect(bed.log()).not.toContain(TOKEN);
     const lines = bed
       .log()
@@ -155,7 +155,7 @@ describe.skipIf(IS_ROOT)('servers that misbehave (not run as root: stdio servers
     expect(errorOf(reply)).toMatchObject({ code: 'UPSTREAM_LOST' });
     expect(effects).toBe('unknown');
     expect(await valueOfCall(domain, 'plain.echo', { value: 2 })).toEqual({ value: 2 });
-    expect(domain.getIntegration(ADMIN, 'plain')).toMatchObject({ state: 'ready', restarts: 1 });
+    expect(await domain.getIntegration(ADMIN, 'plain')).toMatchObject({ state: 'ready', restarts: 1 });
   });
 
   it('times a call out, cancels it upstream, lets progress prolong it, and tells an abort from a timeout', async () => {

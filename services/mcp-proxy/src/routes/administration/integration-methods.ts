@@ -1,5 +1,5 @@
 import { DOCUMENT_LIMIT_BYTES, integrationChangeShape, newIntegrationShape } from '@code-executor/contracts';
-import type { IntegrationChange, LocalToolAdministration, NewIntegration } from '@code-executor/tools';
+import type { IntegrationChange, NewIntegration, ToolAdministration } from '@code-executor/tools';
 import { z } from 'zod';
 import { type AdministrationMethod, method } from './method.ts';
 
@@ -20,4 +20,4 @@ export const INTEGRATION_METHODS = [
     'refreshIntegration',
     method(z.tuple([slug, change]), (tools, principal, [name, what]) => tools.refreshIntegration(principal, name, what)),
   ],
-] satisfies readonly (readonly [keyof LocalToolAdministration, AdministrationMethod])[];
+] satisfies readonly (readonly [keyof ToolAdministration, AdministrationMethod])[];

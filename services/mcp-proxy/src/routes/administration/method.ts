@@ -1,9 +1,9 @@
 import type { Principal } from '@code-executor/contracts';
 import { AppError } from '@code-executor/platform';
-import type { LocalToolAdministration } from '@code-executor/tools';
+import type { ToolAdministration } from '@code-executor/tools';
 import type { z } from 'zod';
 
-type Tools = LocalToolAdministration;
+type Tools = ToolAdministration;
 
 /** A method as it is called from outside: with arguments that fit, or not at all. */
 export interface AdministrationMethod {

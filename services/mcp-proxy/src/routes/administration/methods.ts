@@ -1,5 +1,5 @@
 import { SEARCH_DETAILS } from '@code-executor/contracts';
-import type { LocalToolAdministration } from '@code-executor/tools';
+import type { ToolAdministration } from '@code-executor/tools';
 import { z } from 'zod';
 import { APPROVAL_METHODS } from './approval-methods.ts';
 import { CONNECTION_METHODS } from './connection-methods.ts';
@@ -42,4 +42,4 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ...SKILL_METHODS,
   // Shown to everybody by /health.
   ['summary', { call: (tools) => tools.summary() }],
-] satisfies readonly (readonly [keyof LocalToolAdministration, AdministrationMethod])[]);
+] satisfies readonly (readonly [keyof ToolAdministration, AdministrationMethod])[]);
