@@ -114,9 +114,7 @@ export async function createKeys(options: {
       if (revoked === 'last_admin') {
         throw new AppError('LAST_ADMIN_KEY', `Key ${keyId} is the last admin key. Create another before you revoke it.`);
       }
-      valid.delete(revoked.digest);
-      byId.set(revoked.id, revoked);
-      if (announce !== undefined) await look();
+      await rows.reload();
       await tell();
       return toRecord(revoked);
     },

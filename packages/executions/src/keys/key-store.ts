@@ -40,13 +40,18 @@ export function createKeyStore(db: { query<T>(): Kysely<T> }) {
       return row === undefined ? null : toStoredKey(row);
     },
 
-    /** Changes whenever a key is made or revoked. */
+    /** Changes whenever a key is made or revoked, or an OAuth client's is let in again. */
     async version(): Promise<string> {
-      const { count, made, revoked } = await query
+      const { count, made, revoked, lastly } = await query
         .selectFrom('api_keys')
-        .select(({ fn }) => [fn.countAll().as('count'), fn.max('id').as('made'), fn.count('revoked_at').as('revoked')])
+        .select(({ fn }) => [
+          fn.countAll().as('count'),
+          fn.max('id').as('made'),
+          fn.count('revoked_at').as('revoked'),
+          fn.max('revoked_at').as('lastly'),
+        ])
         .executeTakeFirstOrThrow();
-      return `${count} ${made} ${revoked}`;
+      return `${count} ${made} ${revoked} ${lastly?.getTime()}`;
     },
 
     async all(): Promise<StoredKey[]> {
@@ -83,7 +88,16 @@ export function createKeyStore(db: { query<T>(): Kysely<T> }) {
           .where('workspace_id', '=', workspaceId)
           .returningAll()
           .executeTakeFirst();
-        return row === undefined ? null : toStoredKey(row);
+        if (row === undefined) return null;
+        // Whom it has let in is in by it alone.
+        await transaction
+          .updateTable('api_keys')
+          .set({ revoked_at: now })
+          .where('created_by', '=', keyId)
+          .where('digest', 'like', 'oauth:%')
+          .where('revoked_at', 'is', null)
+          .execute();
+        return toStoredKey(row);
       });
     },
   };

@@ -149,7 +149,9 @@ export function createOAuthServer(options: {
         .where('digest', '=', digestOfSecret(token))
         .executeTakeFirst();
       const grantId = row?.grant_id ?? (await tokens.grantOf(token));
-      if (grantId !== null && (await grants.revoke(grantId, { clientId }))) tokens.forget(grantId);
+      if (grantId === null || !(await grants.revoke(grantId, { clientId }))) return;
+      tokens.forget(grantId);
+      await onKeysChanged();
     },
 
     listGrants: ({ workspaceId }) => grants.list(workspaceId),
@@ -157,6 +159,7 @@ export function createOAuthServer(options: {
     async revokeGrant({ workspaceId }, grantId) {
       if (!(await grants.revoke(grantId, { workspaceId }))) return null;
       tokens.forget(grantId);
+      await onKeysChanged();
       return (await grants.list(workspaceId, grantId))[0] ?? null;
     },
   };
@@ -193,6 +196,7 @@ export function createOAuthServer(options: {
   async function endGrant(grantId: string, why: string): Promise<void> {
     await grants.revoke(grantId);
     tokens.forget(grantId);
+    await onKeysChanged();
     log.warn({ grantId }, `${why}: the grant has ended`);
   }
 }

@@ -1,6 +1,6 @@
 import { newId, type Principal, type Role } from '@code-executor/contracts';
 import type { Database } from '@code-executor/platform';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { ExecutionTables } from '../store/tables.ts';
 import type { OAuthClient } from './clients.ts';
 import type { GrantRecord } from './port.ts';
@@ -37,12 +37,11 @@ export function createGrants(db: Database, now: () => number) {
         const known = await transaction
           .selectFrom('oauth_grants')
           .innerJoin('api_keys', 'api_keys.id', 'oauth_grants.key_id')
-          .select('api_keys.id')
+          .select(['api_keys.id', 'api_keys.revoked_at'])
           .where('oauth_grants.client_id', '=', client.id)
           .where('oauth_grants.consenting_key_id', '=', human.id)
           .where('api_keys.role', '=', role)
           .where(({ eb }) => (scopes === null ? eb('api_keys.scopes_json', 'is', null) : eb('api_keys.scopes_json', '=', scopes)))
-          .where('api_keys.revoked_at', 'is', null)
           .orderBy('oauth_grants.created_at', 'desc')
           .limit(1)
           .executeTakeFirst();
@@ -58,12 +57,12 @@ export function createGrants(db: Database, now: () => number) {
               role,
               created_by: human.id,
               created_at: at,
-              expires_at: null,
+              expires_at: (eb) => eb.selectFrom('api_keys').select('expires_at').where('id', '=', human.id),
               revoked_at: null,
               scopes_json: scopes,
             })
             .execute();
-        }
+        } else if (known.revoked_at !== null) await wake(transaction, known.id, at);
         const id = newRowId('grant');
         await transaction
           .insertInto('oauth_grants')
@@ -134,13 +133,18 @@ export function createGrants(db: Database, now: () => number) {
     },
 
     async revoke(id: string, of: { readonly clientId?: string; readonly workspaceId?: string } = {}): Promise<boolean> {
-      let statement = query
-        .updateTable('oauth_grants')
-        .set({ revoked_at: sql<Date>`coalesce(revoked_at, ${new Date(now()).toISOString()}::timestamptz)` })
-        .where('id', '=', id);
-      if (of.clientId !== undefined) statement = statement.where('client_id', '=', of.clientId);
-      if (of.workspaceId !== undefined) statement = statement.where('workspace_id', '=', of.workspaceId);
-      return (await statement.executeTakeFirst()).numUpdatedRows > 0n;
+      return await query.transaction().execute(async (transaction) => {
+        let statement = transaction
+          .updateTable('oauth_grants')
+          .set({ revoked_at: sql<Date>`coalesce(revoked_at, ${new Date(now()).toISOString()}::timestamptz)` })
+          .where('id', '=', id);
+        if (of.clientId !== undefined) statement = statement.where('client_id', '=', of.clientId);
+        if (of.workspaceId !== undefined) statement = statement.where('workspace_id', '=', of.workspaceId);
+        const ended = await statement.returning('key_id').executeTakeFirst();
+        if (ended === undefined) return false;
+        await endUnlessLive(transaction, ended.key_id, new Date(now()));
+        return true;
+      });
     },
 
     async list(workspaceId: string, id?: string): Promise<GrantRecord[]> {
@@ -184,4 +188,34 @@ export function createGrants(db: Database, now: () => number) {
       await query.deleteFrom('oauth_devices').where('expires_at', '<', before).execute();
     },
   };
+}
+
+type Rows = Kysely<OAuthTables & ExecutionTables>;
+
+/** With the last grant of a principal ends what it runs, too: the programs under way and those that wait for a person make no further call. */
+async function endUnlessLive(rows: Rows, keyId: string, at: Date): Promise<void> {
+  await rows
+    .updateTable('api_keys')
+    .set({ revoked_at: at })
+    .where('id', '=', keyId)
+    .where('revoked_at', 'is', null)
+    .where(({ eb, not, exists }) =>
+      not(
+        exists(
+          eb
+            .selectFrom('oauth_grants')
+            .select('id')
+            .where('key_id', '=', keyId)
+            .where('revoked_at', 'is', null)
+            .where('expires_at', '>', at),
+        ),
+      ),
+    )
+    .execute();
+}
+
+/** Let in anew by the same human: what was given before stays ended. */
+async function wake(rows: Rows, keyId: string, at: Date): Promise<void> {
+  await rows.updateTable('oauth_grants').set({ revoked_at: at }).where('key_id', '=', keyId).where('revoked_at', 'is', null).execute();
+  await rows.updateTable('api_keys').set({ revoked_at: null }).where('id', '=', keyId).execute();
 }

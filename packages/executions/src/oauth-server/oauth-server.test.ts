@@ -170,6 +170,39 @@ test('an access token ends after ten minutes, with its grant, and with the key t
   expect(await server.authenticate(theirs.access_token)).toBeNull();
 });
 
+test('what a client runs ends with its last grant, and with the key that consented; let in again, it is the same principal', async () => {
+  const { client, answer } = await asked();
+  if (answer.kind !== 'ask') throw new Error('not asked');
+  const { request } = answer;
+  const human = await keyOf('operator');
+  const letIn = async () => {
+    const code = await server.consent(request, human, 'operator');
+    return await server.exchangeCode({ clientId: client.id, code, redirectUri: REDIRECT, verifier, resource: RESOURCE, origin });
+  };
+  const first = await letIn();
+  const second = await letIn();
+  const id = (await server.authenticate(first.access_token))?.id ?? '';
+  await server.revokeToken(client.id, first.refresh_token);
+  expect(await keys.find(id)).toMatchObject({ isActive: true });
+  await server.revokeToken(client.id, second.refresh_token);
+  expect(await keys.find(id)).toMatchObject({ isActive: false });
+
+  const third = await letIn();
+  expect((await server.authenticate(third.access_token))?.id).toBe(id);
+  expect(await keys.find(id)).toMatchObject({ isActive: true });
+  expect(await server.authenticate(first.access_token)).toBeNull();
+
+  // Put out by an admin: what was given before does not come back with what is given anew.
+  await keys.revoke(admin, id);
+  const fourth = await letIn();
+  now += 2_100;
+  expect(await server.authenticate(third.access_token)).toBeNull();
+  expect((await server.authenticate(fourth.access_token))?.id).toBe(id);
+
+  await keys.revoke(admin, human.id);
+  expect(await keys.find(id)).toMatchObject({ isActive: false });
+});
+
 test('another gateway notices a revoked grant within two seconds, and has the same keys', async () => {
   const other = open();
   try {
