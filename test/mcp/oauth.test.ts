@@ -138,6 +138,20 @@ it('a device is logged in by the code that a human enters', async () => {
   expect((await ask(service(), 'GET', '/oauth/device?user_code=BBBB-BBBB', { key: null })).text).toContain('There is no such code');
 });
 
+it('codes of devices are not found by trying, whichever way they are sent', async () => {
+  const page = await ask(service(), 'GET', '/oauth/device?user_code=BBBB-BBBB', { key: null });
+  expect(page.status).toBe(400);
+  const begun = (await form('/oauth/device_authorization', { client_id: 'executor-cli' })).json() as Record<string, string>;
+  const shown = await ask(service(), 'GET', `/oauth/device?user_code=${begun.user_code}`, { key: null });
+  const cookie = cookieOf(shown);
+  const fields = { ...hiddenFields(shown.text), decision: 'deny', key: service().key };
+  const statuses = [];
+  for (let guess = 0; guess < 70; guess += 1)
+    statuses.push((await form('/oauth/device', { ...fields, user_code: 'BBBBBBBB' }, { cookie })).status);
+  expect(statuses.at(-1)).toBe(429);
+  expect((await form('/oauth/device', fields, { cookie })).status).toBe(429);
+});
+
 it('bad requests of clients are answered in the words of OAuth', async () => {
   expect((await form('/oauth/token', { grant_type: 'password', client_id: 'x' })).json()).toMatchObject({
     error: 'unsupported_grant_type',

@@ -39,3 +39,16 @@ test('what may be registered never leads into a script, nor over plain http to a
     ),
   );
 });
+
+test('no host ends a directive of the policy of the page that names it', () => {
+  for (const host of ['a;frame-ancestors', 'a,b.example', "a'b.example", 'a$b.example'])
+    expect(() => checkRedirectUri(`https://${host}/x`)).toThrow('has a host that no name or number is');
+  for (const uri of [
+    'https://app.example:8443/x',
+    'https://xn--mnchen-3ya.example/',
+    'http://[::1]:7/',
+    'com.example.app:/callback',
+    'https://a_b.example/',
+  ])
+    expect(checkRedirectUri(uri)).toBe(uri);
+});

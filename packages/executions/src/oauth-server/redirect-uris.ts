@@ -14,6 +14,8 @@ export function checkRedirectUri(uri: string): string {
   const url = URL.canParse(uri) ? new URL(uri) : refuse('is no address');
   if (uri.includes('#')) refuse('has a fragment');
   if (url.username !== '' || url.password !== '') refuse('has a user name or password');
+  // Hosts may hold signs that end a directive of the consent page's policy, which names where it leads.
+  if (!/^[\w.:[\]-]*$/.test(url.host)) refuse('has a host that no name or number is');
   if (url.protocol === 'https:') return uri;
   if (url.protocol === 'http:') return LOOPBACK.includes(url.hostname) ? uri : refuse('must use https: http is for this machine alone');
   if (DANGEROUS.includes(url.protocol) || !/^[a-z][a-z0-9+.-]{1,60}:$/.test(url.protocol)) refuse('has a scheme that is not allowed');

@@ -26,9 +26,9 @@ export function registerDevice(app: GatewayApp, deps: RouteDeps, oauth: OAuthSer
     if (fields === null || !isFromOurForm(request, fields.token)) {
       return sendPage(reply, 403, TITLE, '<p>This form was not filled in here, or has lain for too long. Enter the code anew.</p>');
     }
-    const userCode = readUserCode(fields.user_code ?? '') ?? '';
-    const asked = await oauth.findDevice(userCode);
-    if (asked === null) return enterCode(reply, 'There is no such code, or it has run out.');
+    const asked = await lookUp(fields.user_code ?? '', reply);
+    if (asked === null) return reply;
+    const { userCode } = asked;
     // A human says no with their key as well: who only saw the code over a shoulder decides nothing.
     const human = await keys.authenticate(fields.key?.trim() ?? '');
     if (human === null) return await ask(request, reply, userCode, 'This key is unknown, expired or revoked.');
@@ -50,18 +50,28 @@ export function registerDevice(app: GatewayApp, deps: RouteDeps, oauth: OAuthSer
     );
   });
 
-  async function ask(request: FastifyRequest, reply: FastifyReply, given: string, problem: string | null): Promise<FastifyReply> {
+  /** Null: it is answered; whichever way codes are tried, the wrong ones are counted. */
+  async function lookUp(given: string, reply: FastifyReply): Promise<Awaited<ReturnType<OAuthServer['findDevice']>>> {
     if (Date.now() > windowEndsMs) {
       windowEndsMs = Date.now() + WINDOW_MS;
       wrongCodes = 0;
     }
-    if (wrongCodes >= WRONG_CODES_LIMIT) return enterCode(reply, 'Too many wrong codes were entered here; try again in a minute.', 429);
+    if (wrongCodes >= WRONG_CODES_LIMIT) {
+      enterCode(reply, 'Too many wrong codes were entered here; try again in a minute.', 429);
+      return null;
+    }
     const userCode = readUserCode(given);
     const asked = userCode === null ? null : await oauth.findDevice(userCode);
-    if (userCode === null || asked === null) {
-      wrongCodes += 1;
-      return enterCode(reply, 'There is no such code, or it has run out.');
-    }
+    if (asked !== null) return asked;
+    wrongCodes += 1;
+    enterCode(reply, 'There is no such code, or it has run out.');
+    return null;
+  }
+
+  async function ask(request: FastifyRequest, reply: FastifyReply, given: string, problem: string | null): Promise<FastifyReply> {
+    const asked = await lookUp(given, reply);
+    if (asked === null) return reply;
+    const { userCode } = asked;
     const { issuer } = originOf(request, deps.config);
     const token = newFormToken(request, reply, issuer.startsWith('https:'));
     const body = consentForm({
