@@ -177,6 +177,28 @@ export const SDK_OPERATIONS: Readonly<Record<string, SdkOperation>> = {
     body: "Parameters<C['keys']['create']>[0]",
   },
   'DELETE /keys/{id}': { method: 'keys.revoke', call: (client) => client.keys.revoke('key_1') },
+  'GET /workspaces': { method: 'workspaces.list', call: (client) => client.workspaces.list() },
+  'POST /workspaces': {
+    method: 'workspaces.create',
+    call: (client) => client.workspaces.create({ name: 'w' }),
+    body: "Parameters<C['workspaces']['create']>[0]",
+  },
+  'GET /workspaces/{id}': { method: 'workspaces.get', call: (client) => client.workspaces.get('wsp_1') },
+  'PATCH /workspaces/{id}': {
+    method: 'workspaces.rename',
+    call: (client) => client.workspaces.rename('wsp_1', { name: 'w' }),
+    body: "Parameters<C['workspaces']['rename']>[1]",
+  },
+  'POST /workspaces/{id}/keys': {
+    method: 'workspaces.createKey',
+    call: (client) => client.workspaces.createKey('wsp_1', { name: 'k' }),
+    body: "Parameters<C['workspaces']['createKey']>[1]",
+  },
+  'DELETE /workspaces/{id}': {
+    method: 'workspaces.remove',
+    call: (client) => client.workspaces.remove('wsp_1', { everything: true }),
+    query: "NonNullable<Parameters<C['workspaces']['remove']>[1]>",
+  },
   'GET /health': { method: 'health', call: (client) => client.health() },
   'GET /health/ready': { method: 'ready', call: (client) => client.ready() },
   'GET /whoami': { method: 'whoami', call: (client) => client.whoami() },

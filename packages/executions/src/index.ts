@@ -61,7 +61,7 @@ export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';
 export { createTypechecker, type TypecheckerOptions } from './typecheck/typechecker.ts';
 export { createWaiters } from './waiters.ts';
-export { type Catalog, type CatalogSnapshots, type CatalogSnapshotsOptions, createCatalogSnapshots } from './worker/catalog-snapshots.ts';
+export type { Catalog } from './worker/catalog-snapshots.ts';
 export {
   createWorkerExecutions,
   type WorkerExecutions,
@@ -71,6 +71,7 @@ export {
 export { followCancellations } from './worker/follow-cancellations.ts';
 export { createRemoteLedger, type RemoteLedger } from './worker/remote-ledger.ts';
 export { executorSettings, sandboxLimitsOf } from './worker/settings.ts';
+export { createWorkspaceSnapshots, type WorkspaceSnapshots } from './worker/workspace-snapshots.ts';
 export { createWorkspaces, type WorkspacesOptions, type WorkspacesService } from './workspaces/create-workspaces.ts';
 export { EXECUTION_HOLDINGS } from './workspaces/holdings.ts';
 export { workspaceMigrations } from './workspaces/migrations.ts';

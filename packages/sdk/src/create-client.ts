@@ -12,6 +12,7 @@ import { type Policies, policiesOf } from './resources/policies.ts';
 import { type Sessions, sessionsOf } from './resources/sessions.ts';
 import { type Skills, skillsOf } from './resources/skills.ts';
 import { type Tools, toolsOf } from './resources/tools.ts';
+import { type Workspaces, workspacesOf } from './resources/workspaces.ts';
 
 const TIMEOUT_MS = 60_000;
 const RETRIES = 2;
@@ -43,6 +44,7 @@ export interface ExecutorClient extends Executing, Observation {
   readonly approvals: Approvals;
   readonly audit: Audit;
   readonly keys: Keys;
+  readonly workspaces: Workspaces;
   /** Any route by hand, with the client's key, errors and repetitions. */
   request<Answer = unknown>(
     method: Request['method'],
@@ -78,6 +80,7 @@ export function createClient(options: ClientOptions = {}): ExecutorClient {
     approvals: approvalsOf(send),
     audit: auditOf(send),
     keys: keysOf(send),
+    workspaces: workspacesOf(send),
     ...observationOf(send),
     request: (method, path, more, requestOptions) => sendForJson(send, { method, path, ...more, options: requestOptions }),
   };

@@ -13,3 +13,4 @@ export type { Page } from './types/page.ts';
 export type * from './types/policy.ts';
 export type * from './types/skill.ts';
 export type * from './types/tool.ts';
+export type * from './types/workspace.ts';

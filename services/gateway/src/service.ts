@@ -3,12 +3,15 @@ import {
   createFleetExecutions,
   createKeys,
   createQueueProducer,
+  createWorkspaces,
+  EXECUTION_HOLDINGS,
   executionMigrations,
   type FleetExecutions,
   inbandApprovalOf,
   type KeysService,
   mcpMigrations,
   oauthMigrations,
+  workspaceMigrations,
 } from '@code-executor/executions';
 import {
   type Closable,
@@ -20,7 +23,7 @@ import {
   openParts,
   startTracing,
 } from '@code-executor/platform';
-import { createAudit, createRemoteToolAdministration, toolMigrations } from '@code-executor/tools';
+import { createAudit, createRemoteToolAdministration, TOOL_HOLDINGS, toolMigrations } from '@code-executor/tools';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { buildGateway } from './app.ts';
 import type { PoolStats } from './gateway-app.ts';
@@ -48,6 +51,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   await db.migrate('oauth', oauthMigrations);
   // What is administered here goes into the record beside the tool calls.
   await db.migrate('tools', toolMigrations);
+  await db.migrate('workspaces', workspaceMigrations);
   const redis = config.REDIS_URL;
   const queue = open('queue', createQueueProducer({ redis, log, name: 'gateway-queue' }), (part) => part.close());
   const tools = open('tools', createRemoteToolAdministration({ url: config.EXECUTOR_PROXY_URL, authorize, log }), (part) => part.close());
@@ -71,6 +75,15 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
   keys = open('keys', await createKeys({ db, log, announce: executions.announceKeys }), (part) => part.close());
   await keys.ensureAdminKey(config.EXECUTOR_ADMIN_KEY_FILE);
   const service = keys;
+  const workspaces = await createWorkspaces({
+    db,
+    log,
+    keys: service,
+    holdings: [...EXECUTION_HOLDINGS, ...TOOL_HOLDINGS],
+    executions: () => executions,
+  });
+  open('workspaces', workspaces, (part) => part.close());
+  workspaces.start();
   const { access, mcpSessions } = await openFaces({
     db,
     log,
@@ -86,6 +99,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     keys,
     tools,
     audit,
+    workspaces,
     mcpSessions,
     access,
     config: {

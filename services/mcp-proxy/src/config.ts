@@ -1,7 +1,14 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
-import { adminToolSettings, approvalSettings, outboundSettings, secretSettings, skillSettings } from '@code-executor/tools';
+import {
+  adminToolSettings,
+  approvalSettings,
+  outboundSettings,
+  secretSettings,
+  skillSettings,
+  workspaceSettings,
+} from '@code-executor/tools';
 import { z } from 'zod';
 
 /** Every variable of the MCP proxy; docs/configuration.md explains them to operators. */
@@ -17,6 +24,7 @@ const schema = z.object({
   ...outboundSettings,
   ...skillSettings,
   ...secretSettings,
+  ...workspaceSettings,
   ...approvalSettings,
   ...adminToolSettings,
   /** What the addresses in webhooks begin with: where people reach the gateway. */

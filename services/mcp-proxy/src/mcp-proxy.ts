@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
   CHANNELS,
   createActivePrincipals,
@@ -6,11 +7,13 @@ import {
   createKeys,
   createLedger,
   createQueueProducer,
+  createWorkspaceStore,
   type ExecutionEnded,
   executionMigrations,
   heldExecutions,
   startReconciler,
   watchWorkers,
+  workspaceMigrations,
 } from '@code-executor/executions';
 import {
   type Closable,
@@ -72,6 +75,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const db = await openDatabase({ url: config.DATABASE_URL, directory: dataDir, log, connections: DATABASE_CONNECTIONS });
   open('database', db, (part) => part.close());
   await db.migrate('executions', executionMigrations);
+  await db.migrate('workspaces', workspaceMigrations);
   const redis = open('redis', openRedis({ url: config.REDIS_URL, name: 'mcp-proxy', log }), closeRedis);
 
   const catalog = createPublishedCatalog();
@@ -94,6 +98,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     secrets: readSecretSettings(config),
     shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
     fence: heldExecutions,
+    workspaces: { exists: createWorkspaceStore(db, []).exists, areTrusted: config.EXECUTOR_WORKSPACES_TRUSTED },
     adminTools: config.EXECUTOR_ADMIN_TOOLS ? { publicUrl: config.EXECUTOR_PUBLIC_URL } : undefined,
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),
@@ -123,7 +128,9 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const ledger = createLedger({
     ...shared,
     grants,
-    catalogVersion: () => catalog.version(),
+    // An execution of a workspace that was removed finds no wrappers, and ends by that.
+    catalogVersion: (workspaceId) =>
+      workspaceId === DEFAULT_WORKSPACE_ID ? catalog.version() : tools.snapshotDir(workspaceId).catch(() => ''),
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     decidedAmong: tools.decidedApprovalsAmong,
     sealing: tools.sealing,

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
-  createCatalogSnapshots,
   createPreparer,
   createQueueConsumer,
   createRemoteLedger,
   createTypechecker,
   createWorkerExecutions,
+  createWorkspaceSnapshots,
   followCancellations,
   sandboxLimitsOf,
 } from '@code-executor/executions';
 import { type Closable, createServiceSigner, type Logger, type Open, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
 import { createRemoteTools } from '@code-executor/tools';
-import { createWrapperStore } from '@code-executor/wrappers';
+import { createWorkspaceWrapperStores } from '@code-executor/wrappers';
 import packageJson from '../../../package.json' with { type: 'json' };
 import type { WorkerConfig } from './config.ts';
 import { collectMetrics } from './metrics.ts';
@@ -57,11 +57,12 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
 
   const tools = open('tools', createRemoteTools({ ...proxy, log, patienceMs: PROXY_PATIENCE_MS }), (part) => part.close());
   const inUse = (): Iterable<string> => snapshots.dirs();
-  const wrapperStore = open('wrappers', createWrapperStore({ dir: snapshotsDir, inUse }), (part) => part.close());
-  const snapshots = createCatalogSnapshots({
+  const wrapperStore = open('wrappers', createWorkspaceWrapperStores({ dir: snapshotsDir, inUse }), (part) => part.close());
+  const snapshots = createWorkspaceSnapshots({
     fetchCatalog: tools.fetchCatalog,
     writeSnapshot: wrapperStore.snapshot,
     onNewest: pool.retarget,
+    letGo: wrapperStore.letGo,
     log,
   });
   open('snapshots', snapshots, (part) => part.close());

@@ -4,6 +4,7 @@ import { connectionCommands } from './connection-commands.ts';
 import { integrationCommands } from './integration-commands.ts';
 import { keyCommands } from './key-commands.ts';
 import { policyCommands } from './policy-commands.ts';
+import { workspaceCommands } from './workspace-commands.ts';
 
 export const governCommands: readonly Command[] = [
   ...integrationCommands,
@@ -11,4 +12,5 @@ export const governCommands: readonly Command[] = [
   ...policyCommands,
   ...approvalCommands,
   ...keyCommands,
+  ...workspaceCommands,
 ];

@@ -17,11 +17,11 @@ import { CANCELLED, LOST, STOPPED } from '../run/stop-reason.ts';
 import { within } from '../run/within.ts';
 import { takeExecution } from '../take-execution.ts';
 import { createWaiters } from '../waiters.ts';
-import type { CatalogSnapshots } from './catalog-snapshots.ts';
 import { createEventPusher } from './event-pusher.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
 import { traceCalls } from './trace-calls.ts';
 import { createWorkerRows } from './worker-rows.ts';
+import type { WorkspaceSnapshots } from './workspace-snapshots.ts';
 
 export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram' | 'tracing'> {
   /** Of this process, and of no other before or after it. */
@@ -29,7 +29,7 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly ledger: ExecutionLedger;
   readonly openQueue: (handler: (executionId: string) => Promise<void>) => QueueConsumer;
   readonly tools: Pick<ToolPort, 'callTool' | 'discover'>;
-  readonly snapshots: Pick<CatalogSnapshots, 'dir' | 'follow' | 'first'>;
+  readonly snapshots: Pick<WorkspaceSnapshots, 'dir' | 'follow' | 'first'>;
   readonly preparer: Preparer<Positions>;
   readonly pool: Pick<SandboxPool, 'claim' | 'stats'>;
   readonly sandboxLimits?: SandboxLimits | undefined;
@@ -274,9 +274,9 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     }
   }
 
-  async function snapshotDir(_workspaceId: string, catalogVersion: string | undefined, stop: AbortSignal): Promise<string> {
+  async function snapshotDir(workspaceId: string, catalogVersion: string | undefined, stop: AbortSignal): Promise<string> {
     try {
-      return await within(SNAPSHOT_MS, stop, (signal) => snapshots.dir(catalogVersion ?? '', signal));
+      return await within(SNAPSHOT_MS, stop, (signal) => snapshots.dir(catalogVersion ?? '', signal, workspaceId));
     } catch (error) {
       stop.throwIfAborted();
       throw new AppError('TOOLS_UNAVAILABLE', `The wrappers of the tools could not be fetched: ${messageOf(error)}`, { cause: error });
