@@ -23,6 +23,8 @@ export interface ChaosFleet {
   /** Of an admin. */
   readonly key: string;
   readonly logsDir: string;
+  /** Keys by which its processes know each other. */
+  readonly secrets: readonly string[];
   close(): Promise<void>;
 }
 
@@ -30,6 +32,14 @@ export interface FleetSize {
   readonly gateways: number;
   readonly workers: number;
   readonly proxies: number;
+}
+
+/** What a test wants besides: further entries of the servers file, and variables. */
+export interface FleetExtras {
+  readonly servers?: Readonly<Record<string, object>>;
+  readonly everywhere?: Readonly<Record<string, string>>;
+  readonly ofGateways?: Readonly<Record<string, string>>;
+  readonly ofProxies?: Readonly<Record<string, string>>;
 }
 
 const START_REDIS = () => startRedis({ args: ['--appendfsync', 'everysec'] });
@@ -41,6 +51,7 @@ const START_REDIS = () => startRedis({ args: ['--appendfsync', 'everysec'] });
 export async function openChaosFleet(
   size: FleetSize,
   stores: { readonly redis?: () => Promise<Store>; readonly postgres?: () => Promise<Store> } = {},
+  extras: FleetExtras = {},
 ): Promise<ChaosFleet> {
   const logsDir = await mkdtemp(join(tmpdir(), 'chaos-'));
   const opened: (() => Promise<unknown>)[] = [() => removeTree(logsDir)];
@@ -59,7 +70,7 @@ export async function openChaosFleet(
     );
     const ledger = await open(startLedgerServer(join(logsDir, 'ledger.jsonl')), (part) => part.close());
     const serversFile = join(logsDir, 'mcp-servers.json');
-    writeFileSync(serversFile, JSON.stringify({ mcpServers: { ledger: { url: ledger.url, trust: true } } }));
+    writeFileSync(serversFile, JSON.stringify({ mcpServers: { ledger: { url: ledger.url, trust: true }, ...extras.servers } }));
 
     const secrets = { gateway: secret(), worker: secret(), grant: secret() };
     const start = (service: string, number: number, environment: Record<string, string>): Promise<ServiceProcess> => {
@@ -71,7 +82,7 @@ export async function openChaosFleet(
         service,
         name,
         logFile: join(logsDir, `${name}.log`),
-        environment: { ...common, ...environment },
+        environment: { ...common, ...environment, ...extras.everywhere },
       });
       return open(process, async (part) => {
         part.thaw();
@@ -91,6 +102,7 @@ export async function openChaosFleet(
       EXECUTOR_GATEWAY_INTERNAL_KEY: secrets.gateway,
       EXECUTOR_WORKER_INTERNAL_KEY: secrets.worker,
       EXECUTOR_GRANT_KEY: secrets.grant,
+      ...extras.ofProxies,
     });
     const balancer: Balancer = await open(startBalancer(proxies.map(({ url }) => url)), (part) => part.close());
     const adminKeyFile = join(logsDir, 'admin.key');
@@ -100,6 +112,7 @@ export async function openChaosFleet(
         EXECUTOR_PROXY_URL: balancer.url,
         EXECUTOR_GATEWAY_INTERNAL_KEY: secrets.gateway,
         EXECUTOR_ADMIN_KEY_FILE: adminKeyFile,
+        ...extras.ofGateways,
       }),
       several('worker', size.workers, {
         EXECUTOR_PROXY_URL: balancer.url,
@@ -110,7 +123,7 @@ export async function openChaosFleet(
       }),
     );
     const key = (await readFile(adminKeyFile, 'utf8')).trim();
-    return { gateways, workers, proxies, redis, postgres, ledger, key, logsDir, close };
+    return { gateways, workers, proxies, redis, postgres, ledger, key, logsDir, secrets: Object.values(secrets), close };
   } catch (error) {
     await close();
     throw error;

@@ -9,6 +9,8 @@ import { freePort } from '../support/free-port.ts';
 export interface ServiceProcess {
   readonly name: string;
   readonly url: string;
+  /** Of its present life. */
+  pid(): number;
   /** Sends SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   /** Sends SIGTERM; resolves with the exit code. */
@@ -45,6 +47,7 @@ export async function startServiceProcess(options: {
   return {
     name,
     url,
+    pid: () => child.pid ?? 0,
     kill: async () => void (await end('SIGKILL')),
     terminate: () => end('SIGTERM'),
     freeze: () => void child.kill('SIGSTOP'),

@@ -92,9 +92,10 @@ export function lookingProgram(
     for (const dir of ['/workspace', '/tmp', '/etc']) try { walk(dir); } catch (error) { out.push(String(error)); }
     for (const file of ['/proc/self/environ', '/proc/1/environ', '/proc/1/cmdline', '/proc/self/mountinfo']) try { out.push(fs.readFileSync(file, 'latin1')); } catch (error) { out.push(String(error)); }
     const replies = [];
-    for (const call of [${calls.map((call) => `() => ${call}`).join(', ')}])
+    for (const call of [${calls.map((call) => `() => ${call}`).join(', ')}]) {
       replies.push(await call().catch((error) => ({ code: error.code, message: error.message, stack: error.stack, details: error.details })));
-    console.log(JSON.stringify(replies));
+      console.log(JSON.stringify(replies.at(-1)));
+    }
     const text = out.join('\\n');
     return { length: text.length, hits: ${JSON.stringify(backwards)}.filter((needle) => text.includes([...needle].reverse().join(''))), replies };`;
 }

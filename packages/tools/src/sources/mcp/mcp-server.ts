@@ -4,7 +4,8 @@ import type { Authorization } from './authorization.ts';
 import { coalesce } from './coalesce.ts';
 import { listAllTools, type ToolList } from './list-tools.ts';
 import { type McpSession, McpUnauthorized, messageWithCause, openMcpSession, type ServerHost } from './mcp-session.ts';
-import { createScrub, type Scrub } from './secrets.ts';
+import { scrubbedText } from './reply-value.ts';
+import { bothScrubs, createScrub } from './secrets.ts';
 import type { McpServerEntry } from './server-entry.ts';
 import { printable } from './stderr-log.ts';
 
@@ -84,9 +85,9 @@ export function createMcpServer(entry: McpServerEntry, { host, times, log, onToo
   let endings: Promise<void> = Promise.resolve();
   const life = new AbortController();
   const own = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
-  const scrub: Scrub = (text) => own(authorization?.scrub(text) ?? text);
+  const scrub = authorization === undefined ? own : bothScrubs(authorization.scrub, own);
   let wantsCredential = false;
-  const reasonOf = (error: unknown): string => printable(scrub(messageWithCause(error)), 500);
+  const reasonOf = (error: unknown): string => printable(scrubbedText(messageWithCause(error), scrub), 500);
   const closeQuietly = (session: McpSession): Promise<void> =>
     session
       .close()

@@ -7,7 +7,8 @@ import { authorizationOf } from './authorization.ts';
 import { mcpSource } from './call-mcp-tool.ts';
 import { remoteConnections, stdioConnections } from './mcp-connections.ts';
 import { createMcpServer, type McpServerDependencies, type ServerLog } from './mcp-server.ts';
-import { createScrub, type Scrub } from './secrets.ts';
+import { scrubbed } from './reply-value.ts';
+import { bothScrubs, createScrub, type Scrub } from './secrets.ts';
 import type { McpServerEntry, ParsedEntry } from './server-entry.ts';
 
 export interface ManageMcpDependencies {
@@ -34,7 +35,7 @@ function supervised(entry: McpServerEntry, deps: ManageMcpDependencies): Managed
     entry.transport.kind === 'http'
       ? authorizationOf(deps.connections, { integration: entry.slug, connection: null, principal: { id: '', workspaceId } })
       : undefined;
-  const clean = (text: string): string => scrub.reply(authorization?.scrub(text) ?? text);
+  const clean = authorization === undefined ? scrub.reply : bothScrubs(authorization.scrub, scrub.reply);
   let lastChange = NO_CHANGE;
   const server = createMcpServer(entry, {
     host,
@@ -42,7 +43,7 @@ function supervised(entry: McpServerEntry, deps: ManageMcpDependencies): Managed
     log,
     authorization,
     async onTools(list) {
-      // A server that writes its own credentials into a description must not publish them.
+      // A server that writes its own credentials into a description or a schema must not publish them.
       const tools = list.tools.map((tool) => ({ tool: withoutSecrets(tool, clean) }));
       lastChange = await catalog.replace(entry.slug, tools, entry.trust === true);
       const warnings = list.warnings.map((warning) => scrub.message(clean(warning)));
@@ -86,12 +87,10 @@ function unusable(broken: Extract<ParsedEntry, { broken: unknown }>['broken']): 
   };
 }
 
-function withoutSecrets(tool: ToolDefinition, scrub: Scrub): ToolDefinition {
-  const description = scrub(tool.description);
-  const title = tool.title === undefined ? undefined : scrub(tool.title);
-  return description === tool.description && title === tool.title
-    ? tool
-    : { ...tool, description, ...(title === undefined ? {} : { title }) };
+function withoutSecrets({ server, name, annotations, ...said }: ToolDefinition, scrub: Scrub): ToolDefinition {
+  const clean = scrubbed(said, scrub) as typeof said | string;
+  const shown = typeof clean === 'string' ? { description: clean, inputSchema: { type: 'object' } } : clean;
+  return { server, name, ...shown, ...(annotations === undefined ? {} : { annotations }) };
 }
 
 /** Known once the first stdio server was started. */

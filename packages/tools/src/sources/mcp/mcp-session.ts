@@ -9,7 +9,8 @@ import type { GuardedHttp, OutboundHttp } from '../../outbound/port.ts';
 import { type Authorization, authorizedFetch } from './authorization.ts';
 import { bubblewrapArguments } from './bubblewrap-arguments.ts';
 import type { ProcProbe } from './proc-mount.ts';
-import { createScrub, type Scrub } from './secrets.ts';
+import { scrubbedText } from './reply-value.ts';
+import { bothScrubs, createScrub, type Scrub } from './secrets.ts';
 import type { HttpTransportEntry, McpServerEntry, StdioTransportEntry } from './server-entry.ts';
 import { findCommand } from './server-path.ts';
 import { createStderrLog, printable } from './stderr-log.ts';
@@ -79,13 +80,13 @@ export async function openMcpSession(
   authorization?: Authorization,
 ): Promise<McpSession> {
   const own = createScrub([...entry.hidden.secrets, ...entry.hidden.privates]);
-  const scrub: Scrub = (text) => own(authorization?.scrub(text) ?? text);
+  const scrub = authorization === undefined ? own : bothScrubs(authorization.scrub, own);
   try {
     return entry.transport.kind === 'stdio'
       ? await openStdio(entry.transport, host, events, scrub, signal)
       : await openHttp(entry.transport, fetchOf(entry, host.outbound, authorization), events, scrub, signal);
   } catch (error) {
-    const message = printable(scrub(messageWithCause(error)), 500);
+    const message = printable(scrubbedText(messageWithCause(error), scrub), 500);
     throw isUnauthorized(error) ? new McpUnauthorized(message) : new Error(message);
   }
 }

@@ -22,6 +22,7 @@ export function createStderrLog(options: {
   let passed = 0;
   let dropped = 0;
   let last = '';
+  let before = '';
   const say = (text: string): void => {
     const now = options.now();
     if (now - windowStart >= WINDOW_MS) {
@@ -32,7 +33,10 @@ export function createStderrLog(options: {
       dropped += 1;
       return;
     }
-    const line = printable(options.scrub(text));
+    const clean = options.scrub(text);
+    const isRest = options.scrub.findsSplit?.([before, clean]) === true;
+    before = clean;
+    const line = isRest ? '(withheld: with the line before, it holds a credential)' : printable(clean);
     if (line === '') return;
     if (!AFTERMATH.test(line)) last = line;
     passed += 1;
