@@ -102,8 +102,8 @@ export interface ToolAdministration
     options?: InvokeOptions,
   ): Promise<ToolCallReply>;
 
-  /** For /health: every configured server with its state, and the number of its tools. */
-  summary(): Awaitable<ToolsSummary>;
+  /** For /health: every configured server of the principal's workspace (null: of the home one) with its state, and the number of its tools. */
+  summary(principal?: Principal | null): Awaitable<ToolsSummary>;
 }
 
 /** The tool domain of this process: what it has in memory it answers at once. */

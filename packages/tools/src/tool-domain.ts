@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_WORKSPACE_ID, type Effects } from '@code-executor/contracts';
+import { DEFAULT_WORKSPACE_ID, type Effects, type Principal } from '@code-executor/contracts';
 import type { ToolPort } from '@code-executor/executions';
 import { isAppError } from '@code-executor/platform';
 import { type ApprovalEvent, createApprovals } from './approvals/approvals.ts';
@@ -19,7 +19,7 @@ import { openSeal, type Seal } from './integrations/seal.ts';
 import { toolMigrations } from './migrations.ts';
 import { createOutboundHttp } from './outbound/outbound-http.ts';
 import { createCallLimits } from './policies/call-limits.ts';
-import type { ToolAdministration, ToolsSummary } from './port.ts';
+import type { Awaitable, ToolAdministration, ToolsSummary } from './port.ts';
 import { createProcProbe } from './sources/mcp/proc-mount.ts';
 import { failure } from './sources/mcp/reply-value.ts';
 import { serverPath } from './sources/mcp/server-path.ts';
@@ -31,9 +31,9 @@ import { createOpenWorkspaces } from './workspaces/open-workspaces.ts';
 import type { SharedTools } from './workspaces/shared-tools.ts';
 import { openWorkspaceTools } from './workspaces/workspace-tools.ts';
 
-export interface ToolDomain extends ToolPort, ToolAdministration {
-  /** Of the home workspace. */
-  summary(): ToolsSummary;
+export interface ToolDomain extends ToolPort, Omit<ToolAdministration, 'summary'> {
+  summary(principal?: null): ToolsSummary;
+  summary(principal: Principal): Awaitable<ToolsSummary>;
   /** The record of acts and tool calls. */
   readonly audit: Audit;
   /** Starts every server that is not lazy, all at once, and does not wait for them. */
@@ -147,9 +147,16 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     return row?.workspace_id ?? null;
   }
 
+  function summary(principal?: null): ToolsSummary;
+  function summary(principal: Principal): Awaitable<ToolsSummary>;
+  function summary(principal: Principal | null = null): Awaitable<ToolsSummary> {
+    const workspaceId = principal?.workspaceId ?? DEFAULT_WORKSPACE_ID;
+    return workspaceId === DEFAULT_WORKSPACE_ID ? home.summary() : workspaces.use(workspaceId, (tools) => tools.summary());
+  }
+
   return {
+    summary,
     ...delegatedAdministration(home, workspaces, workspaceOfConsent),
-    summary: home.summary,
     audit,
     listApprovals: approvals.listApprovals,
     getApproval: approvals.getApproval,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ErrorCode } from '@code-executor/contracts';
-import type { ExecutionLedger } from '@code-executor/executions';
+import type { ExecutionLedger, SessionLedger, StoredArtifacts } from '@code-executor/executions';
 import type { ClaimGrant, Closing, Grants, ServiceIdentity, ServiceRole } from '@code-executor/platform';
 import type { ToolAdministration, ToolDomain } from '@code-executor/tools';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
@@ -24,7 +24,7 @@ declare module 'fastify' {
 export type ProxyApp = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
 
 /** What is asked of the tool domain here. */
-export type ProxiedTools = Pick<ToolDomain, 'callTool' | 'discover' | 'snapshotDir' | 'summary' | keyof ToolAdministration>;
+export type ProxiedTools = Pick<ToolDomain, 'callTool' | 'discover' | 'snapshotDir' | keyof ToolAdministration>;
 
 /** Whether one thing that the proxy cannot do without is there. */
 export interface Readiness {
@@ -35,6 +35,8 @@ export interface Readiness {
 /** What routes are made of. */
 export interface RouteDeps {
   readonly ledger: ExecutionLedger;
+  readonly sessions: SessionLedger;
+  readonly artifacts: Pick<StoredArtifacts, 'keepFile' | 'keepIndex'>;
   readonly tools: ProxiedTools;
   readonly catalog: PublishedCatalog;
   readonly grants: Pick<Grants, 'verify'>;

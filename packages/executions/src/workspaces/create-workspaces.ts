@@ -9,8 +9,6 @@ import { createWorkspaceStore } from './workspace-store.ts';
 
 export interface WorkspacesService extends Workspaces {
   exists(workspaceId: string): Promise<boolean>;
-  /** More than the home one are there, as far as this process knows. */
-  areSeveral(): boolean;
   /** From now on, what is left of removed workspaces is looked for. */
   start(): void;
   close(): Promise<void>;

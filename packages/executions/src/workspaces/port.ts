@@ -14,6 +14,8 @@ export type WorkspaceHoldings = Readonly<Record<string, number>>;
 
 /** Tenants. Whose key belongs to a workspace sees that one alone; admins of the home workspace see that there are others. */
 export interface Workspaces {
+  /** More than the home one are there, as far as this process knows. */
+  areSeveral(): boolean;
   /** With its first admin key, which is answered this once. @throws AppError FORBIDDEN, WORKSPACE_EXISTS, WORKSPACE_LIMIT, INVALID_REQUEST */
   create(principal: Principal, name: string): Promise<WorkspaceRecord & { readonly adminKey: KeyRecord & { readonly key: string } }>;
   /** Those that the principal may see, in the order they were made. */

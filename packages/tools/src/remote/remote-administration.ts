@@ -38,7 +38,8 @@ const PATIENCE_MS = 1_000;
 /** Catalog, integrations and policies as the MCP proxy answers for them. Whatever it throws is thrown here as it was. */
 export function createRemoteToolAdministration({ url, authorize, log }: RemoteToolAdministrationOptions): RemoteToolAdministration {
   const connection = connectToProxy(url);
-  let summary: { readonly answer: Promise<ToolsSummary>; readonly staleAtMs: number } | null = null;
+  /** By workspace; empty: the home one. */
+  const summaries = new Map<string, { readonly answer: Promise<ToolsSummary>; readonly staleAtMs: number }>();
   let isReachable = true;
 
   function questionOf(method: keyof ToolAdministration, principal: Principal | null, given: unknown[], timeoutMs: number): ProxyQuestion {
@@ -104,13 +105,15 @@ export function createRemoteToolAdministration({ url, authorize, log }: RemoteTo
     ...remoteHandoffs(read, change),
     ...remoteSkills(read, change),
 
-    summary() {
+    summary(principal = null) {
       const nowMs = performance.now();
-      if (summary === null || nowMs > summary.staleAtMs) {
-        const answer = connection.ask(questionOf('summary', null, [], SUMMARY_TIMEOUT_MS)).then(resultOf<ToolsSummary>);
-        summary = { answer, staleAtMs: nowMs + SUMMARY_LIFETIME_MS };
-      }
-      return summary.answer;
+      const workspace = principal?.workspaceId ?? '';
+      const known = summaries.get(workspace);
+      if (known !== undefined && nowMs <= known.staleAtMs) return known.answer;
+      for (const [other, { staleAtMs }] of summaries) if (nowMs > staleAtMs) summaries.delete(other);
+      const answer = connection.ask(questionOf('summary', principal, [], SUMMARY_TIMEOUT_MS)).then(resultOf<ToolsSummary>);
+      summaries.set(workspace, { answer, staleAtMs: nowMs + SUMMARY_LIFETIME_MS });
+      return answer;
     },
     close: () => connection.close(),
   };

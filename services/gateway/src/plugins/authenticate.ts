@@ -68,6 +68,6 @@ async function authenticated(request: FastifyRequest, reply: FastifyReply, keys:
   return principal;
 }
 
-function bearerToken(header: string | undefined): string | null {
+export function bearerToken(header: string | undefined): string | null {
   return /^bearer +([\w.~+/=-]{1,4096}) *$/i.exec(header ?? '')?.[1] ?? null;
 }

@@ -1,5 +1,8 @@
+import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
+import { AppError } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
+import { principalOf } from '../../plugins/authenticate.ts';
 import { errorResponses } from '../../validation/route-responses.ts';
 
 /** Prometheus. Names of tools' servers and the load are the operator's business: it needs a key of that role. */
@@ -16,6 +19,10 @@ export function registerMetricsRoute(app: GatewayApp, { registry }: RouteDeps): 
         },
       },
     },
-    async (_request, reply) => reply.header('content-type', registry.contentType).send(await registry.metrics()),
+    async (request, reply) => {
+      if (principalOf(request).workspaceId !== DEFAULT_WORKSPACE_ID)
+        throw new AppError('FORBIDDEN', 'The metrics are of the whole service: they take a key of the default workspace.');
+      return reply.header('content-type', registry.contentType).send(await registry.metrics());
+    },
   );
 }

@@ -41,5 +41,5 @@ export const ADMINISTRATION_METHODS: ReadonlyMap<string, AdministrationMethod> =
   ...POLICY_METHODS,
   ...SKILL_METHODS,
   // Shown to everybody by /health.
-  ['summary', { call: (tools) => tools.summary() }],
+  ['summary', { call: (tools, caller) => tools.summary(caller) }],
 ] satisfies readonly (readonly [keyof ToolAdministration, AdministrationMethod])[]);
