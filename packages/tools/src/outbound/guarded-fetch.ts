@@ -1,6 +1,7 @@
 import { isAppError } from '@code-executor/platform';
 import { bodyStream } from './body-stream.ts';
 import type { Answer } from './exchange.ts';
+import { judgeUrl } from './judge-destination.ts';
 import type { Send } from './outbound-http.ts';
 import { requestHeaders } from './request-headers.ts';
 
@@ -10,6 +11,8 @@ const BODILESS = new Set([204, 205, 304]);
 /** A `fetch` through the guard. Its refusals are AppErrors; any other fault is a TypeError with its cause, as of fetch itself. */
 export function createGuardedFetch(send: Send): typeof fetch {
   return async (input, init) => {
+    // The constructor repeats an address that it does not take, the password in it included.
+    if (!(input instanceof Request) && URL.canParse(String(input))) judgeUrl(new URL(input));
     const request = new Request(input, init);
     const body = request.body === null ? null : new Uint8Array(await request.arrayBuffer());
     const exchange = { method: request.method, url: new URL(request.url), headers: requestHeaders(request.headers), body };

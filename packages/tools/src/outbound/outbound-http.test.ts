@@ -5,6 +5,16 @@ import { startRawUpstream, startUpstream } from '../testing/upstream.ts';
 
 afterEach(closeGuards);
 
+test('a password in an address is refused and not repeated, however the request is sent', async () => {
+  const http = guard({ list: '127.0.0.1' });
+  const url = 'http://user:hunter22@127.0.0.1:1/';
+  for (const sent of [get(http, url), http.fetch(url), http.fetch(new URL(url))]) {
+    const error = await refusal(sent);
+    expect([error.code, error.message]).toEqual(['OUTBOUND_REFUSED', expect.stringContaining('carries a user name or password')]);
+    expect(error.message).not.toContain('hunter22');
+  }
+});
+
 describe('answers', () => {
   test('that are larger than wanted are refused and not read on', async () => {
     await using upstream = await startUpstream((_request, response) => {
