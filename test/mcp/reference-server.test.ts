@@ -150,7 +150,7 @@ describe.skipIf(reference === null)('the reference server as an upstream (needs 
 
   it('every tool gives a program the value that its answer stands for, in both languages', async () => {
     for (const [name, args] of CALLS.filter(([name]) => !name.startsWith('toggle'))) {
-      const own = (await direct.callTool({ name, arguments: args })) as Parameters<typeof valueOf>[0] & { isError?: boolean };
+      const own = (await direct.callTool({ name, arguments: args })) as Parameters<typeof codeSees>[0] & { isError?: boolean };
       const json = JSON.stringify(args);
       const script = name.replaceAll('-', '_');
       const typescript = await run('typescript', `return await tools.here.${script}(${json})`);

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 
-/** `mcp`: a supervised MCP server; the others: an API that a document describes. */
-export const INTEGRATION_KINDS = ['mcp', 'openapi', 'graphql', 'google-discovery'] as const;
-export type IntegrationKind = (typeof INTEGRATION_KINDS)[number];
+/** `mcp`: a supervised MCP server; the others: an API that a document describes. Plugins bring kinds of their own. */
+export type IntegrationKind = 'mcp' | 'openapi' | 'graphql' | 'google-discovery' | (string & {});
+export const integrationKindSchema: z.ZodType<IntegrationKind> = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/)
+  .describe('mcp, openapi, graphql, google-discovery, or that of a plugin');
 
 /** The largest description of an API that is taken. */
 export const DOCUMENT_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -19,7 +22,9 @@ export const newIntegrationShape = {
     .string()
     .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
     .describe('1 to 64 of a–z, 0–9, - and _, the first a letter or digit'),
-  kind: z.enum(INTEGRATION_KINDS).optional().describe('found out where it is left out'),
+  kind: integrationKindSchema
+    .optional()
+    .describe('mcp, openapi, graphql, google-discovery, or that of a plugin; found out where it is left out'),
   url: httpUrl.optional().describe('of the document, of a GraphQL endpoint or of an MCP server'),
   headers: z.record(z.string(), z.string()).optional(),
   command: z.string().min(1).max(4_096).optional(),
@@ -46,7 +51,7 @@ export const documentSchema = z.union([z.string(), z.record(z.string(), z.unknow
 
 export const integrationRecordSchema = z.object({
   slug: z.string(),
-  kind: z.enum(INTEGRATION_KINDS),
+  kind: integrationKindSchema,
   origin: z.enum(['file', 'api']),
   state: z.enum(['starting', 'ready', 'idle', 'broken', 'stopped']),
   reason: z.string().nullable().describe('why it is broken'),
@@ -78,7 +83,7 @@ export const integrationChangesSchema = integrationRecordSchema.extend({
 export type RefreshedIntegration = z.infer<typeof integrationChangesSchema>;
 
 export const detectedIntegrationSchema = z.object({
-  kind: z.enum(INTEGRATION_KINDS),
+  kind: integrationKindSchema,
   why: z.string().describe('how it was recognized'),
   title: z.string(),
   version: z.string().nullable(),

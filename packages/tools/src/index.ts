@@ -41,6 +41,17 @@ export {
 } from './remote/remote-administration.ts';
 export { type CatalogSnapshot, createRemoteTools, type RemoteTools, type RemoteToolsOptions } from './remote/remote-tools.ts';
 export { skillSettings } from './skills/settings.ts';
+export { loadSourceKinds, type SourceKinds, type SourcePlugin } from './sources/plugins.ts';
+export type {
+  FetchContext,
+  InvokeContext,
+  InvokeResult,
+  ParseContext,
+  ParsedSource,
+  SourceDocument,
+  SourceKind,
+  SourceTool,
+} from './sources/port.ts';
 export { createToolDomain, type ToolDomain } from './tool-domain.ts';
 export type { ToolDomainOptions } from './tool-domain-options.ts';
 export { registerToolGauges } from './tool-gauges.ts';

@@ -7,6 +7,7 @@ import type { ToolCallEvent } from './calls/watch-calls.ts';
 import type { SecretSettings } from './connections/open-connections.ts';
 import type { GuardedHttp } from './outbound/port.ts';
 import type { McpServerDependencies } from './sources/mcp/mcp-server.ts';
+import type { SourceKinds } from './sources/plugins.ts';
 import type { WorkspaceKeeping } from './workspaces/open-workspaces.ts';
 
 /** Where the wrappers of workspaces are written. */
@@ -42,6 +43,8 @@ export interface ToolDomainOptions {
   readonly times?: Partial<McpServerDependencies['times']> | undefined;
   /** Where secret values of connections may be read from, beside the database. Default: nowhere. */
   readonly secrets?: SecretSettings | undefined;
+  /** What documents may be, and who reads them. Default: the kinds that come with the product. */
+  readonly sourceKinds?: SourceKinds | undefined;
   /** Whether the skills that come with the product are installed. Default: they are not. */
   readonly shippedSkills?: boolean | undefined;
   /** The built-in server with the tools of administration; absent: there is none. `publicUrl`: where people reach the gateway. */

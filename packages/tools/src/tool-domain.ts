@@ -106,7 +106,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
     limits,
     recorder,
     approvals,
-    reader: createDocumentReader(),
+    reader: createDocumentReader({ plugins: options.sourceKinds?.plugins }),
     outbound,
     host: {
       bwrapPath,

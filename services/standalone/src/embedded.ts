@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { closeAll, createLogger } from '@code-executor/platform';
 import { createClient, type ExecutorClient } from '@code-executor/sdk';
+import { loadSourceKinds, type SourcePlugin } from '@code-executor/tools';
 import { readStandaloneConfig } from './config.ts';
 import { type Gateway, startStandalone } from './standalone.ts';
 
@@ -11,6 +12,11 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   /** Variables of docs/configuration.md, such as `EXECUTOR_POOL_TYPESCRIPT`; the process's environment is not read. */
   readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * The kinds of documents that integrations may have: names of those that come with the product, and modules with others. The first that
+   * knows a document takes it. Default: all that come with the product.
+   */
+  readonly plugins?: readonly SourcePlugin[];
 }
 
 /** The client of the SDK over the engine in this very process: nothing listens. */
@@ -21,18 +27,20 @@ export interface EmbeddedExecutor extends ExecutorClient {
 
 /**
  * Starts the engine in this process and resolves when it takes programs; it acts with the directory's admin key. Log lines go to
- * standard output from `EXECUTOR_LOG_LEVEL` on, warnings by default. @throws AppError where a setting is wrong or no sandbox can be made.
+ * standard output from `EXECUTOR_LOG_LEVEL` on, warnings by default. @throws Error where a setting or a plugin is wrong, or no sandbox can be made.
  */
-export async function createExecutor({ dataDir, settings = {} }: EmbeddedOptions): Promise<EmbeddedExecutor> {
+export async function createExecutor({ dataDir, settings = {}, plugins }: EmbeddedOptions): Promise<EmbeddedExecutor> {
   if (process.getuid?.() === 0) throw new Error('The engine does not run as root: what it starts would be root outside of its sandbox.');
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const config = readStandaloneConfig({ EXECUTOR_LOG_LEVEL: 'warn', ...settings, EXECUTOR_DATA_DIR: resolve(dataDir) });
   const log = createLogger({ level: config.EXECUTOR_LOG_LEVEL, service: 'embedded' });
   let gateway: Gateway | undefined;
-  const parts = await startStandalone(config, log, async (built) => {
+  const sourceKinds = plugins === undefined ? undefined : await loadSourceKinds(plugins);
+  const serve = async (built: Gateway): Promise<string> => {
     gateway = built;
     return 'this process';
-  });
+  };
+  const parts = await startStandalone(config, log, { serve, sourceKinds });
   const key = (await readFile(join(config.EXECUTOR_DATA_DIR, 'admin.key'), 'utf8')).trim();
   // The Host that the gateway knows itself by.
   const client = createClient({ url: `http://${config.EXECUTOR_HOST}:${config.EXECUTOR_PORT}`, key, fetch: injectedInto(() => gateway) });

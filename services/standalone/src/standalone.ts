@@ -29,6 +29,7 @@ import {
   readSecretSettings,
   registerApprovalMetrics,
   registerCallMetrics,
+  type SourceKinds,
   TOOL_HOLDINGS,
 } from '@code-executor/tools';
 import { createWorkspaceWrapperStores } from '@code-executor/wrappers';
@@ -46,18 +47,30 @@ const PROGRAMS_GRACE_MS = 3_000;
  * The gateway, the worker and the tool side in one process. Answers what was opened, in order; the caller closes it. When a
  * part cannot be opened, those opened before are closed and the error is thrown.
  */
-export function startStandalone(config: StandaloneConfig, log: Logger, serve: Serve = listen): Promise<readonly Closable[]> {
-  return openParts(log, (open) => compose(config, log, open, serve));
+export function startStandalone(config: StandaloneConfig, log: Logger, options: StandaloneOptions = {}): Promise<readonly Closable[]> {
+  return openParts(log, (open) => compose(config, log, open, options));
+}
+
+export interface StandaloneOptions {
+  /** Default: listens as the configuration says. */
+  readonly serve?: Serve;
+  /** Default: those that come with the product. */
+  readonly sourceKinds?: SourceKinds | undefined;
 }
 
 export type Gateway = Awaited<ReturnType<typeof buildGateway>>;
 
 /** Lets requests reach the gateway; answers where. */
-export type Serve = (gateway: Gateway, config: StandaloneConfig) => Promise<string>;
+type Serve = (gateway: Gateway, config: StandaloneConfig) => Promise<string>;
 
 const listen: Serve = (gateway, config) => gateway.listen({ host: config.EXECUTOR_HOST, port: config.EXECUTOR_PORT });
 
-async function compose(config: StandaloneConfig, log: Logger, open: Open, serve: Serve): Promise<void> {
+async function compose(
+  config: StandaloneConfig,
+  log: Logger,
+  open: Open,
+  { serve = listen, sourceKinds }: StandaloneOptions,
+): Promise<void> {
   const startedAt = Date.now();
   const naming = { host: config.EXECUTOR_HOST, allowedHosts: [...config.allowedHosts], publicUrl: config.EXECUTOR_PUBLIC_URL ?? null };
   checkAccess(config, naming);
@@ -103,6 +116,7 @@ async function compose(config: StandaloneConfig, log: Logger, open: Open, serve:
     outbound,
     secrets: readSecretSettings(config),
     shippedSkills: config.EXECUTOR_SHIPPED_SKILLS,
+    sourceKinds,
     tracing,
     workspaces: { exists: workspaces.exists, areTrusted: config.EXECUTOR_WORKSPACES_TRUSTED },
     adminTools: config.EXECUTOR_ADMIN_TOOLS ? { publicUrl } : undefined,

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Connection, Integration, IntegrationKind, NewIntegration } from '@code-executor/sdk';
+import type { Connection, Integration, NewIntegration } from '@code-executor/sdk';
 import { type Handler, type Options, UsageError } from '../command/command.ts';
 import type { Context } from '../command/context.ts';
 import { oneOf, textOption } from '../command/option-values.ts';
@@ -8,8 +8,6 @@ import { isLoopback } from '../server/choose-server.ts';
 import { createConnection, describeConnection } from './connections.ts';
 import { describeIntegration } from './integrations.ts';
 import { readCredential } from './read-credential.ts';
-
-const KINDS: readonly IntegrationKind[] = ['mcp', 'openapi', 'graphql', 'google-discovery'];
 
 export const addIntegration: Handler = async (context, { words: [target = '', ...more], rest: behind, options }) => {
   const client = await context.client();
@@ -74,7 +72,7 @@ async function commandOf(context: Context, command: string, args: readonly strin
 function commonOf(options: Options): Omit<NewIntegration, 'slug'> {
   const trust = oneOf(options.trust, '--trust', ['true', 'false', 'annotations']);
   const baseUrl = textOption(options['base-url']);
-  const kind = oneOf(options.kind, '--kind', KINDS);
+  const kind = textOption(options.kind);
   return {
     ...(kind === undefined ? {} : { kind }),
     ...(baseUrl === undefined ? {} : { baseUrl }),

@@ -9,7 +9,7 @@ export const integrationCommands: readonly Command[] = [
     closedFor: /^https?:\/\/|\.(json|ya?ml|graphqls?|gql)$/i,
     options: {
       name: { type: 'string', short: 'n', value: 'NAME', help: 'What code calls it; made of the address by default' },
-      kind: { type: 'string', value: 'KIND', help: 'mcp, openapi, graphql or google-discovery; found out by default' },
+      kind: { type: 'string', value: 'KIND', help: 'mcp, openapi, graphql, google-discovery, or that of a plugin; found out by default' },
       'base-url': { type: 'string', value: 'URL', help: 'Where calls go, in place of what the document says' },
       trust: { type: 'string', value: 'LEVEL', help: 'true, false, or annotations: how far its own hints are believed' },
       auth: { type: 'string', value: 'TYPE', help: 'bearer, apiKey, basic, oauth2 or none; asked for on a terminal' },

@@ -1,4 +1,5 @@
-export type IntegrationKind = 'mcp' | 'openapi' | 'graphql' | 'google-discovery';
+/** Plugins bring kinds of their own. */
+export type IntegrationKind = 'mcp' | 'openapi' | 'graphql' | 'google-discovery' | (string & {});
 
 export interface Integration {
   readonly slug: string;

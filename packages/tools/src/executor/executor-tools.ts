@@ -1,6 +1,6 @@
 import {
   type ActScope,
-  INTEGRATION_KINDS,
+  integrationKindSchema,
   newHandoffSchema,
   newIntegrationShape,
   newPolicySchema,
@@ -65,7 +65,7 @@ const addSchema = z.strictObject({
   slug,
   url: url.optional().describe('of an API description, a GraphQL endpoint or an MCP server'),
   document: z.string().min(1).max(900_000).optional().describe('the description itself as text, in place of url; takes baseUrl'),
-  kind: z.enum(INTEGRATION_KINDS).optional().describe('found out where it is left out'),
+  kind: integrationKindSchema.optional().describe('openapi, graphql, google-discovery, mcp, …; found out where it is left out'),
   baseUrl: url.optional().describe('where calls go, in place of what the description says'),
 });
 

@@ -15,7 +15,8 @@ export function manageStored(
     return manageMcpServer(parseStoredMcp(definition), deps.mcp);
   }
   const trust = definition.trust ?? 'annotations';
-  if (source === null || !deps.documents.kinds.has(source.kind))
-    return unreadServer({ slug: definition.slug, kind: definition.kind, trust });
+  const { kinds } = deps.documents;
+  if (source === null || !kinds.has(source.kind))
+    return unreadServer({ slug: definition.slug, kind: definition.kind, trust }, source === null ? [] : [...kinds.keys()]);
   return manageDocument(documentDefinition(integration), trust, source, deps.documents);
 }

@@ -2,8 +2,9 @@ import type { JsonSchema, ReplyMeta, ToolAnnotations } from '@code-executor/cont
 import type { Credential, SecurityScheme } from '../connections/port.ts';
 import type { OutboundHttp } from '../outbound/port.ts';
 
-/** Kinds whose tools come from a document. (MCP servers are supervised connections: `sources/mcp`.) */
-export type DocumentKind = 'openapi' | 'graphql' | 'google-discovery';
+export type BuiltInKind = 'openapi' | 'graphql' | 'google-discovery';
+/** Kinds whose tools come from a document, those of plugins too. (MCP servers are supervised connections: `sources/mcp`.) */
+export type DocumentKind = BuiltInKind | (string & {});
 
 export interface SourceDocument {
   readonly text: string;

@@ -28,7 +28,7 @@ import { createBindingCache } from '../sources/documents/binding-cache.ts';
 import { SUPERVISION_TIMES } from '../sources/mcp/mcp-server.ts';
 import { manageMcpServer } from '../sources/mcp/mcp-servers.ts';
 import { readServersFile } from '../sources/mcp/servers-file.ts';
-import { DOCUMENT_KINDS } from '../sources/kinds.ts';
+import { BUILT_IN_KINDS } from '../sources/plugins.ts';
 import { createServers } from '../sources/servers.ts';
 import type { ToolTables } from '../tables.ts';
 import type { ToolDomainOptions } from '../tool-domain-options.ts';
@@ -60,6 +60,7 @@ export async function openWorkspaceTools(
 ): Promise<WorkspaceTools> {
   const { db, log, environment = process.env } = options;
   const { seal, audit, limits, recorder, approvals, reader, host, findPrincipal, call, now, committed } = shared;
+  const { kinds } = options.sourceKinds ?? BUILT_IN_KINDS;
   const isHome = workspaceId === DEFAULT_WORKSPACE_ID;
   const restrictions = restrictionsOf(workspaceId, options, shared.outbound);
   const { outbound } = restrictions;
@@ -101,7 +102,7 @@ export async function openWorkspaceTools(
   const documents = {
     catalog,
     outbound,
-    kinds: DOCUMENT_KINDS,
+    kinds,
     connections,
     binding: createBindingCache(catalogStore.binding),
     log,
@@ -192,7 +193,7 @@ export async function openWorkspaceTools(
       await settled();
     },
   });
-  const documentIntegrations = createDocumentIntegrations({ servers, stored, catalog, outbound, kinds: DOCUMENT_KINDS, reader, log });
+  const documentIntegrations = createDocumentIntegrations({ servers, stored, catalog, outbound, kinds, reader, log });
   const integrationAdministration = createIntegrationAdministration({
     servers,
     stored,

@@ -116,9 +116,15 @@ export function readingServer(
   return { slug, kind, origin: 'api', trust, source, state, warnings: () => [], lastChange: () => NO_CHANGE };
 }
 
-/** One whose reading was cut short, or is another process's. */
-export function unreadServer({ slug, kind, trust }: Pick<ManagedServer, 'slug' | 'kind' | 'trust'>): ManagedServer {
-  const reason = `its document has not been read to its end: read it with POST /integrations/${slug}/refresh, or remove the integration`;
+/** One whose reading was cut short, or is another process's, or whose plugin is here no more. */
+export function unreadServer(
+  { slug, kind, trust }: Pick<ManagedServer, 'slug' | 'kind' | 'trust'>,
+  otherKinds: readonly string[] = [],
+): ManagedServer {
+  const reason =
+    otherKinds.length > 0
+      ? `there is no kind ${JSON.stringify(kind)} here any more, but ${otherKinds.join(', ')}: start the service with its plugin, or remove the integration`
+      : `its document has not been read to its end: read it with POST /integrations/${slug}/refresh, or remove the integration`;
   return {
     slug,
     kind,

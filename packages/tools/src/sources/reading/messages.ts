@@ -6,6 +6,8 @@ import type { DocumentKind } from '../port.ts';
 export interface ReadingTask {
   /** The module that exports `DOCUMENT_KINDS`. */
   readonly kindsModule: string;
+  /** See `SourceKinds`. */
+  readonly plugins: readonly string[] | null;
   /** UTF-8. */
   readonly bytes: Uint8Array;
   readonly url: string | null;

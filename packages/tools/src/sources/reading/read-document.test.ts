@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createDocumentReader, type DocumentToRead } from './read-document.ts';
 
 const kindsModule = new URL('./testing/unruly-kind.ts', import.meta.url);
-const reader = createDocumentReader({ kindsModule, memoryMb: 64, timeoutMs: 20_000 });
+const reader = createDocumentReader({ kindsModule, memoryMb: 64, timeoutMs: 100_000 });
 
 const read = (text: string, more: Partial<DocumentToRead> = {}, of = reader, signal = AbortSignal.timeout(50_000)) =>
   of.read(

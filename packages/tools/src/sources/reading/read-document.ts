@@ -42,6 +42,8 @@ export interface DocumentReader {
 
 export interface DocumentReaderOptions {
   readonly kindsModule?: URL | undefined;
+  /** See `SourceKinds`. */
+  readonly plugins?: readonly string[] | null | undefined;
   /** Of the thread's heap. */
   readonly memoryMb?: number | undefined;
   readonly timeoutMs?: number | undefined;
@@ -49,6 +51,7 @@ export interface DocumentReaderOptions {
 
 interface ReaderSettings {
   readonly kindsModule: URL;
+  readonly plugins: readonly string[] | null;
   readonly memoryMb: number;
   readonly timeoutMs: number;
 }
@@ -61,6 +64,7 @@ const MOST_FETCHES = 500;
 
 export function createDocumentReader({
   kindsModule = KINDS_MODULE,
+  plugins = null,
   memoryMb = MEMORY_MB,
   timeoutMs = 120_000,
 }: DocumentReaderOptions = {}): DocumentReader {
@@ -69,20 +73,20 @@ export function createDocumentReader({
     read: (document, signal) =>
       inTurn(async () => {
         signal.throwIfAborted();
-        return await readInThread(document, { kindsModule, memoryMb, timeoutMs }, signal);
+        return await readInThread(document, { kindsModule, plugins, memoryMb, timeoutMs }, signal);
       }),
   };
 }
 
 async function readInThread(
   { bytes, url, kind, slug, wantsTools = true, fetchText, onProgress }: DocumentToRead,
-  { kindsModule, memoryMb, timeoutMs }: ReaderSettings,
+  { kindsModule, plugins, memoryMb, timeoutMs }: ReaderSettings,
   signal: AbortSignal,
 ): Promise<ReadDocument> {
   const { promise, resolve, reject } = Promise.withResolvers<ReadDocument>();
   const tools: ReadTool[] = [];
   let fetches = 0;
-  const task: ReadingTask = { kindsModule: kindsModule.href, bytes, url, kind, slug, wantsTools };
+  const task: ReadingTask = { kindsModule: kindsModule.href, plugins, bytes, url, kind, slug, wantsTools };
   const isOwn = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
   const thread = new Worker(new URL('./reader-thread.ts', import.meta.url), {
     workerData: task,

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, isAppError, messageOf } from '@code-executor/platform';
 import { TOOL_LIST_LIMITS } from '../mcp/list-tools.ts';
+import { assembleKinds } from '../plugins.ts';
 import type { DocumentKind, SourceDocument, SourceKind } from '../port.ts';
 import type { ReadingTask, ServiceMessage, ThreadMessage, ToolLine } from './messages.ts';
 import { toolLine } from './tool-line.ts';
@@ -39,10 +40,11 @@ read(workerData as ReadingTask).then(
   },
 );
 
-async function read({ kindsModule, bytes, url, kind: wanted, slug, wantsTools }: ReadingTask): Promise<void> {
+async function read({ kindsModule, plugins, bytes, url, kind: wanted, slug, wantsTools }: ReadingTask): Promise<void> {
   const { DOCUMENT_KINDS } = (await import(kindsModule)) as { DOCUMENT_KINDS: ReadonlyMap<DocumentKind, SourceKind> };
+  const kinds = plugins === null ? DOCUMENT_KINDS : await assembleKinds(plugins, DOCUMENT_KINDS);
   const document: SourceDocument = { text: textOf(bytes), url };
-  const { kind, why } = kindOf(document, wanted, DOCUMENT_KINDS);
+  const { kind, why } = kindOf(document, wanted, kinds);
   const parsed = await kind.parse(document, {
     fetchText: fetchThroughService,
     onProgress: (share) => post({ type: 'progress', share: Math.min(1, Math.max(0, share)) * SHARE_OF_PARSING }),
