@@ -56,10 +56,11 @@ backup_embedded() {
   rm -f -- "$STAGE/database/holder"
 }
 
+# By tar: unlike cp it goes down one opened folder at a time, so that no link is followed that is put in its way meanwhile.
 copy_if_there() {
   local name
   for name; do
-    if [[ -e $DATA_DIR/$name ]]; then cp -R -- "$DATA_DIR/$name" "$STAGE/"; fi
+    if [[ -e $DATA_DIR/$name ]]; then tar -C "$DATA_DIR" -c -- "$name" | tar -C "$STAGE" -x --no-same-owner; fi
   done
 }
 

@@ -3,7 +3,7 @@
 # (a symbolic link, say) is ever followed with root's rights.
 
 # What the service and deploy.sh put into a data directory; nothing else in it is ever given another owner.
-readonly DATA_DIR_NAMES=(admin.key seal.key build database logs run snapshots mcp-servers.json)
+readonly DATA_DIR_NAMES=(admin.key seal.key oauth.key artifacts build database logs run snapshots mcp-servers.json)
 
 # Sets DATA_DIR, and DATA_DIR_LINK where root's own ~/.code-executor shall point to it.
 resolve_data_dir() {
@@ -26,6 +26,7 @@ resolve_data_dir() {
 
 prepare_data_dir() {
   if ((EUID == 0)); then own_data_dir; else make_data_dir; fi
+  close_data_dir
   link_data_dir
 }
 
@@ -35,6 +36,14 @@ prove_data_dir_writable() {
   # shellcheck disable=SC2016 # expanded by the inner shell
   reason=$(in_view bash -c 'cd -- "$1" && mkdir -p run logs && printf 1 >run/.probe && rm run/.probe' - "$DATA_DIR" 2>&1) ||
     die "$EXIT_DATA_DIR" "The data directory $DATA_DIR cannot be written by '$SERVICE_USER' (${reason##*: }): $(owner_command "$DATA_DIR"), or name another one in EXECUTOR_DATA_DIR."
+}
+
+# Who may write here says what the service runs (mcp-servers.json) and whom it believes (admin.key).
+close_data_dir() {
+  [[ -n $(find "$DATA_DIR" -maxdepth 0 -perm /022) ]] || return 0
+  as_data_owner chmod go-w -- "$DATA_DIR" 2>/dev/null ||
+    die "$EXIT_DATA_DIR" "Others can write to the data directory $DATA_DIR, and so replace its keys: chmod go-w $(printf %q "$DATA_DIR"), or name another one in EXECUTOR_DATA_DIR."
+  say "✓ Closed $DATA_DIR to other accounts, which could write to it"
 }
 
 make_data_dir() {
@@ -52,8 +61,12 @@ own_data_dir() {
     return
   fi
   [[ -d $DATA_DIR ]] || die "$EXIT_DATA_DIR" "$DATA_DIR is no directory: name another one in EXECUTOR_DATA_DIR."
-  [[ $(stat -c %u -- "$DATA_DIR") != "$SERVICE_UID" ]] || return 0
-  local entry
+  local entry owner
+  owner=$(stat -c %u -- "$DATA_DIR")
+  [[ $owner != "$SERVICE_UID" ]] || return 0
+  # What a third account has put there would be run by this one, and its key believed.
+  [[ $owner == 0 || $owner == "${SUDO_UID:-0}" || -z $(find "$DATA_DIR" -mindepth 1 -maxdepth 1 -print -quit) ]] || die "$EXIT_DATA_DIR" \
+    "$DATA_DIR belongs to $(stat -c %U -- "$DATA_DIR") and is not empty: where that is meant, $(owner_command "$DATA_DIR"); or name another one in EXECUTOR_DATA_DIR."
   while IFS= read -r -d '' entry; do
     [[ " ${DATA_DIR_NAMES[*]} " == *" ${entry##*/} "* ]] || die "$EXIT_DATA_DIR" \
       "$DATA_DIR holds other things than this service's (${entry##*/}) and belongs to $(stat -c %U -- "$DATA_DIR"): name a new or empty directory in EXECUTOR_DATA_DIR."

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Deployment, newDeployment } from './deployment.ts';
@@ -11,7 +11,12 @@ let executionId: string;
 beforeAll(async () => {
   deployment = await newDeployment();
   file = join(deployment.dataDir, '../backup.tgz');
-  expect((await deployment.run(['up', '--embedded'])).exitCode).toBe(0);
+  await mkdir(deployment.dataDir);
+  await chmod(deployment.dataDir, 0o777);
+  const up = await deployment.run(['up', '--embedded']);
+  expect(up.exitCode).toBe(0);
+  expect(up.text).toContain('which could write to it');
+  expect((await stat(deployment.dataDir)).mode & 0o777).toBe(0o755);
   const body = JSON.stringify({ language: 'typescript', code: 'return "kept"' });
   executionId = JSON.parse((await ask('/execute', `-d '${body}' -H 'Content-Type: application/json'`)).text).executionId;
 }, 180_000);
