@@ -17,7 +17,7 @@ export { inbandApprovalOf, mcpSessionLimitsOf, mcpSettings } from './mcp-session
 export { anonymousPrincipal } from './oauth-server/anonymous.ts';
 export type { OAuthClient } from './oauth-server/clients.ts';
 export { createOAuthServer } from './oauth-server/create-oauth-server.ts';
-export { createExternalTokens } from './oauth-server/external-tokens.ts';
+export { createExternalTokens, type ReadDocument } from './oauth-server/external-tokens.ts';
 export { oauthMigrations } from './oauth-server/migrations.ts';
 export type {
   AuthorizationQuery,

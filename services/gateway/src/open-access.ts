@@ -8,18 +8,22 @@ import {
   mcpSessionLimitsOf,
 } from '@code-executor/executions';
 import { AppError, type Database, type Logger, type Open } from '@code-executor/platform';
+import type { outboundSettings } from '@code-executor/tools';
 import type { z } from 'zod';
 import { type GatewayConfig, isLoopback, LOOPBACK_HOSTS } from './config.ts';
+import { openProviderDocuments } from './provider-documents.ts';
 import type { Access } from './routes/oauth/access.ts';
 import { isOwnResource } from './routes/oauth/origin.ts';
 
 type Naming = Pick<GatewayConfig, 'host' | 'allowedHosts' | 'publicUrl'>;
 type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>;
 
+type OutboundRules = Pick<z.infer<z.ZodObject<typeof outboundSettings>>, 'EXECUTOR_OUTBOUND_ALLOW'>;
+
 interface AccessOptions {
   readonly db: Database;
   readonly log: Logger;
-  readonly settings: AccessSettings & Parameters<typeof mcpSessionLimitsOf>[0];
+  readonly settings: AccessSettings & Parameters<typeof mcpSessionLimitsOf>[0] & OutboundRules;
   readonly naming: Naming;
   /** Seals the keys of access tokens. */
   readonly secret: string;
@@ -50,9 +54,15 @@ async function openAccess({ db, log, settings, naming, secret, onKeysChanged, op
     log.warn({ role: anonymous.role }, 'Whoever reaches this service is let in without a key (EXECUTOR_ANONYMOUS_ROLE)');
   return {
     oauth,
-    external: external === null ? null : { issuer: external.issuer, tokens: createExternalTokens({ db, log, external }) },
+    external: external === null ? null : { issuer: external.issuer, tokens: openExternal(external) },
     anonymous,
   };
+
+  function openExternal(trusted: NonNullable<typeof external>): ReturnType<typeof createExternalTokens> {
+    const documents = openProviderDocuments({ issuer: trusted.issuer, allow: settings.EXECUTOR_OUTBOUND_ALLOW, log });
+    open('identity provider', documents, (part) => part.close());
+    return createExternalTokens({ db, log, external: trusted, read: documents.read });
+  }
 }
 
 /** Before anything is opened. Throws INVALID_REQUEST where anonymous callers are let in and others than this machine can reach the service. */

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { accessSettings, mcpSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
+import { outboundSettings } from '@code-executor/tools';
 import { z } from 'zod';
 
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
@@ -16,6 +17,8 @@ const schema = z.object({
   ...tracingSettings,
   ...mcpSettings,
   ...accessSettings,
+  /** For the keys of an identity provider that lie on another private address than its issuer. */
+  EXECUTOR_OUTBOUND_ALLOW: outboundSettings.EXECUTOR_OUTBOUND_ALLOW,
   DATABASE_URL: z.string(),
   REDIS_URL: z.string(),
   EXECUTOR_PROXY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:9092'),

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import type { ExecutionTables } from '../store/tables.ts';
 import { SCOPES } from './scopes.ts';
 
-const FETCH_TIMEOUT_MS = 5_000;
-const DOCUMENT_LIMIT_BYTES = 256 * 1024;
+/** Of a whole exchange: the guard's limit is the smaller one. */
+const FETCH_TIMEOUT_MS = 10_000;
 /** A provider that cannot be read is asked again after this. */
 const RETRY_MS = 10_000;
 const BELIEF_MS = 2_000;
@@ -25,6 +25,9 @@ export interface ExternalIssuer {
   readonly defaultRole: Role | null;
 }
 
+/** Reads a document of the provider, judged, bounded and without redirects. @throws AppError. */
+export type ReadDocument = (url: string, signal?: AbortSignal) => Promise<{ readonly status: number; readonly text: string }>;
+
 const discoverySchema = z.looseObject({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
 /** Access tokens of the operator's own identity provider: verified by its published keys, its groups read as roles. */
@@ -32,9 +35,10 @@ export function createExternalTokens(options: {
   readonly db: Database;
   readonly log: Logger;
   readonly external: ExternalIssuer;
+  readonly read: ReadDocument;
   readonly now?: () => number;
 }) {
-  const { db, log, external, now = Date.now } = options;
+  const { db, log, external, read, now = Date.now } = options;
   const query = db.query<ExecutionTables>();
   const believed = new Map<string, { readonly principal: Principal | null; readonly untilMs: number }>();
   let keySet: Promise<JWTVerifyGetKey> | null = null;
@@ -94,9 +98,9 @@ export function createExternalTokens(options: {
 
   async function discover(): Promise<JWTVerifyGetKey> {
     const base = external.issuer.replace(/\/$/, '');
-    const answer = await boundedFetch(`${base}/.well-known/openid-configuration`);
-    const parsed = discoverySchema.safeParse(JSON.parse(await answer.text()));
-    if (!answer.ok || !parsed.success || parsed.data.issuer !== external.issuer) {
+    const { status, text } = await read(`${base}/.well-known/openid-configuration`);
+    const parsed = discoverySchema.safeParse(jsonOf(text));
+    if (status !== 200 || !parsed.success || parsed.data.issuer !== external.issuer) {
       throw new AppError('UPSTREAM_UNAVAILABLE', `${base} does not describe itself as the issuer ${external.issuer}`);
     }
     const jwksUrl = new URL(parsed.data.jwks_uri);
@@ -107,7 +111,10 @@ export function createExternalTokens(options: {
       timeoutDuration: FETCH_TIMEOUT_MS,
       cooldownDuration: 30_000,
       cacheMaxAge: 600_000,
-      [customFetch]: boundedFetch,
+      async [customFetch](url: string, { signal }: { readonly signal?: AbortSignal }) {
+        const { status, text } = await read(url, signal);
+        return new Response(text, { status, headers: { 'content-type': 'application/json' } });
+      },
     });
   }
 
@@ -171,25 +178,13 @@ function nameOf(payload: JWTPayload, subject: string): string {
     .slice(0, 80);
 }
 
-/** Redirects are not followed, and no more is read than such a document ever has. */
-async function boundedFetch(
-  url: string,
-  init: { readonly headers?: Headers | undefined; readonly signal?: AbortSignal | undefined } = {},
-): Promise<Response> {
-  const timeout = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-  const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+/** undefined: it is none. */
+function jsonOf(text: string): unknown {
   try {
-    const answer = await fetch(url, { redirect: 'error', signal, headers: { accept: 'application/json' } });
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of answer.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > DOCUMENT_LIMIT_BYTES) throw new Error(`${url} has more than ${DOCUMENT_LIMIT_BYTES} bytes`);
-      chunks.push(chunk);
-    }
-    return new Response(Buffer.concat(chunks), { status: answer.status, headers: { 'content-type': 'application/json' } });
+    return JSON.parse(text);
   } catch (error) {
-    throw new AppError('UPSTREAM_UNAVAILABLE', `${new URL(url).origin} cannot be read: ${messageOf(error)}`, { cause: error });
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 
