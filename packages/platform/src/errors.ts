@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts';
+import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts/error-codes';
 
 /** The one error class of the house: branch on `code`, never on the message. */
 export class AppError extends Error {

@@ -1,4 +1,4 @@
-import { messageOf } from '@code-executor/platform';
+import { messageOf } from '@code-executor/platform/errors';
 import { DOCUMENT_KINDS } from './kinds.ts';
 import type { BuiltInKind, DocumentKind, SourceKind } from './port.ts';
 

@@ -27,6 +27,8 @@ export async function startUpstream(handle: (request: IncomingMessage, response:
     });
   };
   const server = createServer(listener);
+  // An idle connection that it closes just when the next request comes would fail a test on a busy machine.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {

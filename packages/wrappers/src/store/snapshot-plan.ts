@@ -1,16 +1,17 @@
 import { hash } from 'node:crypto';
 import type { ToolDefinition } from '@code-executor/contracts';
-import { pythonToolSource } from '../generate/python-tool.ts';
 import { pythonAsyncSource, pythonPackageSource, typeScriptIndexSource } from '../generate/server-files.ts';
 import { skillIndexSource } from '../generate/skill-files.ts';
-import { typeScriptToolSource } from '../generate/typescript-tool.ts';
 import { type ServerName, serverNames, type ToolName, toolNames } from '../naming/code-names.ts';
 import { toolDigest } from './tool-digest.ts';
+import { type ToolFile, toolFileSource } from './tool-file.ts';
 
 /** One file of a snapshot. Two of the same path and identity have the same text, so the text is made only when it must be written. */
 export interface PlannedFile {
   readonly identity: string;
   readonly source: () => string;
+  /** Where it is made from one tool alone. */
+  readonly of?: ToolFile | undefined;
 }
 export type PlannedDirectory = ReadonlyMap<string, PlannedFile>;
 
@@ -85,11 +86,13 @@ function planServer(
     if (!planned || planned.digest === digest) continue;
     plan.tools.set(tool.name, { digest, name: planned.name, tool });
     const codeName = { server, tool: tool.name, ...name, ...planned.name };
-    plan.files.set(`${planned.name.typescript}.ts`, { identity: digest, source: () => typeScriptToolSource(tool, codeName) });
-    plan.files.set(`${planned.name.python}.py`, { identity: digest, source: () => pythonToolSource(tool, codeName) });
+    plan.files.set(`${planned.name.typescript}.ts`, plannedToolFile(digest, { tool, language: 'typescript', name: codeName }));
+    plan.files.set(`${planned.name.python}.py`, plannedToolFile(digest, { tool, language: 'python', name: codeName }));
   }
   return plan;
 }
+
+const plannedToolFile = (identity: string, of: ToolFile): PlannedFile => ({ identity, of, source: () => toolFileSource(of) });
 
 /** The tools of a server by name, nothing known of each yet, and the files that only depend on the names. */
 function namedTools(

@@ -3,6 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PlannedDirectory, SnapshotPlan } from './snapshot-plan.ts';
+import { FILE_OPTIONS } from './tool-file.ts';
+import { type FileToWrite, writeToolFiles } from './write-tool-files.ts';
 
 /** A directory on disk and what is known to be in it: identity of each file by directory. */
 export interface SnapshotTree {
@@ -41,6 +43,8 @@ export async function fillSnapshotTree(
     unlinkSync(join(tree.dir, link));
     tree.links.delete(link);
   }
+  const generated: FileToWrite[] = [];
+  const complete: [directory: string, PlannedDirectory][] = [];
   for (const [directory, planned] of plan.directories) {
     const present = tree.directories.get(directory);
     if (present === planned) continue;
@@ -56,18 +60,22 @@ export async function fillSnapshotTree(
       if (filled.get(file)?.identity === plannedFile.identity) continue;
       if (filled.delete(file)) unlinkSync(join(path, file));
       const shared = source?.directories.get(directory)?.get(file)?.identity === plannedFile.identity;
-      if (!shared || source === null || !tryLink(join(source.dir, directory, file), join(path, file))) {
-        writeFileSync(join(path, file), plannedFile.source(), { mode: 0o444, flag: 'wx' });
+      const isLinked = shared && source !== null && tryLink(join(source.dir, directory, file), join(path, file));
+      if (!isLinked && plannedFile.of !== undefined) generated.push({ path: join(directory, file), of: plannedFile.of });
+      else {
+        if (!isLinked) writeFileSync(join(path, file), plannedFile.source(), FILE_OPTIONS);
+        filled.set(file, plannedFile);
       }
-      filled.set(file, plannedFile);
       if (performance.now() > sliceEnd) {
         await setImmediate();
         if (signal?.aborted) return;
         sliceEnd = performance.now() + SLICE_MS;
       }
     }
-    tree.directories.set(directory, planned);
+    complete.push([directory, planned]);
   }
+  await writeToolFiles(tree.dir, generated);
+  for (const [directory, planned] of complete) tree.directories.set(directory, planned);
   for (const [link, target] of plan.links) {
     if (tree.links.has(link)) continue;
     symlinkSync(target, join(tree.dir, link));

@@ -1,6 +1,6 @@
 /** Entry of a thread that reads one body and ends. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { isAppError, messageOf } from '@code-executor/platform';
+import { isAppError, messageOf } from '@code-executor/platform/errors';
 import { type DocumentBody, readDocumentBody } from './document-body.ts';
 
 export type DocumentThreadMessage =

@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import { findSyntaxError } from './find-syntax-error.ts';
 import { BODY_LIMITS, type JsonFinding, type JsonLimits, scanJson } from './scan-json.ts';
 

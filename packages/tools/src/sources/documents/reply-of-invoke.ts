@@ -1,7 +1,7 @@
 import type { ReplyMeta, ToolCallReply } from '@code-executor/contracts';
-import { nestsWithin } from '../mcp/list-tools.ts';
 import { DEEPEST_REPLY, failure, REPLY_LIMIT_BYTES, scrubbed, scrubbedText } from '../mcp/reply-value.ts';
 import type { Scrub } from '../mcp/secrets.ts';
+import { nestsWithin } from '../mcp/tool-list-limits.ts';
 import type { InvokeResult } from '../port.ts';
 
 const MESSAGE_LIMIT_CHARACTERS = 1_000;

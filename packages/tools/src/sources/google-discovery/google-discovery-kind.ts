@@ -7,6 +7,8 @@ import { type GoogleBinding, parseDiscovery } from './parse-discovery.ts';
 export const googleDiscoveryKind: SourceKind<GoogleBinding> = {
   kind: 'google-discovery',
   detect({ text }) {
+    // Looking for a key among those at the top takes its time in a large document that has none.
+    if (!text.includes('discovery')) return null;
     const found = topLevelText(text, ['kind', 'discoveryVersion']);
     if (found === null) return null;
     const isDiscovery = found.key === 'kind' ? found.value === 'discovery#restDescription' : /^v\d/.test(found.value);

@@ -1,5 +1,5 @@
 import type { JsonSchema } from '@code-executor/contracts';
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { OpenApiBinding } from '../openapi/binding.ts';
 import { documentSetOfValue } from '../openapi/document/document-set.ts';
 import { isRecord, recordOf, textOf } from '../openapi/document/is-record.ts';
@@ -27,7 +27,7 @@ const MOST_METHODS = 20_000;
 
 /** Reads a Discovery document as the OpenAPI description that says the same. @throws AppError INTEGRATION_INVALID */
 export async function parseDiscovery(document: SourceDocument, context: ParseContext): Promise<ParsedSource<GoogleBinding>> {
-  const root = readDocument(document.text, 'The document');
+  const root = await readDocument(document.text, 'The document');
   if (!isRecord(root) || (!isRecord(root.resources) && !isRecord(root.methods))) {
     throw new AppError(
       'INTEGRATION_INVALID',

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import { type DocumentNode, GraphQLError, Kind, parse, type SelectionSetNode, visit } from 'graphql';
 
 const MOST_TOKENS = 5_000;

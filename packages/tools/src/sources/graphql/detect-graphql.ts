@@ -1,5 +1,5 @@
 import type { SourceDocument } from '../port.ts';
-import { introspectionOf } from './read-schema.ts';
+import { introspectionOf } from './introspection-of.ts';
 
 const OTHER_KINDS = /^\s*["']?(?:openapi|swagger|discoveryVersion)["']?\s*:/m;
 const DEFINITION =

@@ -1,11 +1,12 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import { getIntrospectionQuery } from 'graphql';
 import { readReply } from '../openapi/invoke/read-reply.ts';
 import type { FetchContext, SourceDocument } from '../port.ts';
 import { detectGraphql } from './detect-graphql.ts';
 import { sendGraphql } from './graphql-request.ts';
+import { introspectionOf } from './introspection-of.ts';
 import { graphqlAnswer } from './invoke-graphql.ts';
-import { type IntrospectedDocument, introspectionOf } from './read-schema.ts';
+import type { IntrospectedDocument } from './read-schema.ts';
 
 /** What older servers do not know is asked for only where the newer form is understood. */
 const QUESTIONS = [getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true }), getIntrospectionQuery()];

@@ -1,18 +1,18 @@
 import type { SourceKind } from '../port.ts';
 import type { GraphqlBinding } from './binding.ts';
 import { detectGraphql } from './detect-graphql.ts';
-import { fetchGraphql } from './fetch-graphql.ts';
 import { sendGraphql } from './graphql-request.ts';
-import { invokeGraphql } from './invoke-graphql.ts';
-import { parseGraphql } from './parse-graphql.ts';
 
-/** GraphQL, from a schema (SDL, or an introspection result) or by introspection of an endpoint: a tool per field of its queries and mutations. */
+/**
+ * GraphQL, from a schema (SDL, or an introspection result) or by introspection of an endpoint: a tool per field of its queries and mutations.
+ * Its library is loaded with the first of them: it is large, and every thread that reads a document would pay for it.
+ */
 export const graphqlKind: SourceKind<GraphqlBinding> = {
   kind: 'graphql',
   detect: detectGraphql,
-  fetchDocument: fetchGraphql,
-  parse: async (document, context) => parseGraphql(document, context),
-  invoke: invokeGraphql,
+  fetchDocument: async (...asked) => await (await import('./fetch-graphql.ts')).fetchGraphql(...asked),
+  parse: async (...asked) => (await import('./parse-graphql.ts')).parseGraphql(...asked),
+  invoke: async (...asked) => await (await import('./invoke-graphql.ts')).invokeGraphql(...asked),
   probe: probeGraphql,
 };
 

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { GraphQLField, GraphQLObjectType, GraphQLSchema } from 'graphql';
 import type { ParseContext, ParsedSource, SourceDocument, SourceTool } from '../port.ts';
 import type { GraphqlBinding } from './binding.ts';

@@ -1,16 +1,16 @@
-import { AppError, messageOf } from '@code-executor/platform';
+import { AppError, messageOf } from '@code-executor/platform/errors';
 import {
   buildASTSchema,
   buildClientSchema,
   type DocumentNode,
   type GraphQLSchema,
   type IntrospectionQuery,
-  type IntrospectionSchema,
   parse,
   validateSchema,
 } from 'graphql';
 import { validateSDL } from 'graphql/validation/validate.js';
 import type { SourceDocument } from '../port.ts';
+import { introspectionOf } from './introspection-of.ts';
 
 /** An introspection result on its way from the service to the reading thread: what the endpoint answered, and where it is. */
 export interface IntrospectedDocument {
@@ -34,16 +34,6 @@ export function readSchema({ text }: SourceDocument): ReadSchema {
   const read = /^\s*\{/.test(bare) ? fromIntrospection(bare) : fromSdl(bare);
   const problems = problemsOf(read.schema);
   return { ...read, warnings: [...read.warnings, ...problems.map((problem) => `The schema is not valid: ${problem}`)] };
-}
-
-/** What an introspection result holds, in any of the forms in which tools write it down; null: it is none. */
-export function introspectionOf(value: unknown): IntrospectionSchema | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const inner = 'data' in value && typeof value.data === 'object' && value.data !== null ? value.data : value;
-  const found = '__schema' in inner ? inner.__schema : null;
-  return typeof found === 'object' && found !== null && 'types' in found && Array.isArray(found.types)
-    ? (found as unknown as IntrospectionSchema)
-    : null;
 }
 
 function fromIntrospection(text: string): ReadSchema {

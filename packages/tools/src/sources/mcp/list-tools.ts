@@ -1,16 +1,7 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import { z } from 'zod';
 import type { McpSession } from './mcp-session.ts';
-
-export const TOOL_LIST_LIMITS = {
-  tools: 10_000,
-  bytes: 64 * 1024 * 1024,
-  pages: 2_000,
-  nameCharacters: 256,
-  descriptionCharacters: 32_768,
-  schemaBytes: 512 * 1024,
-};
-export type ToolListLimits = typeof TOOL_LIST_LIMITS;
+import { nestsWithin, TOOL_LIST_LIMITS, type ToolListLimits } from './tool-list-limits.ts';
 
 export interface ToolList {
   readonly tools: readonly ToolDefinition[];
@@ -126,14 +117,6 @@ function lengthAsJson(value: unknown): number {
     if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
     throw error;
   }
-}
-
-/** Whether arrays and objects nest at most `levels` deep. */
-export function nestsWithin(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return true;
-  if (levels === 0) return false;
-  for (const child of Array.isArray(value) ? value : Object.values(value)) if (!nestsWithin(child, levels - 1)) return false;
-  return true;
 }
 
 function createWarnings(): { add(warning: string): void; all(): string[] } {

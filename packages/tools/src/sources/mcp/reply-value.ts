@@ -1,8 +1,8 @@
 import type { McpAnswer, ToolCallReply } from '@code-executor/contracts';
-import { nestsWithin } from './list-tools.ts';
 import type { RawToolResult } from './mcp-session.ts';
 import type { Scrub } from './secrets.ts';
 import { printable } from './stderr-log.ts';
+import { nestsWithin } from './tool-list-limits.ts';
 
 export const REPLY_LIMIT_BYTES = 8 * 1024 * 1024;
 /** Deeper than any real answer, and well within what a recursive reader of JSON survives. */

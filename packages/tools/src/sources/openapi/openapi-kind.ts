@@ -1,4 +1,4 @@
-import { isAppError, messageOf } from '@code-executor/platform';
+import { isAppError, messageOf } from '@code-executor/platform/errors';
 import type { InvokeContext, InvokeResult, SourceKind } from '../port.ts';
 import type { OpenApiBinding } from './binding.ts';
 import { topLevelText } from './document/top-level-text.ts';

@@ -1,5 +1,5 @@
 import type { JsonSchema, ToolAnnotations } from '@code-executor/contracts';
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { ParseContext, ParsedSource, SourceDocument, SourceTool } from '../port.ts';
 import type { OpenApiBinding } from './binding.ts';
 import { type DocumentSet, loadDocumentSet } from './document/document-set.ts';

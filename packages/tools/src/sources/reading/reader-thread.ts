@@ -2,8 +2,8 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppError, isAppError, messageOf } from '@code-executor/platform';
-import { TOOL_LIST_LIMITS } from '../mcp/list-tools.ts';
+import { AppError, isAppError, messageOf } from '@code-executor/platform/errors';
+import { TOOL_LIST_LIMITS } from '../mcp/tool-list-limits.ts';
 import { assembleKinds } from '../plugins.ts';
 import type { DocumentKind, SourceDocument, SourceKind } from '../port.ts';
 import type { ReadingTask, ServiceMessage, ThreadMessage, ToolLine } from './messages.ts';

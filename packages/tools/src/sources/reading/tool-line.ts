@@ -1,6 +1,6 @@
 import type { ToolDefinition } from '@code-executor/contracts';
 import { definitionDigest } from '../../catalog/definition-digest.ts';
-import { nestsWithin, TOOL_LIST_LIMITS } from '../mcp/list-tools.ts';
+import { nestsWithin, TOOL_LIST_LIMITS } from '../mcp/tool-list-limits.ts';
 import type { SourceTool } from '../port.ts';
 import type { ToolLine } from './messages.ts';
 

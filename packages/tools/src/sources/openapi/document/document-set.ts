@@ -1,4 +1,4 @@
-import { AppError, messageOf } from '@code-executor/platform';
+import { AppError, messageOf } from '@code-executor/platform/errors';
 import type { ParseContext, SourceDocument } from '../../port.ts';
 import { isRecord } from './is-record.ts';
 import { readDocument } from './read-document.ts';
@@ -31,7 +31,7 @@ export async function loadDocumentSet(document: SourceDocument, context: Pick<Pa
   if (document.text.length > MOST_CHARACTERS) {
     throw new AppError('INTEGRATION_INVALID', `The document has ${document.text.length} characters; ${MOST_CHARACTERS} are read at most`);
   }
-  const root = readDocument(document.text, 'The document');
+  const root = await readDocument(document.text, 'The document');
   if (!isRecord(root)) throw new AppError('INTEGRATION_INVALID', 'The document is no object: an API description has keys at its top');
   const files = new Map<string, unknown>([[rootFile, root]]);
   if (refersToFiles(document.text)) await loadReferred(files, rootFile, document.text.length, context);
@@ -101,7 +101,7 @@ async function loadReferred(
       if (read > MOST_CHARACTERS)
         throw new AppError('INTEGRATION_INVALID', `The files of this document have more than ${MOST_CHARACTERS} characters`);
       if (files.has(file)) continue;
-      const value = readDocument(text, file);
+      const value = await readDocument(text, file);
       files.set(file, value);
       waiting = waiting.concat(referredFiles(value, file));
     }

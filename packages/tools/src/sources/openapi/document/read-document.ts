@@ -1,5 +1,4 @@
-import { AppError, messageOf } from '@code-executor/platform';
-import { LineCounter, parseDocument } from 'yaml';
+import { AppError, messageOf } from '@code-executor/platform/errors';
 
 /** Larger texts are not taken for YAML when they fail as JSON: reading them so would take minutes. */
 const LARGEST_FLOW_YAML = 1024 * 1024;
@@ -7,20 +6,20 @@ const LARGEST_FLOW_YAML = 1024 * 1024;
 const MOST_ALIASES = 10_000;
 
 /** A JSON or YAML text as a value. @throws AppError INTEGRATION_INVALID with line and column. */
-export function readDocument(text: string, what: string): unknown {
+export async function readDocument(text: string, what: string): Promise<unknown> {
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   if (/^\s*$/.test(body.slice(0, 10_000)) && body.trim() === '') throw new AppError('INTEGRATION_INVALID', `${what} is empty`);
-  return /^\s*[{[]/.test(body.slice(0, 10_000)) ? readJson(body, what) : readYaml(body, what);
+  return /^\s*[{[]/.test(body.slice(0, 10_000)) ? await readJson(body, what) : await readYaml(body, what);
 }
 
-function readJson(text: string, what: string): unknown {
+async function readJson(text: string, what: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
     // Quoted keys are JSON's; a slip in it may well make YAML of another meaning.
     if (text.length <= LARGEST_FLOW_YAML && !/^\s*\{\s*"/.test(text)) {
       try {
-        return readYaml(text, what);
+        return await readYaml(text, what);
       } catch (yamlError) {
         // The JSON parser's word counts for what looks like JSON.
         if (!(yamlError instanceof AppError)) throw yamlError;
@@ -39,7 +38,9 @@ function jsonFault(text: string, error: unknown): string {
   return `${message} (line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1})`;
 }
 
-function readYaml(text: string, what: string): unknown {
+async function readYaml(text: string, what: string): Promise<unknown> {
+  // Most documents are JSON, and the library is large.
+  const { LineCounter, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   try {
     const document = parseDocument(text, {

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { OutboundResponse } from '../../../outbound/port.ts';
 import type { InvokeResult } from '../../port.ts';
 import { errorMessage } from './error-message.ts';

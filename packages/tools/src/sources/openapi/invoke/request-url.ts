@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { OpenApiBinding } from '../binding.ts';
 import { encodeLiteral } from './percent-encoding.ts';
 import { invalid, type Pair, pairsOf, pathText } from './serialize-parameter.ts';

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import type { ParameterBinding, Style } from '../binding.ts';
 import { encodeReserved, encodeValue } from './percent-encoding.ts';
 

@@ -1,4 +1,4 @@
-import { AppError } from '@code-executor/platform';
+import { AppError } from '@code-executor/platform/errors';
 import { type DocumentSet, isReference } from '../document/document-set.ts';
 import { isRecord, listOf } from '../document/is-record.ts';
 import type { Dialect } from '../schema/translate-schema.ts';
