@@ -30,7 +30,9 @@ export {
   ARTIFACTS_DIRECTORY,
   type ArtifactBounds,
   type CollectedArtifacts,
+  type CollectedFile,
   collectArtifacts,
+  type KeepFile,
   type LeftBehind,
 } from './workspace/collect-artifacts.ts';
 export { listWorkspaceFiles, openWorkspaceFile, writeWorkspaceFile } from './workspace/workspace-files.ts';

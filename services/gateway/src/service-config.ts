@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { accessSettings, mcpSettings } from '@code-executor/executions';
+import { accessSettings, mcpSettings, sessionSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { outboundSettings } from '@code-executor/tools';
 import { z } from 'zod';
@@ -32,6 +32,7 @@ const schema = z.object({
   EXECUTOR_RATE_LIMIT: count(0, 1_000_000, 'requests a minute').default(0),
   /** Executions of one workspace that wait; one more is answered 503 QUEUE_FULL. A row each, so many are affordable. */
   EXECUTOR_QUEUE_LIMIT: count(1, 1_000_000, 'executions').default(20_000),
+  ...sessionSettings,
   /** Days that ended executions are kept. */
   EXECUTOR_RETENTION_DAYS: count(1, 3_650, 'days').default(30),
   /** Clients' connections at once; each takes a few KB. */

@@ -11,6 +11,7 @@ import {
   type KeysService,
   mcpMigrations,
   oauthMigrations,
+  sessionLimitsOf,
   workspaceMigrations,
 } from '@code-executor/executions';
 import {
@@ -66,6 +67,7 @@ async function compose(config: GatewayServiceConfig, log: Logger, open: Open): P
     log,
     queueLimit: config.EXECUTOR_QUEUE_LIMIT,
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
+    sessions: sessionLimitsOf(config),
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
     onKeysChanged: () => {
       keys?.reload().catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'the keys could not be read again'));

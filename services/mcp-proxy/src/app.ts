@@ -10,9 +10,11 @@ import type { ProxyApp, RouteDeps } from './proxy-app.ts';
 import { registerAdministrationRoutes } from './routes/administration/administration.ts';
 import { registerCatalogRoutes } from './routes/catalog/catalog.ts';
 import { registerDiscoverRoutes } from './routes/discover/discover.ts';
+import { registerArtifactRoutes } from './routes/executions/artifacts.ts';
 import { registerExecutionRoutes } from './routes/executions/executions.ts';
 import { registerHealthRoutes } from './routes/health/health.ts';
 import { registerMetricsRoute } from './routes/metrics/metrics.ts';
+import { registerSessionRoutes } from './routes/sessions/sessions.ts';
 import { registerToolCallRoutes } from './routes/tool-calls/tool-calls.ts';
 
 export interface ProxyAppOptions extends Omit<RouteDeps, 'closing'> {
@@ -55,6 +57,8 @@ export async function buildMcpProxy(options: ProxyAppOptions): Promise<ProxyApp>
 
   const deps: RouteDeps = { ...options, closing };
   registerExecutionRoutes(app, deps);
+  registerArtifactRoutes(app, deps);
+  registerSessionRoutes(app, deps);
   registerToolCallRoutes(app, deps);
   registerDiscoverRoutes(app, deps);
   registerCatalogRoutes(app, deps);

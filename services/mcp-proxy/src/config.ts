@@ -36,6 +36,8 @@ const schema = z.object({
   EXECUTOR_GRANT_KEY: z.string(),
   /** The file itself, not its content: it is made where it is missing. */
   EXECUTOR_SEAL_KEY_FILE: z.string().optional(),
+  /** What programs leave behind is kept up to this much in all; what comes then is left out by name. */
+  EXECUTOR_ARTIFACTS_MB: wholeNumber({ min: 0, max: 1_000_000, unit: 'MB' }).default(4_096),
   /** Tool calls under way at SIGTERM may end within it; below what the host waits before it kills. */
   EXECUTOR_DRAIN_SECONDS: wholeNumber({ min: 0, max: 3_600, unit: 'seconds' }).default(10),
   /** The record of acts and tool calls outlives what it tells of; a paused execution still needs its calls, hence the minimum. */

@@ -7,6 +7,8 @@ import {
   createKeys,
   createLedger,
   createQueueProducer,
+  createSessionLedger,
+  createStoredArtifacts,
   createWorkspaceStore,
   type ExecutionEnded,
   executionMigrations,
@@ -127,6 +129,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const shared = { db, log, redis, queue, share: workers.share };
   const ledger = createLedger({
     ...shared,
+    liveWorkers: () => workers.reports().flatMap(({ workerId, draining }) => (draining ? [] : [workerId])),
     grants,
     // An execution of a workspace that was removed finds no wrappers, and ends by that.
     catalogVersion: (workspaceId) =>
@@ -150,6 +153,8 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
 
   const app = await buildMcpProxy({
     ledger,
+    sessions: createSessionLedger(shared),
+    artifacts: createStoredArtifacts(db, config.EXECUTOR_ARTIFACTS_MB),
     tools,
     catalog,
     grants,

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { accessSettings, executorSettings, mcpSettings } from '@code-executor/executions';
+import { accessSettings, executorSettings, mcpSettings, sessionSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import {
   adminToolSettings,
@@ -39,11 +39,7 @@ const schema = z.object({
   ...accessSettings,
   /** Executions that wait; one more is answered 503 QUEUE_FULL. */
   EXECUTOR_QUEUE_LIMIT: count(1, 100_000, 'executions').default(1_000),
-  /** A session that nobody uses for so long ends with its files and variables. */
-  EXECUTOR_SESSION_IDLE_SECONDS: count(1, 86_400, 'seconds').default(900),
-  /** Sandboxes kept for sessions, in all and of one principal; each may hold up to the memory limit. */
-  EXECUTOR_SESSIONS: count(1, 1_000, 'sessions').default(16),
-  EXECUTOR_SESSIONS_PER_PRINCIPAL: count(1, 1_000, 'sessions').default(4),
+  ...sessionSettings,
   /** What programs leave behind is kept up to this much in all; what comes then is left out by name. */
   EXECUTOR_ARTIFACTS_MB: count(0, 1_000_000, 'MB').default(4_096),
   /** Days that ended executions are kept. */

@@ -17,6 +17,7 @@ import {
   oauthMigrations,
   readOrMakeSecret,
   sandboxLimitsOf,
+  sessionLimitsOf,
   workspaceMigrations,
 } from '@code-executor/executions';
 import { buildGateway, checkAccess, openFaces } from '@code-executor/gateway';
@@ -181,11 +182,7 @@ async function compose(
     runProgram: run,
     tracing,
     artifacts: createArtifactStore({ dir: join(dataDir, 'artifacts'), totalMb: config.EXECUTOR_ARTIFACTS_MB }),
-    sessions: {
-      idleSeconds: config.EXECUTOR_SESSION_IDLE_SECONDS,
-      maximum: config.EXECUTOR_SESSIONS,
-      maximumOfPrincipal: config.EXECUTOR_SESSIONS_PER_PRINCIPAL,
-    },
+    sessions: sessionLimitsOf(config),
     sandboxLimits: limits,
     retentionDays: config.EXECUTOR_RETENTION_DAYS,
   });

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { executorSettings } from '@code-executor/executions';
+import { executorSettings, sessionSettings } from '@code-executor/executions';
 import { LOG_LEVELS, readConfig, tracingSettings, wholeNumber } from '@code-executor/platform';
 import { z } from 'zod';
 
@@ -17,6 +17,8 @@ const schema = z.object({
   EXECUTOR_PROXY_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:9092'),
   EXECUTOR_WORKER_INTERNAL_KEY: z.string(),
   REDIS_URL: z.string(),
+  /** Kept beside those that run. */
+  EXECUTOR_SESSIONS: sessionSettings.EXECUTOR_SESSIONS,
   /** What runs at SIGTERM may finish within it; below what the host waits before it kills. */
   EXECUTOR_DRAIN_SECONDS: wholeNumber({ min: 0, max: 3_600, unit: 'seconds' }).default(25),
 });

@@ -49,6 +49,14 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
       this.set(executions.stats().paused);
     },
   });
+  new Gauge({
+    name: 'code_executor_worker_sessions',
+    help: 'Sessions that this worker keeps',
+    registers,
+    collect() {
+      this.set(executions.stats().sessions.kept);
+    },
+  });
   const readCounter = (name: string, help: string, read: () => number): void => {
     new Counter({
       name,
@@ -60,6 +68,7 @@ function readExecutions(registers: Registry[], { executions }: MetricSources): v
       },
     });
   };
+  readCounter('code_executor_sessions_lost_total', 'Sessions that ended here without a DELETE', () => executions.stats().sessions.lost);
   readCounter('code_executor_leases_lost_total', 'Claims that lapsed while their program ran', () => executions.stats().leasesLost);
   readCounter('code_executor_event_batches_total', 'Batches of live events sent', () => executions.stats().eventBatches);
   readCounter('code_executor_events_total', 'Live events sent', () => executions.stats().events);

@@ -83,12 +83,20 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
     runProgram: run,
     sandboxLimits: limits,
     slots,
+    sessions: { ledger: ledger.sessions, maximum: config.EXECUTOR_SESSIONS },
+    artifacts: ledger.artifacts,
     pausedMaximum: config.EXECUTOR_PAUSED_SANDBOXES,
     pauseKeepMs: config.EXECUTOR_PAUSE_KEEP_SECONDS * 1_000,
     log,
     tracing,
   });
-  const cancellations = followCancellations({ redis: config.REDIS_URL, log, onCancel: executions.cancel, onDecided: executions.decided });
+  const cancellations = followCancellations({
+    redis: config.REDIS_URL,
+    log,
+    onCancel: executions.cancel,
+    onDecided: executions.decided,
+    onSessions: executions.heard,
+  });
   open('cancellations', cancellations, async (part) => part.close());
 
   const status = await openStatusServer({

@@ -1,9 +1,10 @@
-import { constants } from 'node:fs';
+import { constants, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { idPattern } from '@code-executor/contracts';
-import { type CollectedArtifacts, collectArtifacts, type LeftBehind } from '@code-executor/sandbox';
+import { type ArtifactBounds, type CollectedArtifacts, collectArtifacts, type KeepFile, type LeftBehind } from '@code-executor/sandbox';
 
 /** What executions left behind, as files of the data directory: a folder for each execution that left something. */
 export interface ArtifactStore {
@@ -21,9 +22,8 @@ export interface ArtifactStoreOptions {
   readonly totalMb: number;
 }
 
-const FILES_MAXIMUM = 64;
 /** Of one execution. */
-const EXECUTION_BYTES = 64 * 1024 * 1024;
+export const ARTIFACT_BOUNDS: ArtifactBounds = { files: 64, totalBytes: 64 * 1024 * 1024 };
 const MEGABYTE = 1024 * 1024;
 const INDEX = 'index.json';
 const NOTHING: CollectedArtifacts = { files: [], omitted: [] };
@@ -56,11 +56,11 @@ export function createArtifactStore({ dir, totalMb }: ArtifactStoreOptions): Art
     async keep(executionId, left) {
       const target = join(dir, executionId);
       const temporary = `${target}.new`;
-      const totalBytes = Math.min(EXECUTION_BYTES, await room());
+      const totalBytes = Math.min(ARTIFACT_BOUNDS.totalBytes, await room());
       await rm(temporary, { recursive: true, force: true });
       await mkdir(temporary, { recursive: true, mode: 0o700 });
       try {
-        const collected = await collectArtifacts(left, temporary, { files: FILES_MAXIMUM, totalBytes });
+        const collected = await collectArtifacts(left, keepIn(temporary), { ...ARTIFACT_BOUNDS, totalBytes });
         if (collected.files.length === 0 && collected.omitted.length === 0) return;
         await writeFile(join(temporary, INDEX), JSON.stringify(collected), { mode: 0o600 });
         await rename(temporary, target);
@@ -90,6 +90,13 @@ export function createArtifactStore({ dir, totalMb }: ArtifactStoreOptions): Art
     },
   };
 }
+
+const keepIn =
+  (dir: string): KeepFile =>
+  async (name, file) => {
+    await pipeline(file.open(), createWriteStream(join(dir, name), { flags: 'wx', mode: 0o600 }));
+    return null;
+  };
 
 async function executionsIn(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch(ifMissing<string[]>([]));

@@ -22,7 +22,7 @@ export interface Artifacts {
 
 /** `find` answers the execution, or throws EXECUTION_NOT_FOUND where the principal may not see it. */
 export function createArtifacts(
-  store: ArtifactStore,
+  store: Pick<ArtifactStore, 'list' | 'open'>,
   find: (principal: Principal, executionId: string) => Promise<ExecutionRecord>,
 ): Artifacts {
   return {

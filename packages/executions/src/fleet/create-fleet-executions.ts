@@ -1,9 +1,15 @@
 import { RUNTIMES } from '@code-executor/contracts';
 import { AppError, closeRedis, type Database, type Logger, openRedis } from '@code-executor/platform';
+import { createArtifacts } from '../artifacts/read-artifacts.ts';
+import { createStoredArtifacts } from '../artifacts/stored-artifacts.ts';
 import type { RequestLimits } from '../check-request.ts';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createEndedListeners } from '../ended-listeners.ts';
 import { exportExecutions } from '../export-executions.ts';
+import { readSessionMessage, type SessionMessage, writeSessionMessage } from '../fleet-sessions/session-messages.ts';
+import { createFleetSessionStore, type SessionLimits } from '../fleet-sessions/session-store.ts';
+import { sessionsInFleet } from '../fleet-sessions/sessions-in-fleet.ts';
+import { createTransferStore } from '../fleet-sessions/transfer-store.ts';
 import type { WorkerReport } from '../ledger/port.ts';
 import { createEndedMessages } from '../live-stream/ended-messages.ts';
 import { CHANNELS } from '../live-stream/fleet-channels.ts';
@@ -36,6 +42,8 @@ export interface FleetExecutionsOptions {
   readonly timeoutMaximumMs?: number | undefined;
   /** Executions of one workspace that may wait. */
   readonly queueLimit: number;
+  /** Absent: `sessionId` is refused. `maximum`: of one worker. */
+  readonly sessions?: SessionLimits | undefined;
   /** Days that ended executions are kept; 30 by default. */
   readonly retentionDays?: number | undefined;
   /** Ends are told with what was written where the MCP proxy has the same (`createEndedMessages`); absent: by their ids. */
@@ -61,6 +69,7 @@ export interface FleetExecutions extends Executions {
 
 /** Longer than this and a database is as good as away. */
 const ANSWER_MS = 1_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** Executions as a gateway of the fleet offers them: rows in PostgreSQL, ids in BullMQ, workers elsewhere. */
 export function createFleetExecutions(options: FleetExecutionsOptions): FleetExecutions {
@@ -80,6 +89,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     channels: {
       [CHANNELS.ended]: onEndedMessage,
       [CHANNELS.live]: wakes.wake,
+      [CHANNELS.sessions]: onSessionMessage,
       [CHANNELS.keys]: () => options.onKeysChanged?.(),
     },
     onSubscribed() {
@@ -90,8 +100,16 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
   });
   const workers = watchWorkers(redis, log);
   const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
-  const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, { store, log, now });
-  const limits = { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs };
+  const retentionDays = options.retentionDays ?? 30;
+  const sessionStore = createFleetSessionStore(db);
+  // What executions left behind goes with their rows.
+  const leftBehind = { sweep: () => sessionStore.purgeLost(new Date(now() - retentionDays * DAY_MS)) };
+  const purging = startPurging({ retentionDays }, { store, artifacts: leftBehind, log, now });
+  const limits = {
+    languages: options.languages ?? RUNTIMES,
+    timeoutMaximumMs: options.timeoutMaximumMs,
+    keepsSessions: options.sessions !== undefined,
+  };
   const shared = {
     store,
     fleetStore,
@@ -105,6 +123,9 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     log,
     now,
     reader: createLiveReader(redis),
+    sessions: sessionStore,
+    sessionLimits: options.sessions ?? null,
+    tellSession: (message: SessionMessage) => shared.publish('sessions', writeSessionMessage(message)),
     publish: async (channel: keyof typeof CHANNELS, message: string) => void (await redis.publish(CHANNELS[channel], message)),
     onEnded: endedListeners.tell,
   };
@@ -126,6 +147,18 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     list: (principal, page) => listExecutions(principal, page, shared),
     cancel: (principal, executionId) => cancelInFleet(principal, executionId, shared),
     events: (principal, executionId, afterId, signal) => followInFleet(principal, executionId, afterId, signal, shared),
+    artifacts: createArtifacts(createStoredArtifacts(db), (principal, executionId) => getInFleet(principal, executionId, shared)),
+    ...(options.sessions === undefined
+      ? {}
+      : {
+          sessions: sessionsInFleet({
+            sessions: sessionStore,
+            transfers: createTransferStore(db),
+            wakes,
+            tell: shared.tellSession,
+            log,
+          }),
+        }),
     export: (principal, filter, signal) => exportExecutions(principal, filter, signal, shared),
     purge: (principal, before, signal) => purgeOnDemand(principal, before, signal, { store, log, now }),
     depth: bound.depth,
@@ -146,6 +179,11 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
       await purging.stop();
     },
   };
+
+  function onSessionMessage(text: string): void {
+    const message = readSessionMessage(text);
+    if (message?.kind === 'done') wakes.wake(message.transferId);
+  }
 
   function onEndedMessage(message: string): void {
     const told = endedMessages.read(message);

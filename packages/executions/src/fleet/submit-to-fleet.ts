@@ -1,7 +1,9 @@
 import type { ExecuteRequest, Principal } from '@code-executor/contracts';
-import { AppError, type Logger, messageOf } from '@code-executor/platform';
-import { acceptRequest, findReplay, replay, type SubmitOptions, type Submitted } from '../accept-request.ts';
+import { AppError, isAppError, type Logger, messageOf } from '@code-executor/platform';
+import { type AcceptedRequest, acceptRequest, findReplay, replay, type SubmitOptions, type Submitted } from '../accept-request.ts';
 import type { RequestLimits } from '../check-request.ts';
+import type { SessionMessage } from '../fleet-sessions/session-messages.ts';
+import type { FleetSessionStore, ReservedSession, SessionLimits } from '../fleet-sessions/session-store.ts';
 import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import type { ExecutionStore } from '../store/execution-store.ts';
 import type { FleetStore } from '../store/fleet-store.ts';
@@ -15,7 +17,11 @@ export interface SubmitToFleetDependencies {
   readonly queue: Pick<QueueProducer, 'add' | 'reason'>;
   readonly endings: Pick<Endings, 'expect' | 'forget'>;
   readonly bound: Pick<QueueBound, 'refusal' | 'added'>;
-  readonly workers: Pick<LiveWorkers, 'share'>;
+  readonly workers: Pick<LiveWorkers, 'share' | 'reports'>;
+  readonly sessions: Pick<FleetSessionStore, 'reserve' | 'withdraw'>;
+  /** null: `sessionId` was refused before. */
+  readonly sessionLimits: SessionLimits | null;
+  readonly tellSession: (message: SessionMessage) => Promise<void>;
   readonly limits: RequestLimits;
   readonly log: Logger;
   readonly now: () => number;
@@ -41,24 +47,32 @@ export async function submitToFleet(
     return known;
   }
 
+  const reserved = await reserveSession(accepted, deps);
+  if (reserved !== null && 'executionId' in reserved) return reserved;
   deps.endings.expect(execution);
   const share = deps.workers.share();
+  const withdraw = async (): Promise<void> => {
+    deps.endings.forget(execution.id);
+    if (reserved !== null) await deps.sessions.withdraw(execution.id);
+  };
   let dispatched: boolean;
   try {
     if (idempotent === null) dispatched = await deps.fleetStore.submit(execution, share);
     else {
       const written = await deps.fleetStore.submitOnce(execution, share, idempotent, keysExpiredBefore);
       if ('known' in written) {
-        deps.endings.forget(execution.id);
+        await withdraw();
         return replay(idempotent, written.known);
       }
       dispatched = written.dispatched;
     }
   } catch (error) {
-    deps.endings.forget(execution.id);
+    await withdraw().catch((reason: unknown) =>
+      deps.log.info({ executionId: execution.id, reason: messageOf(reason) }, 'A session stays reserved for a few seconds'),
+    );
     throw error;
   }
-  if (dispatched) await queueId(execution.id, deps);
+  if (dispatched) await queueId(execution.id, reserved?.workerId ?? null, deps);
   else deps.bound.added(execution.workspaceId);
   return { executionId: execution.id, replayed: false };
 }
@@ -69,9 +83,34 @@ function refusalFor(workspaceId: string, { queue, bound }: SubmitToFleetDependen
   return new AppError('QUEUE_UNAVAILABLE', `Nothing was accepted: the queue cannot be used at the moment (${reason.slice(0, 200)}).`);
 }
 
-async function queueId(executionId: string, { queue, log }: SubmitToFleetDependencies): Promise<void> {
+/** Its session is this execution's until it has ended; null: it runs in none. Answers what was accepted before for the same key. */
+async function reserveSession(
+  accepted: AcceptedRequest,
+  { sessions, sessionLimits, workers, store }: SubmitToFleetDependencies,
+): Promise<ReservedSession | Submitted | null> {
+  const { id, workspaceId, principalId, sessionId, language } = accepted.execution;
+  if (sessionId === undefined || sessionLimits === null) return null;
+  const taking = workers.reports().filter(({ draining }) => !draining).length;
   try {
-    await queue.add([executionId]);
+    const limits = { ...sessionLimits, maximum: sessionLimits.maximum * Math.max(1, taking) };
+    return await sessions.reserve({ workspaceId, principalId, sessionId }, language, id, limits);
+  } catch (error) {
+    if (!isAppError(error, 'SESSION_BUSY') && !isAppError(error, 'SESSION_LIMIT')) throw error;
+    const known = await findReplay(accepted, store);
+    if (known === null) throw error;
+    return known;
+  }
+}
+
+/** `workerId`: the one that has its session, which is told; the queue could hand it to any. */
+async function queueId(
+  executionId: string,
+  workerId: string | null,
+  { queue, tellSession, log }: SubmitToFleetDependencies,
+): Promise<void> {
+  try {
+    if (workerId === null) await queue.add([executionId]);
+    else await tellSession({ kind: 'run', workerId, executionId });
   } catch (error) {
     log.warn({ executionId, reason: messageOf(error) }, 'The queue did not take an accepted execution; the reconciler will queue it');
   }

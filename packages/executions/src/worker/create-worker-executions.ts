@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-exec
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createEndedListeners } from '../ended-listeners.ts';
 import type { ClaimedExecution } from '../execution.ts';
+import type { SessionLedger } from '../fleet-sessions/port.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
 import { createLiveExecutions, type LiveExecution } from '../live-executions.ts';
@@ -19,8 +20,10 @@ import { takeExecution } from '../take-execution.ts';
 import { createWaiters } from '../waiters.ts';
 import { createEventPusher } from './event-pusher.ts';
 import { createLeaseKeeper } from './lease-keeper.ts';
+import type { RemoteArtifacts } from './remote-artifacts.ts';
 import { traceCalls } from './trace-calls.ts';
 import { createWorkerRows } from './worker-rows.ts';
+import { createWorkerSessions } from './worker-sessions.ts';
 import type { WorkspaceSnapshots } from './workspace-snapshots.ts';
 
 export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies<Positions>, 'typechecker' | 'runProgram' | 'tracing'> {
@@ -35,6 +38,10 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly sandboxLimits?: SandboxLimits | undefined;
   /** Executions that run at once. */
   readonly slots: number;
+  /** Sandboxes that are kept for sessions; absent: no execution of one is taken. */
+  readonly sessions?: { readonly ledger: SessionLedger; readonly maximum: number } | undefined;
+  /** Absent: what programs leave behind is lost. */
+  readonly artifacts?: RemoteArtifacts | undefined;
   /** Sandboxes that are kept frozen while people decide; 16 by default. */
   readonly pausedMaximum?: number | undefined;
   /** A paused execution that can be replayed keeps its sandbox so long; 15 minutes by default. */
@@ -55,6 +62,8 @@ export interface WorkerExecutionsStats {
   readonly running: number;
   /** Sandboxes that are frozen, for people to decide. */
   readonly paused: number;
+  /** That are here, and that were lost since the start. */
+  readonly sessions: { readonly kept: number; readonly lost: number };
   readonly leasesLost: number;
   readonly eventBatches: number;
   readonly events: number;
@@ -73,6 +82,8 @@ export interface WorkerExecutions {
   cancel(executionId: string): void;
   /** These approvals are pending no more. */
   decided(approvalIds: readonly string[]): void;
+  /** A message of `CHANNELS.sessions`. */
+  heard(message: string): void;
   /** One event per ended execution, after its end is written. Answers the way to unsubscribe. */
   onExecutionEnded(listener: (event: ExecutionEnded) => void): () => void;
   stats(): WorkerExecutionsStats;
@@ -138,7 +149,11 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     intervalMs: options.eventIntervalMs,
     onStale: (executionId) => leases.lose(executionId, 'its events were refused'),
   });
-  const rows = createWorkerRows({ ledger, workerId, leases, leaseMs, events, live, log, now });
+  const sessions =
+    options.sessions === undefined
+      ? undefined
+      : createWorkerSessions({ ...options.sessions, workerId, log, now, onExecution: takePinned, renewEveryMs: options.renewEveryMs });
+  const rows = createWorkerRows({ ledger, workerId, leases, leaseMs, events, sessions, live, log, now });
   const shared = {
     store: rows,
     live,
@@ -158,6 +173,8 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       typechecker: options.typechecker,
       runProgram: options.runProgram,
       preparation: createPreparation(options.preparer),
+      sessions,
+      artifacts: options.artifacts === undefined ? undefined : keepingWith(options.artifacts),
       sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS,
       tools: {
         callTool: guardedCall,
@@ -172,6 +189,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   return {
     start() {
       leases.start();
+      sessions?.start();
       // Nothing is taken before the wrappers are there; while the ledger is away they are not.
       void snapshots.first.then(() => {
         if (draining.signal.aborted) return;
@@ -181,6 +199,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     },
     cancel,
     decided: waiters.wake,
+    heard: (message) => sessions?.heard(message),
     onExecutionEnded: listeners.add,
     stats() {
       const { batches, events: sent, failures } = events.stats();
@@ -188,6 +207,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       return {
         running: underWay.size - places.outside(),
         paused: shared.pauseRoom.used(),
+        sessions: sessions?.stats() ?? { kept: 0, lost: 0 },
         leasesLost: leases.lost(),
         eventBatches: batches,
         events: sent,
@@ -199,6 +219,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     },
     async close({ graceMs = 25_000 } = {}) {
       draining.abort(DRAINING);
+      sessions?.drain();
       // What waits for people is replayed elsewhere, where it can be.
       for (const entry of live.all()) entry.letGo?.();
       const timer = setTimeout(() => {
@@ -209,6 +230,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
         await Promise.all(underWay.values());
       } finally {
         clearTimeout(timer);
+        await sessions?.close();
         await leases.stop();
         await queue.close();
       }
@@ -219,6 +241,19 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   async function handle(executionId: string): Promise<void> {
     if (draining.signal.aborted || underWay.has(executionId) || !EXECUTION_ID.test(executionId)) return;
     await places.take(executionId);
+  }
+
+  /**
+   * One whose session is here, or that no other worker has room for. It is run beside what the queue hands out: its sandbox is
+   * there already, and it must not wait behind executions that any worker could run.
+   */
+  function takePinned(executionId: string): void {
+    if (!taking || underWay.size - places.outside() >= slots + (options.sessions?.maximum ?? 0)) return;
+    handle(executionId).catch((error: unknown) => log.error({ err: error, executionId }, 'An execution of a session could not be taken'));
+  }
+
+  function keepingWith(artifacts: RemoteArtifacts): RunDependencies<Positions>['artifacts'] {
+    return { keep: (executionId, left) => artifacts.keep(executionId, () => rows.grantOf(executionId), left) };
   }
 
   async function takeAndRelease(executionId: string, onPaused: () => void): Promise<void> {

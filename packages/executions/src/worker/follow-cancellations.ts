@@ -16,8 +16,10 @@ export function followCancellations(options: {
   readonly log: Logger;
   readonly onCancel: (executionId: string) => void;
   readonly onDecided: (approvalIds: readonly string[]) => void;
+  /** Messages about sessions, as they come. */
+  readonly onSessions: (message: string) => void;
 }): { connected(): boolean; close(): void } {
-  const { redis, log, onCancel, onDecided } = options;
+  const { redis, log, onCancel, onDecided, onSessions } = options;
   return subscribeChannels({
     redis,
     name: 'worker-cancellations',
@@ -27,6 +29,7 @@ export function followCancellations(options: {
         if (EXECUTION_ID.test(executionId)) onCancel(executionId);
       },
       [CHANNELS.decided]: (approvalIds) => onDecided(approvalIds.split(',').filter((id) => APPROVAL_ID.test(id))),
+      [CHANNELS.sessions]: onSessions,
     },
     onSubscribed: () => undefined,
   });

@@ -1,6 +1,7 @@
+import type { Readable } from 'node:stream';
 import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts';
 import { AppError, messageOf } from '@code-executor/platform';
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 
 export interface ProxyClientOptions {
   /** Where mcp-proxy listens, such as `http://127.0.0.1:9092`. */
@@ -12,9 +13,12 @@ export interface ProxyClientOptions {
 }
 
 export interface ProxyRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
+  /** As JSON. */
   readonly body?: unknown;
+  /** In place of it: bytes as they are, read once. */
+  readonly content?: { readonly stream: Readable; readonly bytes: number } | undefined;
   /** In place of the role's token: the grant of one execution. */
   readonly bearer?: string | undefined;
   /** From sending to the last byte of the answer. */
@@ -28,6 +32,8 @@ export interface ProxyClient {
    * LEDGER_UNAVAILABLE where no answer came: whether the request arrived is then unknown.
    */
   ask(request: ProxyRequest): Promise<unknown>;
+  /** The same for an answer of bytes, which is the caller's to read within the time, or to destroy. */
+  open(request: ProxyRequest): Promise<Readable>;
   close(): Promise<void>;
 }
 
@@ -47,30 +53,57 @@ export function createProxyClient({ url, authorize, connections = 64 }: ProxyCli
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
   });
   return {
-    async ask({ method, path, body, bearer, timeoutMs, signal }) {
-      const bound = AbortSignal.timeout(timeoutMs);
-      const token = bearer ?? (await authorize());
-      let answer: { readonly status: number; readonly text: string };
-      try {
-        const { statusCode, body: stream } = await pool.request({
-          method,
-          path,
-          headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-          body: body === undefined ? null : JSON.stringify(body),
-          signal: signal === undefined ? bound : AbortSignal.any([bound, signal]),
-        });
-        answer = { status: statusCode, text: await readWithin(stream, ANSWER_LIMIT_BYTES) };
-      } catch (error) {
-        signal?.throwIfAborted();
-        throw new AppError('LEDGER_UNAVAILABLE', `mcp-proxy does not answer ${method} ${path}: ${messageOf(error)}`, { cause: error });
-      }
-      const json = parse(answer.text);
-      if (answer.status >= 200 && answer.status < 300 && json !== undefined) return json;
-      throw refusal(answer.status, json, `${method} ${path}`);
+    async ask(request) {
+      const { status, text } = await answered(request, async ({ statusCode, body }) => ({
+        status: statusCode,
+        text: await readWithin(body, ANSWER_LIMIT_BYTES),
+      }));
+      const json = parse(text);
+      if (isGood(status) && json !== undefined) return json;
+      throw refusal(status, json, nameOf(request));
+    },
+    async open(request) {
+      const { status, body, text } = await answered(request, async ({ statusCode, body: stream }) =>
+        isGood(statusCode)
+          ? { status: statusCode, body: stream, text: '' }
+          : { status: statusCode, body: null, text: await readWithin(stream, ANSWER_LIMIT_BYTES) },
+      );
+      if (body !== null) return body;
+      throw refusal(status, parse(text), nameOf(request));
     },
     close: () => pool.destroy(),
   };
+
+  async function answered<Answer>(request: ProxyRequest, read: (answer: Dispatcher.ResponseData) => Promise<Answer>): Promise<Answer> {
+    const { method, path, body, content, bearer, timeoutMs, signal } = request;
+    const bound = AbortSignal.timeout(timeoutMs);
+    const token = bearer ?? (await authorize());
+    try {
+      return await read(
+        await pool.request({
+          method,
+          path,
+          headers: { authorization: `Bearer ${token}`, ...headersOf(request) },
+          body: content?.stream ?? (body === undefined ? null : JSON.stringify(body)),
+          signal: signal === undefined ? bound : AbortSignal.any([bound, signal]),
+        }),
+      );
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new AppError('LEDGER_UNAVAILABLE', `mcp-proxy does not answer ${nameOf(request)}: ${messageOf(error)}`, { cause: error });
+    } finally {
+      content?.stream.destroy();
+    }
+  }
 }
+
+function headersOf({ body, content }: ProxyRequest): Record<string, string> {
+  if (content !== undefined) return { 'content-type': 'application/octet-stream', 'content-length': String(content.bytes) };
+  return body === undefined ? {} : { 'content-type': 'application/json' };
+}
+
+const isGood = (status: number): boolean => status >= 200 && status < 300;
+const nameOf = ({ method, path }: ProxyRequest): string => `${method} ${path}`;
 
 async function readWithin(stream: AsyncIterable<Buffer>, limitBytes: number): Promise<string> {
   const chunks: Buffer[] = [];

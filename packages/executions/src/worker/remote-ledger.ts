@@ -1,13 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXECUTION_STATUSES } from '@code-executor/contracts';
-import { AppError, isAppError } from '@code-executor/platform';
+import { isAppError } from '@code-executor/platform';
 import { z } from 'zod';
+import type { SessionLedger } from '../fleet-sessions/port.ts';
 import type { ClaimedByWorker, ExecutionLedger } from '../ledger/port.ts';
 import type { ExecutionRecord } from '../port.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 import { createProxyClient, type ProxyClient, type ProxyClientOptions } from './proxy-client.ts';
+import { readAnswer } from './read-answer.ts';
+import { createRemoteArtifacts, type RemoteArtifacts } from './remote-artifacts.ts';
+import { createRemoteSessionLedger } from './remote-session-ledger.ts';
 
 export interface RemoteLedger extends ExecutionLedger {
+  readonly sessions: SessionLedger;
+  readonly artifacts: RemoteArtifacts;
   close(): Promise<void>;
 }
 
@@ -28,14 +34,14 @@ const FINISH_TIMEOUT_MS = 15_000;
 export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
   const client = createProxyClient(options);
   return {
-    claim: (executionId, { workerId }) => claim(client, executionId, workerId),
+    claim: (executionId, worker) => claim(client, executionId, worker),
     async renew(report, held) {
       const answer = await client.ask({ ...post('/internal/executions/renew', { report, held }), timeoutMs: RENEW_TIMEOUT_MS });
-      return read(renewalSchema, answer);
+      return readAnswer(renewalSchema, answer);
     },
     async setPaused({ executionId, token }, { workerId }, pause) {
       const path = `/internal/executions/${executionId}/pause`;
-      return read(pausedSchema, await client.ask({ ...post(path, { token, workerId, pause }), timeoutMs: PAUSE_TIMEOUT_MS }));
+      return readAnswer(pausedSchema, await client.ask({ ...post(path, { token, workerId, pause }), timeoutMs: PAUSE_TIMEOUT_MS }));
     },
     async release({ executionId, token }, { workerId }) {
       await client.ask({ ...post(`/internal/executions/${executionId}/release`, { token, workerId }), timeoutMs: PAUSE_TIMEOUT_MS });
@@ -44,27 +50,34 @@ export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
       const path = `/internal/executions/${executionId}/events`;
       await client.ask({ ...post(path, { token, events }), bearer: grant, timeoutMs: PUBLISH_TIMEOUT_MS });
     },
-    async finish(ended, grant) {
+    async finish(ended, grant, session) {
       const path = `/internal/executions/${ended.id}/finish`;
-      const answer = await client.ask({ ...post(path, { ended: endedBody(ended) }), bearer: grant, timeoutMs: FINISH_TIMEOUT_MS });
-      const { written, record } = read(finishedSchema, answer);
+      const answer = await client.ask({ ...post(path, { ended: endedBody(ended), session }), bearer: grant, timeoutMs: FINISH_TIMEOUT_MS });
+      const { written, record } = readAnswer(finishedSchema, answer);
       return { written, record: record as unknown as ExecutionRecord };
     },
+    sessions: createRemoteSessionLedger(client),
+    artifacts: createRemoteArtifacts(client),
     close: () => client.close(),
   };
 }
 
-async function claim(client: ProxyClient, executionId: string, workerId: string): Promise<ClaimedByWorker | null> {
-  const request = { ...post('/internal/executions/claim', { executionId, workerId }), timeoutMs: CLAIM_TIMEOUT_MS };
+async function claim(
+  client: ProxyClient,
+  executionId: string,
+  { workerId, takesSessions = true }: Parameters<ExecutionLedger['claim']>[1],
+): Promise<ClaimedByWorker | null> {
+  const body = takesSessions ? { executionId, workerId } : { executionId, workerId, takesSessions };
+  const request = { ...post('/internal/executions/claim', body), timeoutMs: CLAIM_TIMEOUT_MS };
   for (const delayMs of CLAIM_RETRY_DELAYS_MS) {
     try {
-      return read(claimSchema, await client.ask(request));
+      return readAnswer(claimSchema, await client.ask(request));
     } catch (error) {
       if (!isAppError(error, 'LEDGER_UNAVAILABLE')) throw error;
       await sleep(delayMs);
     }
   }
-  return read(claimSchema, await client.ask(request));
+  return readAnswer(claimSchema, await client.ask(request));
 }
 
 const post = (path: string, body: unknown) => ({ method: 'POST', path, body }) as const;
@@ -93,6 +106,8 @@ const claimSchema = z
       token: z.int(),
       traceparent: z.string().nullish(),
       replay: z.string().optional(),
+      sessionId: z.string().optional(),
+      session: z.object({ incarnation: z.string(), lost: z.string().nullable(), isRefused: z.boolean().optional() }).optional(),
     }),
     grant: z.string(),
     catalogVersion: z.string(),
@@ -112,9 +127,3 @@ const finishedSchema = z.object({
   written: z.boolean(),
   record: z.looseObject({ executionId: z.string(), status: z.enum(EXECUTION_STATUSES) }),
 });
-
-function read<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  throw new AppError('INTERNAL', `mcp-proxy answered in another shape than this worker knows: ${z.prettifyError(parsed.error)}`);
-}

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, isAppError, type Logger, messageOf } from '@code-executor/platform';
 import type { EventLog } from '../events/event-log.ts';
+import type { SessionFate } from '../fleet-sessions/port.ts';
 import type { ExecutionLedger, HeldExecution } from '../ledger/port.ts';
 import type { LiveExecutions } from '../live-executions.ts';
 import type { ExecutionRecord } from '../port.ts';
 import type { ClaimableRows } from '../take-execution.ts';
 import type { EventPusher } from './event-pusher.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
+import type { WorkerSessions } from './worker-sessions.ts';
 
 export interface WorkerRowsOptions {
   readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'publish' | 'setPaused' | 'release'>;
@@ -14,6 +16,8 @@ export interface WorkerRowsOptions {
   readonly leases: LeaseKeeper;
   readonly leaseMs: number;
   readonly events: EventPusher;
+  /** Absent: none is kept. */
+  readonly sessions?: Pick<WorkerSessions, 'hasRoom' | 'claimed' | 'settle' | 'forget'> | undefined;
   readonly live: LiveExecutions;
   readonly log: Logger;
   readonly now: () => number;
@@ -22,6 +26,8 @@ export interface WorkerRowsOptions {
 export interface WorkerRows extends ClaimableRows {
   /** The handling of an execution is over, however it came about. */
   forget(executionId: string): void;
+  /** What its claim's calls are shown with now. Throws STALE_CLAIM. */
+  grantOf(executionId: string): string;
 }
 
 interface Claim {
@@ -29,6 +35,7 @@ interface Claim {
   grant: string;
   stopEvents: () => void;
   isFinishing: boolean;
+  session: SessionFate | undefined;
   otherEnd: ExecutionRecord | null;
 }
 
@@ -37,7 +44,7 @@ const REMEMBERED_MAXIMUM = 10_000;
 const PAUSE_RETRY_MS = 250;
 
 /** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
-export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, live, log, now }: WorkerRowsOptions): WorkerRows {
+export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, sessions, live, log, now }: WorkerRowsOptions): WorkerRows {
   const claims = new Map<string, Claim>();
   const started = new Set<string>();
 
@@ -46,7 +53,7 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       // A queue may hand an id out twice, and the ledger repeats a claim to the worker that holds it.
       if (started.has(executionId)) return null;
       const askedAtMs = performance.now();
-      const claimed = await ledger.claim(executionId, { workerId });
+      const claimed = await ledger.claim(executionId, { workerId, takesSessions: sessions?.hasRoom() ?? false });
       if (claimed === null || started.has(executionId)) return null;
       const { execution, grant, catalogVersion } = claimed;
       if (execution.id !== executionId) throw new AppError('INTERNAL', `The ledger answered the claim of ${executionId} with another one.`);
@@ -55,8 +62,9 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       if (performance.now() - askedAtMs >= leaseMs) throw staleClaim(executionId);
       const held = { executionId, token: execution.token };
       leases.add(held, askedAtMs);
+      sessions?.claimed(execution);
       const { log: eventLog } = live.open(execution, now());
-      const claim: Claim = { log: eventLog, grant, stopEvents: () => undefined, isFinishing: false, otherEnd: null };
+      const claim: Claim = { log: eventLog, grant, stopEvents: () => undefined, isFinishing: false, session: undefined, otherEnd: null };
       claim.stopEvents = events.follow(held, () => claim.grant, eventLog);
       claims.set(executionId, claim);
       return { ...execution, bearer: grant, catalogVersion };
@@ -70,8 +78,9 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
         claim.isFinishing = true;
         claim.stopEvents();
         leases.finishing(ended.id);
+        claim.session = sessions?.settle(ended.id, ended.outcome.error?.code ?? null);
       }
-      const { written, record } = await ledger.finish(ended, claim.grant);
+      const { written, record } = await ledger.finish(ended, claim.grant, claim.session);
       started.delete(ended.id);
       if (!written) claim.otherEnd = record;
       return written;
@@ -111,10 +120,17 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, li
       started.delete(held.executionId);
     },
 
+    grantOf(executionId) {
+      const claim = claims.get(executionId);
+      if (claim === undefined) throw staleClaim(executionId);
+      return claim.grant;
+    },
+
     forget(executionId) {
       claims.get(executionId)?.stopEvents();
       claims.delete(executionId);
       leases.remove(executionId);
+      sessions?.forget(executionId);
     },
   };
 

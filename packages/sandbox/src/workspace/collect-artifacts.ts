@@ -1,7 +1,5 @@
-import { closeSync, createReadStream, createWriteStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { closeSync, createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { listFiles, type OmittedFile } from './list-files.ts';
 import { openDirectoryIn, statIn } from './open-beneath.ts';
 
@@ -24,7 +22,7 @@ export interface ArtifactBounds {
 }
 
 export interface CollectedArtifacts {
-  /** `name` is the file's own in the target directory. */
+  /** `name` is what the file was handed over under. */
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly name: string }[];
   readonly omitted: readonly OmittedFile[];
 }
@@ -32,26 +30,38 @@ export interface CollectedArtifacts {
 /** Cheap enough to be asked of every program. */
 export const hasArtifacts = (workspaceFd: number): boolean => statIn(workspaceFd, ARTIFACTS_DIRECTORY)?.isDirectory() === true;
 
-/** Copies it into `targetDir`, an empty directory, as far as the bounds allow; what is left out is named. */
-export async function collectArtifacts(left: LeftBehind, targetDir: string, bounds: ArtifactBounds): Promise<CollectedArtifacts> {
+/** Exactly the bytes that were judged, as often as they are asked for while `KeepFile` is under way. */
+export interface CollectedFile {
+  readonly path: string;
+  readonly bytes: number;
+  open(): Readable;
+}
+
+/** Puts one file where it is kept, under this name. Answers why not; null: it is kept. */
+export type KeepFile = (name: string, file: CollectedFile) => Promise<string | null>;
+
+/** Hands it to `keep`, file by file, as far as the bounds allow; what is left out is named. */
+export async function collectArtifacts(left: LeftBehind, keep: KeepFile, bounds: ArtifactBounds): Promise<CollectedArtifacts> {
   const files: { path: string; bytes: number; name: string }[] = [];
   const omitted: OmittedFile[] = [];
   let room = bounds.totalBytes;
-  const take = async (path: string, bytes: number, write: (target: string) => Promise<void>): Promise<void> => {
-    const reason =
-      files.length >= bounds.files ? `${bounds.files} files are kept` : bytes > room ? `${bounds.totalBytes} bytes are kept` : null;
-    if (reason !== null) {
-      if (omitted.length < OMITTED_NAMED) omitted.push({ path, reason });
-      return;
-    }
+  const take = async (file: CollectedFile): Promise<void> => {
+    const { path, bytes } = file;
     const name = String(files.length);
-    await write(join(targetDir, name));
-    room -= bytes;
-    files.push({ path, bytes, name });
+    const reason =
+      files.length >= bounds.files
+        ? `${bounds.files} files are kept`
+        : bytes > room
+          ? `${bounds.totalBytes} bytes are kept`
+          : await keep(name, file);
+    if (reason === null) {
+      room -= bytes;
+      files.push({ path, bytes, name });
+    } else if (omitted.length < OMITTED_NAMED) omitted.push({ path, reason });
   };
 
   const { output, workspaceFd } = left;
-  if (output !== null) await take(OUTPUT_NAME, output.length, (target) => writeFile(target, output, { flag: 'wx', mode: 0o600 }));
+  if (output !== null) await take({ path: OUTPUT_NAME, bytes: output.length, open: () => Readable.from([output]) });
   if (workspaceFd === null) return { files, omitted };
   const dir = openDirectoryIn(workspaceFd, ARTIFACTS_DIRECTORY);
   try {
@@ -60,7 +70,7 @@ export async function collectArtifacts(left: LeftBehind, targetDir: string, boun
         if (omitted.length < OMITTED_NAMED) omitted.push(found);
       } else if (output !== null && found.path === OUTPUT_NAME) {
         omitted.push({ path: found.path, reason: 'the whole output has this name' });
-      } else await take(found.path, found.bytes, (target) => copy(found.fd, found.bytes, target));
+      } else await take({ path: found.path, bytes: found.bytes, open: () => read(found.fd, found.bytes) });
     }
   } finally {
     closeSync(dir);
@@ -70,9 +80,6 @@ export async function collectArtifacts(left: LeftBehind, targetDir: string, boun
 
 const OMITTED_NAMED = 100;
 
-/** Exactly the bytes that were judged. */
-async function copy(fd: number, bytes: number, target: string): Promise<void> {
-  if (bytes === 0) return await writeFile(target, '', { flag: 'wx', mode: 0o600 });
-  const source = createReadStream('', { fd, autoClose: false, start: 0, end: bytes - 1 });
-  await pipeline(source, createWriteStream(target, { flags: 'wx', mode: 0o600 }));
-}
+/** A range that ends before its start cannot be asked for. */
+const read = (fd: number, bytes: number): Readable =>
+  bytes === 0 ? Readable.from([]) : createReadStream('', { fd, autoClose: false, start: 0, end: bytes - 1 });

@@ -29,6 +29,7 @@ export async function startScriptedWorker(options: {
   const held = new Map<string, { readonly token: number; readonly stop: AbortController }>();
   const cancellations = followCancellations({
     onDecided: () => undefined,
+    onSessions: () => undefined,
     redis: options.redis,
     log,
     onCancel: (id) => held.get(id)?.stop.abort(CANCELLED),

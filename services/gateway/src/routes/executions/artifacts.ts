@@ -17,7 +17,7 @@ const artifactParams = z.strictObject({ id: z.string(), '*': z.string() });
 export function registerArtifactRoutes(app: GatewayApp, { executions }: RouteDeps): void {
   const artifacts = () => {
     if (executions.artifacts !== undefined) return executions.artifacts;
-    throw new AppError('NOT_FOUND', 'This service runs as a fleet, which keeps no artifacts yet; the embedded form does.');
+    throw new AppError('NOT_FOUND', 'This service keeps no artifacts.');
   };
 
   app.get(

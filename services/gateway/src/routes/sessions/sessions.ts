@@ -19,7 +19,7 @@ const sessionSchema = z.object({
 export function registerSessionRoutes(app: GatewayApp, { executions }: RouteDeps): void {
   const sessions = () => {
     if (executions.sessions !== undefined) return executions.sessions;
-    throw new AppError('NOT_FOUND', 'This service runs as a fleet, which keeps no sessions yet; the embedded form does.');
+    throw new AppError('NOT_FOUND', 'This service keeps no sessions.');
   };
 
   app.get(

@@ -13,8 +13,8 @@ const PAUSE_LIMIT_BYTES = 16 * 1024 * 1024;
 /** The rows of executions for workers: what they hold is judged against the rows, never taken from them. */
 export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: RouteDeps): void {
   app.post('/internal/executions/claim', { config: { caller: 'worker' } }, async (request, reply) => {
-    const { executionId, workerId } = readBody(claimBody, request.body);
-    const claimed = await ledger.claim(executionId, { workerId });
+    const { executionId, ...worker } = readBody(claimBody, request.body);
+    const claimed = await ledger.claim(executionId, worker);
     metrics.claim(claimed === null ? 'gone' : 'claimed');
     // `null` is an answer, which Fastify would send as an empty body.
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(claimed));
@@ -49,9 +49,9 @@ export function registerExecutionRoutes(app: ProxyApp, { ledger, metrics }: Rout
     async (request) => {
       const { grant, bearer } = grantOf(request);
       assertOwn(grant, request.params.id);
-      const { ended } = readBody(finishBody, request.body);
+      const { ended, session } = readBody(finishBody, request.body);
       assertOwn(grant, ended.id, ended.token);
-      const finished = await counted('finish', () => ledger.finish(ended, bearer));
+      const finished = await counted('finish', () => ledger.finish(ended, bearer, session));
       // Somebody else has ended it, and what this worker says of it was not written.
       if (!finished.written) metrics.staleRefused('finish');
       return finished;

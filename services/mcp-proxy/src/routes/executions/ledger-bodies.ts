@@ -10,7 +10,7 @@ const count = z.int().min(0);
 const milliseconds = z.number().min(0);
 const id = z.string().min(1).max(64);
 
-export const claimBody = z.strictObject({ executionId: id, workerId: z.string().min(1).max(128) });
+export const claimBody = z.strictObject({ executionId: id, workerId: z.string().min(1).max(128), takesSessions: z.boolean().optional() });
 
 const reportSchema = z.strictObject({
   workerId: z.string().regex(/^[\w.:-]{1,128}$/),
@@ -61,7 +61,12 @@ const endedSchema = z.strictObject({
   }),
   eventsJson: z.string().nullable(),
 }) satisfies z.ZodType<Parameters<ExecutionLedger['finish']>[0]>;
-export const finishBody = z.strictObject({ ended: endedSchema });
+const sessionSchema = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('kept') }),
+  z.strictObject({ state: z.literal('none') }),
+  z.strictObject({ state: z.literal('lost'), reason: z.string().max(300) }),
+]);
+export const finishBody = z.strictObject({ ended: endedSchema, session: sessionSchema.optional() });
 
 const eventId = z.int().min(1);
 const eventSchema = z.discriminatedUnion('type', [
