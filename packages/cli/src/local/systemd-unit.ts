@@ -41,27 +41,25 @@ export const showUnit: Handler = async (context) => answer(context, null);
 /** deploy.sh starts it in the background and knows when it is ready, so that systemd has only to ask it. */
 export function unitText(script: string, env: Readonly<Record<string, string | undefined>>): string {
   const settings = Object.entries(env)
-    // No secret is written: of the variables only those that say where and how.
+    // No secret is written: of the variables only those that say where and how. PATH: a session's own would not find Node and npm.
     .filter(
-      ([name, value]) => /^EXECUTOR_(HOST|PORT|DATA_DIR|MCP_SERVERS|LOG_LEVEL|ALLOWED_HOSTS|PUBLIC_URL)$/.test(name) && value !== undefined,
+      ([name, value]) =>
+        /^(PATH|EXECUTOR_(HOST|PORT|DATA_DIR|MCP_SERVERS|LOG_LEVEL|ALLOWED_HOSTS|PUBLIC_URL))$/.test(name) && value !== undefined,
     )
     .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`);
   return [
     '# Written by `executor service install`; taken away by `executor service uninstall`.',
     '[Unit]',
     'Description=Code executor (embedded form)',
-    'After=network-online.target',
-    'Wants=network-online.target',
     '',
     '[Service]',
     'Type=oneshot',
     'RemainAfterExit=yes',
-    // The service's processes are deploy.sh's to end: it waits for executions.
-    'KillMode=none',
     ...settings,
     `ExecStart=${quoted(script)} up --embedded`,
     `ExecStop=${quoted(script)} down`,
     'TimeoutStartSec=600',
+    // `down` waits for executions; what is left after it is systemd's to end.
     'TimeoutStopSec=60',
     '',
     '[Install]',

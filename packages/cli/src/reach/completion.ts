@@ -55,6 +55,8 @@ ${cases().replaceAll(' words="', ' words_="')}
     *) _files; return ;;
   esac
   compadd -- \${=words_}
+  # Behind a whole command there may be a file, too.
+  if [[ $words_ == --* && \${words[CURRENT]} != -* ]]; then _files; fi
 }
 compdef _executor executor
 `;
@@ -65,5 +67,8 @@ function __executor_path
   set -l words (commandline -opc)
   string join ' ' -- (string match -v -- '-*' $words[2..-1])
 end
-${[...nextWords()].map(([before, words]) => `complete -c executor -n 'test "(__executor_path)" = "${before}"' -a '${words.join(' ')}'`).join('\n')}
-`.replaceAll('"(__executor_path)"', '"$(__executor_path)"');
+${[...nextWords()].map(([before, words]) => `complete -c executor${fileFlag(words)} -n 'test "$(__executor_path)" = "${before}"' -a '${words.join(' ')}'`).join('\n')}
+`;
+
+/** Behind a whole command there may be a file; within its name there is none. */
+const fileFlag = (words: readonly string[]): string => (words[0]?.startsWith('--') === true ? '' : ' -f');
