@@ -1,5 +1,18 @@
 export { type BubblewrapAdapterOptions, createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
 export type { Determinism } from './channel/frame-channel.ts';
+export {
+  CHANNEL_NAME,
+  CONTROL_NAME,
+  type ContainerAnswer,
+  type ContainerOrder,
+  type ContainerRequest,
+  containerOrderSchema,
+  containerRequestSchema,
+  entryDigest,
+  OUTPUT_NAME,
+  type SnapshotEntry,
+  snapshotDigest,
+} from './container/protocol.ts';
 export { buildLauncher } from './launcher/build-launcher.ts';
 export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
 export {
@@ -24,7 +37,10 @@ export {
   type RunProgramOptions,
   runProgram,
 } from './program/run-program.ts';
+export { layOutRoot } from './rootfs/lay-out-root.ts';
+export { CPU_LIMIT_SECONDS, dataLimitMb, runtimeCommand } from './rootfs/runtime-command.ts';
 export { runtimePaths } from './rootfs/runtime-paths.ts';
+export { seccompFilter } from './seccomp/filter.ts';
 export { type KeptSandbox, keepSandbox } from './session/kept-sandbox.ts';
 export {
   ARTIFACTS_DIRECTORY,

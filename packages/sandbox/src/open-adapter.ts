@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type Logger, messageOf } from '@code-executor/platform';
 import { createBubblewrapAdapter } from './bubblewrap/bubblewrap-adapter.ts';
+import { createContainerAdapter } from './container/container-adapter.ts';
 import { buildLauncher } from './launcher/build-launcher.ts';
 import { createLauncherAdapter } from './launcher/launcher-adapter.ts';
 import { DEFAULT_LIMITS, type SandboxAdapter } from './port.ts';
@@ -17,6 +18,8 @@ export interface AdapterChoice {
   readonly dataDir: string;
   readonly snapshotsDir: string;
   readonly pythonPackagesDir?: string | undefined;
+  /** The service that makes single-use containers, where there is one. */
+  readonly containers?: { readonly socketPath: string; readonly key: string } | undefined;
   readonly log: Logger;
 }
 
@@ -28,7 +31,7 @@ export async function openSandboxAdapter(choice: AdapterChoice): Promise<Sandbox
   if (process.getuid?.() === 0)
     throw new AppError('SANDBOX_UNAVAILABLE', 'Sandboxes are not made by root; start the service as another user');
   const reasons: string[] = [];
-  for (const name of choice.adapter === 'auto' ? (['launcher', 'bubblewrap'] as const) : [choice.adapter]) {
+  for (const name of choice.adapter === 'auto' ? candidates(choice) : [choice.adapter]) {
     let adapter: SandboxAdapter | null = null;
     try {
       adapter = await create(name, choice);
@@ -45,7 +48,12 @@ export async function openSandboxAdapter(choice: AdapterChoice): Promise<Sandbox
   throw new AppError('SANDBOX_UNAVAILABLE', `No sandbox can be made on this host; ./deploy.sh doctor says why.\n  ${reasons.join('\n  ')}`);
 }
 
+/** Quickest first. */
+const candidates = ({ containers }: AdapterChoice): readonly SandboxAdapter['name'][] =>
+  containers === undefined ? ['launcher', 'bubblewrap'] : ['launcher', 'bubblewrap', 'container'];
+
 async function create(name: SandboxAdapter['name'], choice: AdapterChoice): Promise<SandboxAdapter> {
+  if (name === 'container') return createContainers(choice);
   const runDir = join(choice.dataDir, 'run', name);
   await mkdir(runDir, { recursive: true, mode: 0o700 });
   const { snapshotsDir, pythonPackagesDir, log } = choice;
@@ -55,6 +63,18 @@ async function create(name: SandboxAdapter['name'], choice: AdapterChoice): Prom
   const sources = { runDir, runtimes, runnersDir, pythonPackagesDir, snapshotsDir, log };
   if (name === 'bubblewrap') return createBubblewrapAdapter(sources);
   return createLauncherAdapter({ ...sources, launcherPath: await buildLauncher({ outDir: join(choice.dataDir, 'build') }) });
+}
+
+function createContainers({ containers, pythonPackagesDir }: AdapterChoice): SandboxAdapter {
+  if (containers === undefined) {
+    const message = 'no service that makes containers is known: EXECUTOR_CONTAINER_SOCKET and EXECUTOR_CONTAINER_KEY name it';
+    throw new AppError('SANDBOX_UNAVAILABLE', message);
+  }
+  if (pythonPackagesDir !== undefined) {
+    const message = 'containers see nothing of EXECUTOR_PYTHON_PACKAGES_DIR: put the packages into the sandbox image, and unset it';
+    throw new AppError('SANDBOX_UNAVAILABLE', message);
+  }
+  return createContainerAdapter(containers);
 }
 
 async function prove(adapter: SandboxAdapter): Promise<void> {

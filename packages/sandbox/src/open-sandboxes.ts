@@ -14,6 +14,7 @@ export interface SandboxesOptions {
   readonly targets: SandboxPoolOptions['targets'];
   readonly limits: SandboxLimits;
   readonly pythonPackagesDir?: string | undefined;
+  readonly containers?: AdapterChoice['containers'];
   /** Of the wrappers that warm sandboxes see at first; asked when the pool begins to boot them. */
   readonly snapshotDir?: (() => Promise<string>) | undefined;
   readonly log: Logger;
@@ -35,9 +36,9 @@ export async function makeSnapshotsDir(dataDir: string): Promise<string> {
 
 /** Everything that makes, keeps warm and watches sandboxes, opened in order. Throws SANDBOX_UNAVAILABLE where none can be made. */
 export async function openSandboxes(options: SandboxesOptions, open: Open): Promise<Sandboxes> {
-  const { adapter: choice, dataDir, pythonPackagesDir, targets, limits, snapshotDir, log } = options;
+  const { adapter: choice, dataDir, pythonPackagesDir, containers, targets, limits, snapshotDir, log } = options;
   const snapshotsDir = await makeSnapshotsDir(dataDir);
-  const adapter = await openSandboxAdapter({ adapter: choice, dataDir, snapshotsDir, pythonPackagesDir, log });
+  const adapter = await openSandboxAdapter({ adapter: choice, dataDir, snapshotsDir, pythonPackagesDir, containers, log });
   open('sandboxes', adapter, (part) => part.close());
   const firstSnapshot = (await snapshotDir?.()) ?? null;
   const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir: firstSnapshot, log }), (part) => part.close());

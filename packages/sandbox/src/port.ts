@@ -42,6 +42,8 @@ export interface SandboxSpec {
 export interface SandboxEnd {
   readonly exitCode: number | null;
   readonly signal: number | null;
+  /** The kernel ended it for want of memory; told by adapters that bound memory themselves. */
+  readonly outOfMemory?: boolean | undefined;
 }
 
 /**
@@ -54,8 +56,15 @@ export interface Sandbox {
   readonly channel: FrameChannel;
   /** stdout and stderr, merged in the order of the writes. Ends when every process of the sandbox is gone. */
   readonly output: Readable;
-  /** Pid, as this process sees it, of the sandbox's init: the root of the tree that the memory watch adds up. */
-  readonly initPid: number;
+  /**
+   * Pid, as this process sees it, of the sandbox's init: the root of the tree that the memory watch adds up. Null: its processes have
+   * no pids here, and the adapter bounds their memory itself.
+   */
+  readonly initPid: number | null;
+  /** Where the adapter bounds memory itself: resolves once the kernel had to end a process of it for want of memory. Never rejects. */
+  readonly outOfMemory?: Promise<void> | undefined;
+  /** True: its runtime is gone, and `ended` follows when it is known how. Absent where that is at once. */
+  readonly isEnding?: (() => boolean) | undefined;
   /** Resolves once, when no process of the sandbox is left. Never rejects. */
   readonly ended: Promise<SandboxEnd>;
   /** The caller's from now on, to be released by it; null: it cannot be had here. Call it once, before the program is sent. */
@@ -69,7 +78,7 @@ export interface Sandbox {
 
 /** One way of making sandboxes. Every adapter passes `sandbox.testsuite.ts`. */
 export interface SandboxAdapter {
-  readonly name: 'launcher' | 'bubblewrap';
+  readonly name: 'launcher' | 'bubblewrap' | 'container';
   /** Promises of the design that this adapter cannot keep here, as known since the first boot; shown by `doctor` and at start. */
   readonly degradations: readonly string[];
   /** Boots one sandbox. Throws AppError SANDBOX_UNAVAILABLE with the reason; leaves nothing behind when it throws or is aborted. */

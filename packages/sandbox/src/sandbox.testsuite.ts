@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { type Arena, openArena } from './conformance/arena.ts';
+import { type Arena, openArena, type Surroundings } from './conformance/arena.ts';
 import { channelCases } from './conformance/channel-cases.ts';
 import { fileCases } from './conformance/file-cases.ts';
 import { kernelCases } from './conformance/kernel-cases.ts';
@@ -14,15 +14,15 @@ import type { SandboxAdapter } from './port.ts';
  * The hostile programs that every adapter has to withstand, each with the one outcome that is the truth. They run through what the
  * service runs them through: `openSandboxAdapter`, the real runners, `runProgram` and the memory watch.
  */
-export function describeConformance(name: SandboxAdapter['name']): void {
+export function describeConformance(name: SandboxAdapter['name'], surround?: () => Promise<Surroundings>): void {
   describe.skipIf(process.getuid?.() === 0)(
     `hostile programs in sandboxes of the ${name} adapter (not as root)`,
     { timeout: 120_000 },
     () => {
       let open: Arena;
       beforeAll(async () => {
-        open = await openArena(name);
-      }, 60_000);
+        open = await openArena(name, (await surround?.()) ?? null);
+      }, 900_000);
       afterAll(() => open?.close());
       const arena = (): Arena => open;
 

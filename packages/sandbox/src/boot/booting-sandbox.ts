@@ -22,7 +22,8 @@ export interface BootingSandbox {
   /** Resolves with the sandbox when READY has come, rejects with the reason when it never will. */
   readonly booted: Promise<Sandbox>;
   takeChannel(socket: Socket): void;
-  made(initPid: number, outputFd: number): void;
+  /** `initPid` null: its processes have no pids here. */
+  made(initPid: number | null, outputFd: number): void;
   /** Only when no process of it is left. */
   ended(end: SandboxEnd, reason: string | null): void;
   /** Gives up: `booted` rejects with this when the sandbox has ended. */
@@ -35,12 +36,14 @@ export function createBootingSandbox(
   spec: SandboxSpec,
   controls: SandboxControls,
   frameCaps: FrameCaps | undefined,
+  /** What an adapter that bounds memory itself can tell. */
+  told: Pick<Sandbox, 'outOfMemory' | 'isEnding'> = {},
 ): BootingSandbox {
   let channel: FrameChannel | null = null;
   let output: Socket | null = null;
   let workspace: HeldWorkspace | null = null;
   let workspaceTaken = false;
-  let initPid = 0;
+  let initPid: number | null = 0;
   let outputFd = -1;
   let lostBecause = '';
   let ready = false;
@@ -63,8 +66,8 @@ export function createBootingSandbox(
   };
   const settle = (): void => {
     if (!ready || channel === null || output === null) return;
-    workspace = openWorkspace(initPid);
-    boot.resolve({ id, spec, channel, output, initPid, ended: end.promise, takeWorkspace, kill, freeze, thaw });
+    workspace = initPid === null ? null : openWorkspace(initPid);
+    boot.resolve({ id, spec, channel, output, initPid, ended: end.promise, takeWorkspace, kill, freeze, thaw, ...told });
   };
   const takeWorkspace = (): HeldWorkspace | null => {
     workspaceTaken = true;
@@ -74,7 +77,7 @@ export function createBootingSandbox(
   return {
     id,
     get initPid() {
-      return initPid;
+      return initPid ?? 0;
     },
     booted: boot.promise,
     fail,

@@ -8,7 +8,7 @@ import { openSandboxAdapter } from '../open-adapter.ts';
 import { DEFAULT_LIMITS, type Sandbox, type SandboxAdapter, type SandboxLimits } from '../port.ts';
 import { IDENTITY_POSITIONS } from '../program/position-map.ts';
 import { type Program, type ProgramOutcome, runProgram } from '../program/run-program.ts';
-import { holdNamespace, type MemoryProbe, probeMemory, type SandboxNamespace } from './measure-outside.ts';
+import { type Outside, observeTree } from './measure-outside.ts';
 
 /** How one hostile program ended, and what was seen of it from outside. */
 export interface Bout extends ProgramOutcome {
@@ -38,24 +38,33 @@ export interface Arena {
   /** TypeScript statements, run as the body that `prepare` makes of a program with a top-level return. */
   typescript(statements: string, options?: BoutOptions): Promise<Bout>;
   python(code: string, options?: BoutOptions): Promise<Bout>;
+  initPidOf(sandbox: Sandbox): Promise<number>;
   /** How long a simple program takes in a sandbox that is booted now. */
   neighbourMs(): Promise<number>;
   close(): Promise<void>;
 }
 
-export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
+/** What an adapter needs that is no part of this process, and how its sandboxes are looked at. */
+export interface Surroundings {
+  readonly containers: { readonly socketPath: string; readonly key: string };
+  observe(sandbox: Sandbox): Promise<Outside>;
+  /** As this process sees it. */
+  initPidOf(sandbox: Sandbox): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openArena(name: SandboxAdapter['name'], surroundings: Surroundings | null): Promise<Arena> {
   const dataDir = await mkdtemp(join(tmpdir(), 'secret-data-dir-'));
   const snapshotsDir = join(dataDir, 'snapshots');
   await mkdir(snapshotsDir);
   const log = createLogger({ level: 'silent', service: 'conformance' });
-  const adapter = await openSandboxAdapter({ adapter: name, dataDir, snapshotsDir, log });
+  const adapter = await openSandboxAdapter({ adapter: name, dataDir, snapshotsDir, containers: surroundings?.containers, log });
   const memoryWatch = createMemoryWatch();
 
   const run = async (runtime: 'typescript' | 'python', code: string, options: BoutOptions): Promise<Bout> => {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const sandbox = await adapter.boot({ runtime, snapshotDir: options.snapshotDir ?? null, limits });
-    const namespace = holdNamespace(sandbox.initPid);
-    const probe = probeMemory(sandbox.initPid);
+    const outside = await (surroundings?.observe(sandbox) ?? observeTree(sandbox.initPid ?? 0));
     const calls: { id: number; tool: string; args: unknown }[] = [];
     const hooks = {
       onCall: async (call: { id: number; tool: string; args: unknown }): Promise<ToolCallReply> => {
@@ -74,10 +83,9 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
     };
     try {
       const outcome = await runProgram(sandbox, program, hooks, { signal: new AbortController().signal, memoryWatch });
-      return { ...(await afterwards(sandbox, probe, namespace, outcome)), calls };
+      return { ...(await afterwards(sandbox, outside, outcome)), calls };
     } finally {
-      probe.stop();
-      namespace.close();
+      outside.close();
       sandbox.kill();
       await sandbox.ended;
     }
@@ -88,6 +96,7 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
     dataDir,
     typescript: (statements, options = {}) => run('typescript', `export const __executionBody = async () => {${statements}\n};`, options),
     python: (code, options = {}) => run('python', code, options),
+    initPidOf: async (sandbox) => sandbox.initPid ?? (await surroundings?.initPidOf(sandbox)) ?? 0,
     async neighbourMs() {
       const before = performance.now();
       const bout = await run('python', '40 + 2', { timeoutMs: 20_000 });
@@ -97,17 +106,13 @@ export async function openArena(name: SandboxAdapter['name']): Promise<Arena> {
     async close() {
       await adapter.close();
       await memoryWatch.close();
+      await surroundings?.close();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
 
-async function afterwards(
-  sandbox: Sandbox,
-  probe: MemoryProbe,
-  namespace: SandboxNamespace,
-  outcome: ProgramOutcome,
-): Promise<Omit<Bout, 'calls'>> {
+async function afterwards(sandbox: Sandbox, outside: Outside, outcome: ProgramOutcome): Promise<Omit<Bout, 'calls'>> {
   const endedAt = performance.now();
   const ended = await Promise.race([sandbox.ended.then(() => true), new Promise<false>((resolve) => setTimeout(resolve, 10_000, false))]);
   if (!ended) throw new Error('The sandbox was not gone ten seconds after its program had ended');
@@ -115,8 +120,8 @@ async function afterwards(
   return {
     ...outcome,
     result: outcome.resultJson === null ? null : JSON.parse(outcome.resultJson),
-    peakMb: Math.round(probe.stop() / (1024 * 1024)),
+    peakMb: Math.round(outside.peakBytes() / (1024 * 1024)),
     recoveryMs,
-    processesLeft: namespace.processes().length,
+    processesLeft: outside.processesLeft(),
   };
 }

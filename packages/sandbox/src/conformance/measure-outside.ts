@@ -5,15 +5,41 @@ import { Worker } from 'node:worker_threads';
  * Measures a sandbox as the host sees it, by other ways than the product's own memory watch: every process whose pid namespace is
  * the sandbox's, its proportional set and its page tables, and the tmpfs as a process inside sees them.
  */
-export interface MemoryProbe {
+interface MemoryProbe {
   /** Ends the sampling and answers the highest sum of bytes. Idempotent. */
   stop(): number;
+}
+
+/** One sandbox, seen from outside. */
+export interface Outside {
+  /** Highest sum of bytes so far. */
+  peakBytes(): number;
+  /** Living processes of it. */
+  processesLeft(): number;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** Of sandboxes whose processes have pids here. */
+export function observeTree(initPid: number): Outside {
+  const namespace = holdNamespace(initPid);
+  const probe = probeMemory(initPid);
+  let open = true;
+  return {
+    peakBytes: () => probe.stop(),
+    processesLeft: () => namespace.processes().length,
+    close() {
+      probe.stop();
+      if (open) namespace.close();
+      open = false;
+    },
+  };
 }
 
 const TMPFS = ['/workspace', '/tmp', '/dev/shm'];
 
 /** Samples in a thread of its own: adding up a big tree would keep the test's own thread from ending the program. */
-export function probeMemory(initPid: number): MemoryProbe {
+function probeMemory(initPid: number): MemoryProbe {
   const peaks = new SharedArrayBuffer(8);
   const thread = new Worker(new URL('./probe-thread.ts', import.meta.url), { workerData: { initPid, peaks }, env: {} });
   thread.unref();
@@ -25,7 +51,7 @@ export function probeMemory(initPid: number): MemoryProbe {
   };
 }
 
-export interface SandboxNamespace {
+interface SandboxNamespace {
   /** Living processes of it, as host pids. */
   processes(): number[];
   close(): void;
@@ -35,7 +61,7 @@ export interface SandboxNamespace {
  * The pid namespace of the sandbox's processes, from the first of them that lets itself be looked at. It is held open: the kernel
  * gives the number of one that is gone to the next that is made, and other sandboxes are made all the time.
  */
-export function holdNamespace(initPid: number): SandboxNamespace {
+function holdNamespace(initPid: number): SandboxNamespace {
   for (const pid of childrenOf(initPid)) {
     const descriptor = openedOrNull(`/proc/${pid}/ns/pid`);
     if (descriptor === null) continue;

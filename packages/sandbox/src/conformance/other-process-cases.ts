@@ -110,14 +110,15 @@ for pid in strangers:
   test('the processor, the input and output, and signals that are meant for a whole user stay within its sandbox', async () => {
     const neighbour = await arena().adapter.boot({ runtime: 'python', snapshotDir: null, limits: DEFAULT_LIMITS });
     try {
-      const priorities = (): string[] => [process.pid, neighbour.initPid].map((pid) => niceness(pid));
+      const initPid = await arena().initPidOf(neighbour);
+      const priorities = (): string[] => [process.pid, initPid].map((pid) => niceness(pid));
       const before = priorities();
       await arena().python(
         'import os, signal\nos.setpriority(os.PRIO_USER, 0, 17)\nos.setpriority(os.PRIO_PGRP, 0, 17)\ntry: os.kill(-1, signal.SIGSTOP)\nexcept OSError: pass\n1',
         { timeoutMs: 1_000 },
       );
       expect(priorities()).toEqual(before);
-      expect(readFileSync(`/proc/${neighbour.initPid}/status`, 'utf8')).not.toMatch(/^State:\s+T/m);
+      expect(readFileSync(`/proc/${initPid}/status`, 'utf8')).not.toMatch(/^State:\s+T/m);
     } finally {
       neighbour.kill();
       await neighbour.ended;

@@ -11,14 +11,21 @@ const SOURCE_DIR = join(import.meta.dirname, '../../../../sandbox-image/launcher
 const BUILD_LIMIT_MS = 60_000;
 const FLAGS = ['-std=gnu17', '-O2', '-Wall', '-Wextra'];
 
+interface BuildOptions {
+  readonly outDir: string;
+  readonly sourceDir?: string | undefined;
+  /** What the file's name begins with. */
+  readonly name?: string | undefined;
+}
+
 /**
  * Compiles the launcher into `outDir` and gives its path; a program built before from the same source, by an image or here, is used.
  * Throws AppError SANDBOX_UNAVAILABLE where there is no C compiler or it fails.
  */
-export async function buildLauncher(options: { readonly outDir: string; readonly sourceDir?: string | undefined }): Promise<string> {
+export async function buildLauncher(options: BuildOptions): Promise<string> {
   const sourceDir = options.sourceDir ?? SOURCE_DIR;
   const names = (await readdir(sourceDir)).filter((name) => /\.[ch]$/.test(name)).sort();
-  const fileName = `launcher-${await hashSources(sourceDir, (path) => names.includes(path))}`;
+  const fileName = `${options.name ?? 'launcher'}-${await hashSources(sourceDir, (path) => names.includes(path))}`;
   const prebuilt = await findPrebuilt(fileName);
   if (prebuilt !== null) return prebuilt;
   const path = join(options.outDir, fileName);

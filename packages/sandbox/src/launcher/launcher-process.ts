@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { AppError, messageOf } from '@code-executor/platform';
+import { onLines } from '../boot/on-lines.ts';
 import type { RootLayout } from '../rootfs/lay-out-root.ts';
 import type { RuntimeCommand } from '../rootfs/runtime-command.ts';
 
@@ -140,14 +141,4 @@ function configure(setup: LauncherSetup): string {
     if (/[\t\n\0]/.test(word)) throw new AppError('SANDBOX_UNAVAILABLE', `A path of the sandbox holds a tab or a newline: ${word}`);
   }
   return `${lines.map((fields) => fields.join('\t')).join('\n')}\n`;
-}
-
-function onLines(socket: Socket, take: (line: string) => void): void {
-  let rest = '';
-  socket.setEncoding('utf8');
-  socket.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) take(line);
-  });
 }

@@ -19,6 +19,7 @@ export interface EndEvidence {
 
 /** What the end of the runtime's process says about a program that sent no terminal frame. */
 export function judgeEnd(end: SandboxEnd, evidence: EndEvidence): Ending {
+  if (end.outOfMemory === true) return outOfMemory(evidence.memoryLimitBytes);
   if (end.signal !== null) return judgeSignal(end.signal, evidence);
   const code = end.exitCode ?? 0;
   // Runtimes that catch their own crash, and shells, leave with 128 + the signal's number.
@@ -39,6 +40,11 @@ function judgeSignal(signal: number, evidence: EndEvidence): Ending {
   }
   if (signal === constants.signals.SIGXCPU) return failed('TIMEOUT', 'The program used up its CPU time.', 'timed_out');
   return failed('SANDBOX_CRASHED', `The runtime was ended by ${name}.`);
+}
+
+/** The kernel's own word, where it bounds the memory of the whole sandbox. */
+export function outOfMemory(memoryLimitBytes: number): Ending {
+  return failed('MEMORY_LIMIT', `The program used more memory than the ${Math.round(memoryLimitBytes / MEGABYTE)} MB that are allowed.`);
 }
 
 const MEGABYTE = 1024 * 1024;

@@ -6,7 +6,7 @@ import type { Sandbox, SandboxEnd } from '../port.ts';
 import { hasArtifacts, type LeftBehind } from '../workspace/collect-artifacts.ts';
 import { type ComputeClock, startComputeClock } from './compute-clock.ts';
 import { createFrameHandler, type Reason, tooLargeResult } from './frame-handler.ts';
-import { type Ending, judgeEnd } from './judge-end.ts';
+import { type Ending, judgeEnd, outOfMemory } from './judge-end.ts';
 import type { PositionMap } from './position-map.ts';
 import { createProgramOutput, type OutputReading, readOutput } from './program-output.ts';
 import { type CallHooks, createToolCallGate } from './tool-call-gate.ts';
@@ -97,9 +97,14 @@ export async function runProgram(
     if (!output.push(chunk)) fail('OUTPUT_LIMIT', 'The program printed more than 8 MB.');
   });
   const frames = createFrameHandler(createToolCallGate(sandbox.channel, hooks, ended.signal), program.positions, end, ended.signal);
-  const memory = memoryWatch?.watch(sandbox.initPid, memoryLimitMb * MEGABYTE, (bytes) => {
-    fail('MEMORY_LIMIT', `The program used ${Math.ceil(bytes / MEGABYTE)} MB; ${memoryLimitMb} MB are allowed.`);
-  });
+  const { initPid } = sandbox;
+  const memory =
+    initPid === null
+      ? undefined
+      : memoryWatch?.watch(initPid, memoryLimitMb * MEGABYTE, (bytes) => {
+          fail('MEMORY_LIMIT', `The program used ${Math.ceil(bytes / MEGABYTE)} MB; ${memoryLimitMb} MB are allowed.`);
+        });
+  void sandbox.outOfMemory?.then(() => end(outOfMemory(memoryLimitMb * MEGABYTE)));
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     hooks.onControls?.(controlsOf(sandbox, clock, reading, ended.signal));
@@ -174,7 +179,8 @@ async function processEnd(sandbox: Sandbox, channelClosed: Promise<void>): Promi
     await Promise.race([channelClosed, delay(CLOSED_GRACE_MS, undefined, { ref: false })]);
     return first;
   }
-  return await Promise.race([sandbox.ended, delay(CLOSED_GRACE_MS, null, { ref: false })]);
+  const how = await Promise.race([sandbox.ended, delay(CLOSED_GRACE_MS, null, { ref: false })]);
+  return how === null && sandbox.isEnding?.() === true ? await sandbox.ended : how;
 }
 
 /** Read only when no process is left: nothing can be changed under the reader's eyes. */

@@ -26,9 +26,10 @@ const WAKE_MS = 5_000;
 
 /** Takes over a sandbox that was just claimed. null: this host does not let its service look into sandboxes. */
 export function keepSandbox(sandbox: Sandbox): KeptSandbox | null {
-  const runtimePid = runtimeOf(sandbox.initPid);
+  const { initPid } = sandbox;
+  const runtimePid = initPid === null ? null : runtimeOf(initPid);
   const workspace = sandbox.takeWorkspace();
-  if (workspace === null || runtimePid === null) {
+  if (workspace === null || initPid === null || runtimePid === null) {
     workspace?.release();
     return null;
   }
@@ -45,7 +46,7 @@ export function keepSandbox(sandbox: Sandbox): KeptSandbox | null {
     ended: sandbox.ended,
     async rest() {
       sandbox.freeze();
-      if (await endOthers(sandbox.initPid, runtimePid)) {
+      if (await endOthers(initPid, runtimePid)) {
         await discard(sandbox);
         return true;
       }

@@ -177,7 +177,7 @@ os.system("echo four > /dev/stderr")`);
       startIn(killed, `${left}os.kill(os.getpid(), 11)`);
       expect(await exited.ended).toEqual({ exitCode: 7, signal: null });
       expect(await killed.ended).toEqual({ exitCode: null, signal: 11 });
-      for (const pid of [exited.initPid, killed.initPid]) expect(await isThere(pid)).toBe(false);
+      for (const pid of [exited.initPid, killed.initPid]) expect(await isThere(pid ?? 0)).toBe(false);
     });
 
     it('stands still while it is frozen, children included, and goes on when it is thawed', async () => {
@@ -211,7 +211,7 @@ os.system("echo four > /dev/stderr")`);
       sandbox.kill();
       expect(await sandbox.ended).toEqual({ exitCode: null, signal: 9 });
       expect(performance.now() - before).toBeLessThan(10_000);
-      expect(await isThere(sandbox.initPid)).toBe(false);
+      expect(await isThere(sandbox.initPid ?? 0)).toBe(false);
     });
 
     it('leaves nothing behind when its boot is aborted or takes too long', async () => {
