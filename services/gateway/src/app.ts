@@ -11,6 +11,7 @@ import type { GatewayApp, ObservedExecutions, PoolStats, RouteDeps } from './gat
 import { registerAudit } from './plugins/audit.ts';
 import { registerAuthentication } from './plugins/authenticate.ts';
 import { answerClientError, answerError, registerErrors } from './plugins/errors.ts';
+import { registerFairConnections } from './plugins/fair-connections.ts';
 import { registerHostCheck } from './plugins/host-check.ts';
 import { registerJsonBody } from './plugins/json-body.ts';
 import { registerMetrics } from './plugins/metrics.ts';
@@ -111,6 +112,7 @@ export async function buildGateway(options: GatewayOptions): Promise<GatewayApp>
   const metadata = access === undefined ? null : (request: FastifyRequest) => `${originOf(request, config).issuer}${RESOURCE_METADATA}`;
   registerAuthentication(app, keys, metadata);
   registerAudit(app, options.audit);
+  registerFairConnections(app, config.maxConnections);
   registerServerScopes(app);
   if (config.rateLimitPerMinute !== null) await registerRateLimit(app, config.rateLimitPerMinute);
   registerJsonBody(app);

@@ -159,6 +159,35 @@ describe('a connection', () => {
   });
 });
 
+describe('connections are few, and', () => {
+  it('the requests of one agent hold a quarter of them, so that others are answered', async () => {
+    await open({ maxConnections: 8 });
+    gateway.executions.held = true;
+    const waiting = [rawClient(port, execute), rawClient(port, execute)];
+    await until(() => gateway.executions.waits === 2);
+    const refused = rawClient(port, execute);
+    await refused.closed;
+    expect(refused.received()).toMatch(/^HTTP\/1\.1 429 [\s\S]*retry-after: 5[\s\S]*RATE_LIMITED/i);
+    expect((await gateway.ask('GET', '/keys', { key: KEYS.admin })).status).toBe(200);
+    for (const client of waiting) client.socket.destroy();
+    await until(() => gateway.executions.waits === 0);
+    const next = rawClient(port, execute);
+    await until(() => gateway.executions.waits === 1);
+    next.socket.destroy();
+  });
+
+  it('those over which nobody asks anything make room for who comes', async () => {
+    await open({ maxConnections: 8 });
+    const idle = [];
+    for (let index = 0; index < 20; index += 1) {
+      const client = rawClient(port, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await client.until('"status"');
+      idle.push(client);
+    }
+    for (const client of idle) client.socket.destroy();
+  });
+});
+
 describe('a client that hangs up', () => {
   it('does not stop its execution, and nobody waits for it any more', async () => {
     await open();
