@@ -209,12 +209,14 @@ export function createApprovalStore(db: Kysely<ToolTables>) {
       return rows.length;
     },
 
-    async countPending(): Promise<number> {
-      const { count } = await db
+    /** Of one principal, or of all. */
+    async countPending(of?: { readonly workspaceId: string; readonly principalId: string }): Promise<number> {
+      let pending = db
         .selectFrom('approvals')
         .select(({ fn }) => fn.countAll().as('count'))
-        .where('status', '=', 'pending')
-        .executeTakeFirstOrThrow();
+        .where('status', '=', 'pending');
+      if (of !== undefined) pending = pending.where('workspace_id', '=', of.workspaceId).where('principal_id', '=', of.principalId);
+      const { count } = await pending.executeTakeFirstOrThrow();
       return Number(count);
     },
 

@@ -99,6 +99,8 @@ const TTL_SECONDS = 24 * 60 * 60;
 const LIFE_SECONDS = 7 * 24 * 60 * 60;
 /** More than anybody reads; each holds its arguments, of up to 1 MB. */
 const PENDING_MAXIMUM = 5_000;
+/** Of one principal: what an agent asks without end takes nobody else's place. */
+const PENDING_OF_PRINCIPAL = 500;
 const SWEEP_MS = 1_000;
 const SWEPT_AT_ONCE = 500;
 const RETENTION_DAYS = 180;
@@ -131,7 +133,7 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
     isActive: async (principalId) => (await settings.isActive?.(principalId)) ?? true,
     whenDecided,
     wake: waiters.wake,
-    countPending: store.countPending,
+    countPending: () => store.countPending(),
 
     async ask(call) {
       const known = await store.ofCall(call.executionId, call.callNumber);
@@ -139,6 +141,8 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
       const at = now();
       if ((await store.countPending()) >= PENDING_MAXIMUM)
         throw new AppError('CALL_LIMIT', `${PENDING_MAXIMUM} calls wait for people already; this one was not made`);
+      if ((await store.countPending(call)) >= PENDING_OF_PRINCIPAL)
+        throw new AppError('CALL_LIMIT', `${PENDING_OF_PRINCIPAL} calls of this key wait for people already; this one was not made`);
       const id = newId('apr', at);
       const firstAskedAt = (await store.firstAskedAt(call.executionId))?.getTime() ?? at;
       const expiresAt = Math.min(at + ttlSeconds * 1_000, firstAskedAt + lifeSeconds * 1_000);
