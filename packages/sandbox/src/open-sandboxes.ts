@@ -4,6 +4,7 @@ import type { Logger, Open } from '@code-executor/platform';
 import { createMemoryWatch } from './memory-watch/create-memory-watch.ts';
 import { type AdapterChoice, openSandboxAdapter } from './open-adapter.ts';
 import { createSandboxPool, type SandboxPool, type SandboxPoolOptions } from './pool/sandbox-pool.ts';
+import { withSpares } from './pool/spares.ts';
 import type { Sandbox, SandboxAdapter, SandboxLimits } from './port.ts';
 import { type Program, type ProgramHooks, type ProgramOutcome, runProgram } from './program/run-program.ts';
 
@@ -17,6 +18,8 @@ export interface SandboxesOptions {
   readonly containers?: AdapterChoice['containers'];
   /** Of the wrappers that warm sandboxes see at first; asked when the pool begins to boot them. */
   readonly snapshotDir?: (() => Promise<string>) | undefined;
+  /** Whether these are the newest wrappers of another workspace; absent: there is no other. */
+  readonly isNewestOfAnother?: ((snapshotDir: string) => boolean) | undefined;
   readonly log: Logger;
 }
 
@@ -36,12 +39,23 @@ export async function makeSnapshotsDir(dataDir: string): Promise<string> {
 
 /** Everything that makes, keeps warm and watches sandboxes, opened in order. Throws SANDBOX_UNAVAILABLE where none can be made. */
 export async function openSandboxes(options: SandboxesOptions, open: Open): Promise<Sandboxes> {
-  const { adapter: choice, dataDir, pythonPackagesDir, containers, targets, limits, snapshotDir, log } = options;
+  const {
+    isNewestOfAnother: isNewest = () => false,
+    adapter: choice,
+    dataDir,
+    pythonPackagesDir,
+    containers,
+    targets,
+    limits,
+    snapshotDir,
+    log,
+  } = options;
   const snapshotsDir = await makeSnapshotsDir(dataDir);
   const adapter = await openSandboxAdapter({ adapter: choice, dataDir, snapshotsDir, pythonPackagesDir, containers, log });
   open('sandboxes', adapter, (part) => part.close());
   const firstSnapshot = (await snapshotDir?.()) ?? null;
-  const pool = open('pool', createSandboxPool({ adapter, targets, limits, snapshotDir: firstSnapshot, log }), (part) => part.close());
+  const homePool = createSandboxPool({ adapter, targets, limits, snapshotDir: firstSnapshot, log });
+  const pool = open('pool', withSpares(homePool, { adapter, limits, isNewest, log }), (part) => part.close());
   const memoryWatch = open('memory watch', createMemoryWatch({}), (part) => part.close());
   return { adapter, pool, run: (sandbox, program, hooks, signal) => runProgram(sandbox, program, hooks, { memoryWatch, signal }) };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
 import {
+  containersOf,
   createActivePrincipals,
   createArtifactStore,
   createEndedExecutions,
@@ -144,9 +145,11 @@ async function compose(
       adapter: config.EXECUTOR_SANDBOX,
       dataDir,
       pythonPackagesDir: config.EXECUTOR_PYTHON_PACKAGES_DIR,
+      containers: containersOf(config),
       targets: { typescript: config.EXECUTOR_POOL_TYPESCRIPT, python: config.EXECUTOR_POOL_PYTHON },
       limits,
       snapshotDir: () => tools.snapshotDir(DEFAULT_WORKSPACE_ID),
+      isNewestOfAnother: (dir) => workspaces.areSeveral() && tools.snapshotDirs().indexOf(dir) > 0,
       log,
     },
     open,
@@ -168,7 +171,7 @@ async function compose(
   const executions = createExecutions({
     db,
     log,
-    queue: createInProcessQueue({ maximumDepth: config.EXECUTOR_QUEUE_LIMIT }),
+    queue: createInProcessQueue({ maximumDepth: config.EXECUTOR_QUEUE_LIMIT, isShared: workspaces.areSeveral }),
     concurrency: config.EXECUTOR_CONCURRENCY,
     pausedMaximum: config.EXECUTOR_PAUSED_SANDBOXES,
     pauseKeepMs: config.EXECUTOR_PAUSE_KEEP_SECONDS * 1_000,

@@ -59,15 +59,44 @@ test('a place that starts at once holds its worker until it is used or given bac
   expect(order).toEqual(['a2']);
 });
 
-test('room that was reserved and not used can be taken by another', () => {
+test('room that was reserved and not used can be taken by another, and a workspace that has none left takes none from the others', () => {
   const queue = createInProcessQueue({ maximumDepth: 1 });
   const place = queue.reserve('a');
-  expect(() => queue.reserve('b')).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
+  expect(() => queue.reserve('a')).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
   place.release();
-  queue.reserve('b').add('b1');
+  queue.reserve('a').add('a1');
   expect(() => queue.reserve('a')).toThrow(
     expect.objectContaining({ code: 'QUEUE_FULL', details: { retryAfterSeconds: expect.any(Number) } }),
   );
+  queue.reserve('b').add('b1');
+  expect(queue.depth()).toEqual({ queued: 2, running: 0 });
+});
+
+test('where there are several workspaces, none holds more than half of the workers, be the others idle', async () => {
+  let isShared = false;
+  const queue = createInProcessQueue({ isShared: () => isShared });
+  const { order, handler, end } = steppedHandler();
+  queue.process(handler, { concurrency: 4 });
+  for (const id of ['a1', 'a2', 'a3']) queue.reserve('a').add(id);
+  expect(order).toEqual(['a1', 'a2', 'a3']);
+  isShared = true;
+  const waiting = queue.reserve('a');
+  expect(waiting.startsAtOnce).toBe(false);
+  waiting.add('a4');
+  await end('a1');
+  expect(order).toEqual(['a1', 'a2', 'a3']);
+  const other = queue.reserve('b');
+  expect(other.startsAtOnce).toBe(true);
+  other.add('b1');
+  expect(order.at(-1)).toBe('b1');
+  await end('a2');
+  expect(order.at(-1)).toBe('a4');
+  queue.add('a5', { workspaceId: 'a' });
+  queue.add('b2', { workspaceId: 'b' });
+  expect(order.at(-1)).toBe('b2');
+  expect(queue.depth()).toEqual({ queued: 1, running: 4 });
+  await end('a3');
+  expect(order.at(-1)).toBe('a5');
 });
 
 test('what is removed is not handed out, and what was handed out cannot be removed', async () => {

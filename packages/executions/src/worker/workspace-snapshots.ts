@@ -18,6 +18,8 @@ export interface WorkspaceSnapshotsOptions {
 export interface WorkspaceSnapshots extends Pick<CatalogSnapshots, 'follow' | 'first' | 'dirs' | 'close'> {
   /** Fetches what is not here yet. Throws the signal's reason, or what fetching threw. */
   dir(version: string, signal: AbortSignal, workspaceId?: string): Promise<string>;
+  /** Whether a workspace beside the home one was last given these. */
+  isNewestOfAnother(dir: string): boolean;
 }
 
 const MAXIMUM = 50;
@@ -27,10 +29,17 @@ export function createWorkspaceSnapshots(options: WorkspaceSnapshotsOptions): Wo
   const home = snapshotsOf(DEFAULT_WORKSPACE_ID, options.onNewest);
   /** Least recently used first. */
   const others = new Map<string, CatalogSnapshots>();
+  /** What each of them was last given. */
+  const newest = new Map<string, string>();
 
   return {
-    dir: (version, signal, workspaceId = DEFAULT_WORKSPACE_ID) =>
-      workspaceId === DEFAULT_WORKSPACE_ID ? home.dir(version, signal) : otherOf(workspaceId).dir(version, signal),
+    async dir(version, signal, workspaceId = DEFAULT_WORKSPACE_ID) {
+      if (workspaceId === DEFAULT_WORKSPACE_ID) return await home.dir(version, signal);
+      const dir = await otherOf(workspaceId).dir(version, signal);
+      newest.set(workspaceId, dir);
+      return dir;
+    },
+    isNewestOfAnother: (dir) => newest.values().some((one) => one === dir),
     follow: home.follow,
     first: home.first,
     *dirs() {
@@ -49,6 +58,7 @@ export function createWorkspaceSnapshots(options: WorkspaceSnapshotsOptions): Wo
     for (const [oldest, unused] of others) {
       if (others.size <= maximum) break;
       others.delete(oldest);
+      newest.delete(oldest);
       unused
         .close()
         .then(() => options.letGo(oldest))

@@ -204,7 +204,7 @@ async function destroy(sandbox: Sandbox): Promise<void> {
 
 const total = (counts: Readonly<Record<Runtime, number>>): number => counts.typescript + counts.python + counts.node;
 
-function sameLimits(one: SandboxLimits, other: SandboxLimits): boolean {
+export function sameLimits(one: SandboxLimits, other: SandboxLimits): boolean {
   return (
     one === other ||
     (one.memoryMb === other.memoryMb &&
