@@ -126,6 +126,7 @@ it('a device is logged in by the code that a human enters', async () => {
   const complete = new URL(begun.verification_uri_complete ?? '');
   const page = await ask(service(), 'GET', complete.pathname + complete.search, { key: null });
   expect(page.text).toContain('executor CLI');
+  expect(page.text).toContain(`the device in front of you shows ${begun.user_code}: with a code that somebody sent you`);
   const cookie = cookieOf(page);
   const fields = { ...hiddenFields(page.text), decision: 'approve', role: 'operator' };
   expect((await form('/oauth/device', { ...fields, key: 'cex_wrong' }, { cookie })).status).toBe(401);

@@ -79,6 +79,7 @@ export function registerAuthorize(app: GatewayApp, deps: RouteDeps, { oauth }: A
       action: '/oauth/authorize',
       clientName: client.name,
       clientUri: client.uri,
+      userCode: null,
       leadsTo,
       roles: rolesUpTo(role),
       // Many clients ask for everything there is; a human who wants to give more than the least says so.

@@ -78,6 +78,7 @@ export function registerDevice(app: GatewayApp, deps: RouteDeps, oauth: OAuthSer
       action: '/oauth/device',
       clientName: asked.clientName,
       clientUri: null,
+      userCode,
       leadsTo: null,
       roles: rolesUpTo(asked.role),
       suggested: asked.role,

@@ -38,6 +38,8 @@ export interface ConsentForm {
   readonly action: string;
   readonly clientName: string;
   readonly clientUri: string | null;
+  /** What the device of the human has to show; null: there is none. */
+  readonly userCode: string | null;
   /** Where the browser goes afterwards; null: nowhere. */
   readonly leadsTo: string | null;
   readonly roles: readonly Role[];
@@ -48,7 +50,7 @@ export interface ConsentForm {
   readonly problem: string | null;
 }
 
-export function consentForm({ action, clientName, clientUri, leadsTo, roles, suggested, hidden, problem }: ConsentForm): string {
+export function consentForm({ action, clientName, clientUri, userCode, leadsTo, roles, suggested, hidden, problem }: ConsentForm): string {
   const asked = roles.at(-1) ?? 'agent';
   const fields = Object.entries(hidden).map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
@@ -65,7 +67,11 @@ export function consentForm({ action, clientName, clientUri, leadsTo, roles, sug
   return `${problem === null ? '' : `<p class="no" role="alert">${escapeHtml(problem)}</p>`}
 <p>An application asks to use this code executor in your name.</p>
 <dl>${rows.map(([term = '', value = '']) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(value)}</dd>`).join('')}</dl>
-<p class="warn">Anybody can give an application any name. Go on only if you have just asked for this yourself.</p>
+<p class="warn">Anybody can give an application any name. Go on only if you have just asked for this yourself${
+    userCode === null
+      ? ''
+      : ` and the device in front of you shows ${escapeHtml(userCode)}: with a code that somebody sent you, it is them you let in`
+  }.</p>
 <form method="post" action="${escapeHtml(action)}" autocomplete="off">${fields.join('')}
 <label for="role">It may be</label><select id="role" name="role">${options.join('')}</select>
 <label for="key">Your API key; it never gets more than this key may</label><input id="key" name="key" type="password" autocomplete="off" spellcheck="false">
