@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CONFIDENTIAL_CLIENT, startAuthorizationServer } from '../packages/tools/src/testing/authorization-server.ts';
 import { ask, makeKey } from './support/ask.ts';
 import { type Service, startService } from './support/start-service.ts';
 
@@ -41,7 +42,7 @@ beforeAll(async () => {
   upstreamUrl = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
   directory = mkdtempSync(join(tmpdir(), 'administration-tools-'));
   mkdirSync(join(directory, 'data'));
-  service = await startService(join(directory, 'data'), { EXECUTOR_ADMIN_TOOLS: 'true' });
+  service = await startService(join(directory, 'data'), { EXECUTOR_ADMIN_TOOLS: 'true', EXECUTOR_OUTBOUND_ALLOW: '127.0.0.1' });
   agent = await makeKey(service, 'agent');
   operator = await makeKey(service, 'operator');
 }, 150_000);
@@ -225,6 +226,54 @@ describe('a handoff', () => {
       body: { error: { code: 'HANDOFF_USED' } },
     });
   }, 60_000);
+
+  test('for OAuth leads a person to the consent page of the provider, again until they came back, and the agent sees no token', async () => {
+    const provider = await startAuthorizationServer();
+    try {
+      const flow = { authorizationUrl: `${provider.url}/authorize`, tokenUrl: `${provider.url}/token`, scopes: { read: 'reads' } };
+      const document = {
+        ...documentOf(upstreamUrl),
+        components: { securitySchemes: { login: { type: 'oauth2', flows: { authorizationCode: flow } } } },
+        security: [{ login: ['read'] }],
+      };
+      const added = await json('POST', '/integrations', { slug: 'mail', document, baseUrl: upstreamUrl, trust: true }, service.key);
+      expect(added.status).toBe(201);
+      // Where it leads is the integration's word, or the person's: the agent has none in it.
+      const astray = { integration: 'mail', name: 'mine', auth: { type: 'oauth2', authorizationUrl: 'https://evil.example' } };
+      const refused = await run(`try { return await ${call('connections.createHandoff', astray)} } catch (error) { return error.code }`);
+      expect(refused).toMatchObject({ status: 'succeeded', result: 'INVALID_ARGUMENTS' });
+      const { path } = await made({ integration: 'mail', name: 'mine', auth: { type: 'oauth2', scopes: ['read'] } });
+      const state = async () => (await json('GET', path, undefined, service.key)).body as { status: string };
+      expect(await state()).toMatchObject({ status: 'open', fields: [], optionalFields: ['clientId', 'clientSecret', 'issuer'] });
+
+      const enter = (values: object) => json('POST', path, { values }, service.key);
+      expect((await enter({ clientSecret: 'alone' })).status).toBe(400);
+      expect((await enter({ token: SECRET })).status).toBe(400);
+      const made_ = await enter(CONFIDENTIAL_CLIENT);
+      expect(made_).toMatchObject({ status: 201, body: { status: 'needs_authorization', name: 'mine', auth: { type: 'oauth2' } } });
+      const { id } = made_.body as { id: string };
+      // They closed the window: the same page leads there again, and makes no second connection.
+      expect(await state()).toMatchObject({ status: 'open' });
+      expect((await enter({})).body).toMatchObject({ id, status: 'needs_authorization' });
+
+      const begun = await json('POST', `/connections/${id}/oauth/start`, {}, service.key);
+      const back = await provider.consent((begun.body as { url: string }).url);
+      expect((await ask(service, 'GET', back.pathname + back.search, { key: null })).status).toBe(200);
+      expect(await state()).toMatchObject({ status: 'used' });
+      expect((await enter({})).status).toBe(409);
+
+      const looked = await run(`return [await tools.mail.countPets({}), await ${call('connections.list', { integration: 'mail' })}]`);
+      expect(looked).toMatchObject({ result: [{ pets: 3 }, [{ address: 'mail@mine', status: 'active' }]] });
+      const [token = 'none'] = provider.issued.access;
+      expect(seen).toContain(`Bearer ${token}`);
+      for (const secret of [token, ...provider.issued.refresh, CONFIDENTIAL_CLIENT.clientSecret]) {
+        expect(JSON.stringify(looked)).not.toContain(secret);
+        expect(readFileSync(service.logFile, 'utf8')).not.toContain(secret);
+      }
+    } finally {
+      await provider.close();
+    }
+  }, 120_000);
 
   test('is answered in no words where there is none', async () => {
     const path = '/connections/handoffs/hnd_00000000000000000000000000';

@@ -15,11 +15,22 @@ export const handoffAuthSchema = z.discriminatedUnion('type', [
       .optional(),
     scheme: z.string().min(1).max(256).optional().describe("which of the document's schemes"),
   }),
+  // Where its consent page and its tokens are is said by the integration, or by the person: an agent's word could lead them anywhere.
+  z.strictObject({
+    type: z.literal('oauth2'),
+    scopes: z
+      .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/))
+      .max(128)
+      .optional()
+      .describe('left out: those that the integration asks for'),
+  }),
 ]);
 export type HandoffAuth = z.infer<typeof handoffAuthSchema>;
 
 /** What a person enters, by the kind of credential. */
-export const HANDOFF_FIELDS = { bearer: ['token'], basic: ['username', 'password'], apiKey: ['value'] } as const;
+export const HANDOFF_FIELDS = { bearer: ['token'], basic: ['username', 'password'], apiKey: ['value'], oauth2: [] } as const;
+/** What may be left empty: an OAuth client that the provider knows already, and its authorization server where the integration names none. */
+export const HANDOFF_OPTIONAL_FIELDS = { bearer: [], basic: [], apiKey: [], oauth2: ['clientId', 'clientSecret', 'issuer'] } as const;
 
 export const newHandoffSchema = z.strictObject({
   integration: z.string().min(1).max(64),
@@ -39,11 +50,12 @@ export const handoffSchema = z.object({
   id: z.string(),
   status: z.enum(['open', 'used', 'expired']),
   integration: z.string(),
-  url: z.string().describe('where the secret will be sent'),
+  url: z.string().describe('where the secret, or the token, will be sent'),
   name: z.string(),
   owner: z.enum(CONNECTION_OWNERS),
   auth: handoffAuthSchema,
   fields: z.array(z.string()).describe('what is to be entered'),
+  optionalFields: z.array(z.string()).describe('what may be left empty'),
   askedBy: z.string(),
   approvedBy: z.string(),
   expiresAt: z.string(),

@@ -61,6 +61,7 @@ export {
 } from './execution.ts';
 export {
   HANDOFF_FIELDS,
+  HANDOFF_OPTIONAL_FIELDS,
   type Handoff,
   type HandoffAuth,
   type HandoffValues,

@@ -141,7 +141,7 @@ export function executorTools(deps: Administrators): readonly ExecutorTool[] {
     ),
     tool(
       'connections.createHandoff',
-      'Make a page where a person enters a secret for an integration: answers {url, expiresAt}; hand the url to them. A person is asked first. You never see the secret',
+      'Make a page where a person enters a secret for an integration, or goes to the consent page of its provider (auth {"type": "oauth2"}): answers {url, expiresAt}; hand the url to them. A person is asked first. You never see the secret',
       newHandoffSchema,
       { ...WRITE_INTEGRATIONS, role: 'operator', act: 'handoff.create', target: (args) => args.integration },
       async (wanted, { actor, asker }) => {

@@ -222,7 +222,7 @@ export async function openWorkspaceTools(
     db: db.query<HandoffTables>(),
     workspaceId,
     now,
-    addConnection: opened.administration.addConnection,
+    connections: opened.administration,
     integrationOf,
   });
   await openExecutor(options.adminTools !== undefined, {
