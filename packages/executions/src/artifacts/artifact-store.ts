@@ -5,10 +5,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { idPattern } from '@code-executor/contracts';
 import { type ArtifactBounds, type CollectedArtifacts, collectArtifacts, type KeepFile, type LeftBehind } from '@code-executor/sandbox';
+import { type ArtifactOwner, ownerKey, roomFor } from './room-for.ts';
 
 /** What executions left behind, as files of the data directory: a folder for each execution that left something. */
 export interface ArtifactStore {
-  keep(executionId: string, left: LeftBehind): Promise<void>;
+  keep(execution: ArtifactOwner & { readonly id: string }, left: LeftBehind): Promise<void>;
   list(executionId: string): Promise<Pick<CollectedArtifacts, 'files' | 'omitted'>>;
   /** null: there is none of this path. The stream is the caller's to read or to destroy. */
   open(executionId: string, path: string): Promise<{ readonly bytes: number; readonly content: Readable } | null>;
@@ -26,45 +27,46 @@ export interface ArtifactStoreOptions {
 export const ARTIFACT_BOUNDS: ArtifactBounds = { files: 64, totalBytes: 64 * 1024 * 1024 };
 const MEGABYTE = 1024 * 1024;
 const INDEX = 'index.json';
+interface Index extends CollectedArtifacts {
+  /** Absent in what earlier versions wrote. */
+  readonly owner?: string | undefined;
+}
+
 const NOTHING: CollectedArtifacts = { files: [], omitted: [] };
 const SWEEP_IDS = 500;
 
 export function createArtifactStore({ dir, totalMb }: ArtifactStoreOptions): ArtifactStore {
-  /** Bytes that are kept; counted from the disk at the first need. */
-  let used: Promise<number> | null = null;
+  /** Bytes that are kept, by whose they are; counted from the disk at the first need. */
+  let used: Promise<Map<string, number>> | null = null;
 
-  async function readIndex(executionId: string): Promise<CollectedArtifacts> {
+  async function readIndex(executionId: string): Promise<Index> {
     const text = await readFile(join(dir, executionId, INDEX), 'utf8').catch(ifMissing(null));
-    return text === null ? NOTHING : (JSON.parse(text) as CollectedArtifacts);
+    return text === null ? NOTHING : (JSON.parse(text) as Index);
   }
-  async function countUsed(): Promise<number> {
-    let bytes = 0;
-    for (const id of await executionsIn(dir)) bytes += sizeOf(await readIndex(id));
+  async function countUsed(): Promise<Map<string, number>> {
+    const bytes = new Map<string, number>();
+    for (const id of await executionsIn(dir)) add(bytes, await readIndex(id));
     return bytes;
   }
-  const room = async (): Promise<number> => {
+  const room = async (owner: string): Promise<number> => {
     used ??= countUsed();
-    return Math.max(0, totalMb * MEGABYTE - (await used));
-  };
-  const change = async (bytes: number): Promise<void> => {
-    const before = used;
-    used = (async () => ((await before) ?? 0) + bytes)();
-    await used;
+    return roomFor(owner, await used, totalMb * MEGABYTE);
   };
 
   return {
-    async keep(executionId, left) {
-      const target = join(dir, executionId);
+    async keep(execution, left) {
+      const owner = ownerKey(execution);
+      const target = join(dir, execution.id);
       const temporary = `${target}.new`;
-      const totalBytes = Math.min(ARTIFACT_BOUNDS.totalBytes, await room());
+      const totalBytes = Math.min(ARTIFACT_BOUNDS.totalBytes, await room(owner));
       await rm(temporary, { recursive: true, force: true });
       await mkdir(temporary, { recursive: true, mode: 0o700 });
       try {
         const collected = await collectArtifacts(left, keepIn(temporary), { ...ARTIFACT_BOUNDS, totalBytes });
         if (collected.files.length === 0 && collected.omitted.length === 0) return;
-        await writeFile(join(temporary, INDEX), JSON.stringify(collected), { mode: 0o600 });
+        await writeFile(join(temporary, INDEX), JSON.stringify({ ...collected, owner } satisfies Index), { mode: 0o600 });
         await rename(temporary, target);
-        await change(sizeOf(collected));
+        if (used !== null) add(await used, { ...collected, owner });
       } finally {
         await rm(temporary, { recursive: true, force: true });
       }
@@ -82,9 +84,9 @@ export function createArtifactStore({ dir, totalMb }: ArtifactStoreOptions): Art
         const some = ids.slice(from, from + SWEEP_IDS);
         const kept = await existing(some);
         for (const id of some.filter((each) => !kept.has(each))) {
-          const bytes = sizeOf(await readIndex(id));
+          const index = await readIndex(id);
           await rm(join(dir, id), { recursive: true, force: true });
-          if (used !== null) await change(-bytes);
+          if (used !== null) add(await used, index, -1);
         }
       }
     },
@@ -103,7 +105,10 @@ async function executionsIn(dir: string): Promise<string[]> {
   return names.filter((name) => idPattern('exe').test(name));
 }
 
-const sizeOf = ({ files }: CollectedArtifacts): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
+function add(usedBytes: Map<string, number>, { files, owner = '' }: Index, sign: 1 | -1 = 1): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  usedBytes.set(owner, (usedBytes.get(owner) ?? 0) + sign * bytes);
+}
 
 const ifMissing =
   <T>(instead: T) =>

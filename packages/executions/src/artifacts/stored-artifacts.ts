@@ -6,6 +6,7 @@ import { inParts } from '../fleet-sessions/in-parts.ts';
 import type { HeldExecution } from '../ledger/port.ts';
 import type { ExecutionTables } from '../store/tables.ts';
 import { ARTIFACT_BOUNDS, type ArtifactStore } from './artifact-store.ts';
+import { type ArtifactOwner, ownerKey, roomFor } from './room-for.ts';
 
 /** Where workers' artifacts go: rows beside their executions, which go with them. */
 export interface StoredArtifacts extends Pick<ArtifactStore, 'list' | 'open'> {
@@ -17,18 +18,18 @@ export interface StoredArtifacts extends Pick<ArtifactStore, 'list' | 'open'> {
 
 const NOTHING: CollectedArtifacts = { files: [], omitted: [] };
 const MEGABYTE = 1024 * 1024;
-/** The sum of all is asked for this often at most. */
+/** All is counted this often at most. */
 const USED_FRESH_MS = 10_000;
 
 /** `totalMb`: of all executions together, as far as this process writes them. */
 export function createStoredArtifacts(db: Pick<Database, 'query'>, totalMb = 0): StoredArtifacts {
   const query = db.query<ExecutionTables>();
-  let used: { readonly atMs: number; bytes: number } | null = null;
+  let used: { readonly atMs: number; readonly bytes: Map<string, number> } | null = null;
 
   return {
     async keepFile(held, name, content, bytes) {
-      await assertHeld(held);
-      await assertRoom(held, name, bytes);
+      const owner = await ownerOf(held);
+      await assertRoom(held, owner, name, bytes);
       const { executionId, token } = held;
       await sql`delete from execution_artifact_parts where execution_id = ${executionId} and token = ${token} and name = ${name}`.execute(
         query,
@@ -42,6 +43,7 @@ export function createStoredArtifacts(db: Pick<Database, 'query'>, totalMb = 0):
     },
     async keepIndex(held, index) {
       const { executionId, token } = held;
+      const owner = await ownerOf(held);
       await assertWhole(held, index);
       const bytes = index.files.reduce((sum, file) => sum + file.bytes, 0);
       const { rows } = await sql`
@@ -51,7 +53,8 @@ export function createStoredArtifacts(db: Pick<Database, 'query'>, totalMb = 0):
         on conflict (execution_id) do update set token = excluded.token, index_json = excluded.index_json, bytes = excluded.bytes
         returning 1`.execute(query);
       if (rows.length === 0) throw staleClaim(executionId);
-      if (used !== null) used.bytes += bytes;
+      // It counts from now on, and not only when all is counted again.
+      used?.bytes.set(owner, (used.bytes.get(owner) ?? 0) + bytes);
     },
     list: async (executionId) => (await readIndex(executionId)).index,
     async open(executionId, path) {
@@ -81,16 +84,21 @@ export function createStoredArtifacts(db: Pick<Database, 'query'>, totalMb = 0):
   }
 
   /** A worker may be stale, and is not believed. */
-  async function assertHeld({ executionId, token }: HeldExecution): Promise<void> {
-    const { rows } = await sql`
-      select 1 from executions where id = ${executionId} and token = ${token} and ended_at is null`.execute(query);
-    if (rows.length === 0) throw staleClaim(executionId);
+  async function ownerOf({ executionId, token }: HeldExecution): Promise<string> {
+    const { rows } = await sql<ArtifactOwner>`
+      select workspace_id as "workspaceId", principal_id as "principalId" from executions where id = ${executionId} and token = ${token} and ended_at is null`.execute(
+      query,
+    );
+    const [row] = rows;
+    if (row === undefined) throw staleClaim(executionId);
+    return ownerKey(row);
   }
 
-  async function assertRoom(held: HeldExecution, name: number, bytes: number): Promise<void> {
+  async function assertRoom(held: HeldExecution, owner: string, name: number, bytes: number): Promise<void> {
     const others = (await sizes(held)).filter((file) => file.name !== name).reduce((sum, file) => sum + file.bytes, 0);
     if (others + bytes > ARTIFACT_BOUNDS.totalBytes) throw noRoom(`${ARTIFACT_BOUNDS.totalBytes} bytes are kept`);
-    if ((await usedBytes()) + others + bytes > totalMb * MEGABYTE) throw noRoom(`${totalMb} MB are kept in all`);
+    const room = roomFor(owner, await usedBytes(), totalMb * MEGABYTE);
+    if (others + bytes > room) throw noRoom(`${room} bytes are kept`);
   }
 
   async function sizes({ executionId, token }: HeldExecution): Promise<readonly { readonly name: number; readonly bytes: number }[]> {
@@ -100,10 +108,12 @@ export function createStoredArtifacts(db: Pick<Database, 'query'>, totalMb = 0):
     return rows.map((row) => ({ name: row.name, bytes: Number(row.bytes) }));
   }
 
-  async function usedBytes(): Promise<number> {
+  async function usedBytes(): Promise<ReadonlyMap<string, number>> {
     if (used !== null && performance.now() - used.atMs < USED_FRESH_MS) return used.bytes;
-    const { rows } = await sql<{ bytes: string | null }>`select sum(bytes) as bytes from execution_artifacts`.execute(query);
-    used = { atMs: performance.now(), bytes: Number(rows[0]?.bytes ?? 0) };
+    const { rows } = await sql<ArtifactOwner & { bytes: string }>`
+      select e.workspace_id as "workspaceId", e.principal_id as "principalId", sum(a.bytes) as bytes
+      from execution_artifacts a join executions e on e.id = a.execution_id group by 1, 2`.execute(query);
+    used = { atMs: performance.now(), bytes: new Map(rows.map((row) => [ownerKey(row), Number(row.bytes)])) };
     return used.bytes;
   }
 

@@ -10,6 +10,7 @@ import type {
   ProgramOutcome as SandboxOutcome,
   SandboxPool,
 } from '@code-executor/sandbox';
+import type { ClaimedExecution } from '../execution.ts';
 import type { ToolPort } from '../port.ts';
 import type { SessionsService } from '../sessions/create-sessions.ts';
 import type { Preparation } from './preparation.ts';
@@ -25,7 +26,7 @@ export interface RunDependencies<Positions = unknown> {
   readonly sessions?: Pick<SessionsService, 'run'> | undefined;
   readonly runProgram: RunProgram<Positions>;
   /** Absent: nothing that a program leaves behind is kept. */
-  readonly artifacts?: { keep(executionId: string, left: LeftBehind): Promise<void> } | undefined;
+  readonly artifacts?: { keep(execution: ClaimedExecution, left: LeftBehind): Promise<void> } | undefined;
   readonly sandboxLimits: SandboxLimits;
   readonly log: Logger;
   /** null or absent: nothing is traced. */

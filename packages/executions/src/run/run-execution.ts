@@ -67,7 +67,7 @@ export async function runExecution<Positions>(
         onCall: (call) => calls.call(call),
         onDiscover: (operation, params) => recording.ask(operation, params, () => deps.tools.discover(grant, operation, params)),
         onControls: pauses.control,
-        ...keepLeftBehind(claimed.id, deps),
+        ...keepLeftBehind(claimed, deps),
       };
       const outcome = await traced(deps.tracing, 'run program', traceparent, (span) => {
         if (span !== null) grant.traceparent = span.traceparent;
@@ -117,14 +117,14 @@ async function inSandbox(
 
 /** An end is not held up for what cannot be kept. */
 function keepLeftBehind(
-  executionId: string,
+  execution: ClaimedExecution,
   { artifacts, log }: Pick<RunDependencies, 'artifacts' | 'log'>,
 ): Pick<ProgramHooks, 'onLeftBehind'> {
   if (artifacts === undefined) return {};
   return {
     onLeftBehind: (left) =>
-      artifacts.keep(executionId, left).catch((error: unknown) => {
-        log.error({ err: error, executionId }, 'What an execution left behind could not be kept');
+      artifacts.keep(execution, left).catch((error: unknown) => {
+        log.error({ err: error, executionId: execution.id }, 'What an execution left behind could not be kept');
       }),
   };
 }

@@ -253,7 +253,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   }
 
   function keepingWith(artifacts: RemoteArtifacts): RunDependencies<Positions>['artifacts'] {
-    return { keep: (executionId, left) => artifacts.keep(executionId, () => rows.grantOf(executionId), left) };
+    return { keep: ({ id }, left) => artifacts.keep(id, () => rows.grantOf(id), left) };
   }
 
   async function takeAndRelease(executionId: string, onPaused: () => void): Promise<void> {
