@@ -124,6 +124,7 @@ int main(int count, char **words) {
   errno = EINVAL;
   if (!split || split + 1 >= count) unable("read its command line");
   for (int index = 0; index < LIMITS; index++) limits[index] = strtoul(words[index + 1], NULL, 10);
+  char *mark = words[split];
   words[split] = NULL;
   char **environment = words + LIMITS + 1, **command = words + split + 1;
   load_filter();
@@ -144,8 +145,9 @@ int main(int count, char **words) {
   close(output);
   tell("made\n");
   /* Its child has its own copy of what it was started with. */
-  for (int index = 1; index < count; index++)
-    if (index != split) memset(words[index], 0, strlen(words[index]));
+  words[split] = mark;
+  for (int index = 0; index < count; index++) memset(words[index], 0, strlen(words[index]));
+  memcpy(words[0], "init", sizeof "init");
 
   struct pollfd orders = {.fd = control, .events = POLLIN};
   bool frozen = false, over = false;

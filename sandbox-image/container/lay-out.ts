@@ -3,7 +3,7 @@
  * see, copied instead of bound, with init and the programs' seccomp filter beside it. sandbox-image/container/Dockerfile runs it.
  */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { layOutRoot, runnersName, runtimePaths } from '@code-executor/sandbox';
@@ -22,6 +22,9 @@ for (const { source, path } of binds) {
 for (const { to, path } of links) if (!path.startsWith('/dev/')) await symlink(to, join(outDir, path));
 for (const path of ['/workspace', '/tmp', '/dev', '/proc', '/sys', '/opt/sandbox/channel'])
   await mkdir(join(outDir, path), { recursive: true });
+// What is mounted there takes the mode over from here.
+await chmod(join(outDir, 'tmp'), 0o1777);
+await chmod(join(outDir, 'sys'), 0o000);
 const [init] = (await readdir(built)).filter((name) => name.startsWith('container-init-'));
 if (init === undefined) throw new Error(`there is no container-init in ${built}; sandbox-image/prebuild.ts makes it`);
 await cp(join(built, init), join(outDir, 'opt/sandbox/init'));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
+  containersOf,
   createPreparer,
   createQueueConsumer,
   createRemoteLedger,

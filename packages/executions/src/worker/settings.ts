@@ -28,11 +28,21 @@ export const executorSettings = {
   EXECUTOR_INODES: count(256, 1_000_000, 'inodes').default(DEFAULT_LIMITS.inodes),
   /** Directory of Python packages that programs may import. */
   EXECUTOR_PYTHON_PACKAGES_DIR: z.string().optional(),
-  /** `launcher` needs a C compiler at the first start, `bubblewrap` needs bwrap; `auto` takes the first that works. */
-  EXECUTOR_SANDBOX: z.enum(['auto', 'launcher', 'bubblewrap']).default('auto'),
+  /** `launcher` needs a C compiler at the first start, `bubblewrap` needs bwrap, `container` its service; `auto` takes the first that works. */
+  EXECUTOR_SANDBOX: z.enum(['auto', 'launcher', 'bubblewrap', 'container']).default('auto'),
+  /** Of the service that makes single-use containers; its directories lie beside it. */
+  EXECUTOR_CONTAINER_SOCKET: z.string().optional(),
+  /** What that service knows its callers by. */
+  EXECUTOR_CONTAINER_KEY: z.string().min(32).optional(),
 };
 
 const settings = z.object(executorSettings);
+
+/** The service that makes containers; undefined where there is none. */
+export const containersOf = (config: z.infer<typeof settings>): { readonly socketPath: string; readonly key: string } | undefined => {
+  const { EXECUTOR_CONTAINER_SOCKET: socketPath, EXECUTOR_CONTAINER_KEY: key } = config;
+  return socketPath === undefined || key === undefined ? undefined : { socketPath, key };
+};
 
 export const sandboxLimitsOf = (config: z.infer<typeof settings>): SandboxLimits => ({
   memoryMb: config.EXECUTOR_MEMORY_MB,

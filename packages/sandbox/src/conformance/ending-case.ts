@@ -21,7 +21,7 @@ export interface EndingCase extends BoutOptions {
 /** Each case in a sandbox of its own, beside a neighbour that has to answer meanwhile; afterwards nothing of it is left. */
 export function endingCases(arena: () => Arena, cases: Readonly<Record<string, EndingCase>>): void {
   test.each(Object.entries(cases))('%s', async (_, expected) => {
-    const [bout, neighbourMs] = await Promise.all([arena()[expected.language](expected.code, expected), arena().neighbourMs()]);
+    const [bout, neighbourMs] = await Promise.all([arena()[expected.language](expected.code, expected), arena().besideMs()]);
     expect({ status: bout.status, error: bout.error?.code ?? null }, bout.error?.message ?? JSON.stringify(bout.result)).toEqual({
       status: expected.status,
       error: expected.error,

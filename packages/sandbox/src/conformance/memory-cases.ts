@@ -117,7 +117,7 @@ export function memoryCases(arena: () => Arena): void {
   test.each(Object.entries(CASES))(
     'memory by %s ends at the limit, and the sandbox with it',
     async (_, { language, code, codes, message, mostMb, timeoutMs = 60_000 }) => {
-      const [bout, neighbourMs] = await Promise.all([arena()[language](code, { timeoutMs }), arena().neighbourMs()]);
+      const [bout, neighbourMs] = await Promise.all([arena()[language](code, { timeoutMs }), arena().besideMs()]);
       expect(codes, bout.error?.message).toContain(bout.error?.code);
       expect(bout.error?.message).toMatch(message);
       expect(bout.peakMb).toBeLessThan(mostMb ?? MOST_MB);
