@@ -209,13 +209,14 @@ export function createApprovalStore(db: Kysely<ToolTables>) {
       return rows.length;
     },
 
-    /** Of one principal, or of all. */
-    async countPending(of?: { readonly workspaceId: string; readonly principalId: string }): Promise<number> {
+    /** Of one principal, of a workspace, or of all. */
+    async countPending(of?: { readonly workspaceId: string; readonly principalId?: string }): Promise<number> {
       let pending = db
         .selectFrom('approvals')
         .select(({ fn }) => fn.countAll().as('count'))
         .where('status', '=', 'pending');
-      if (of !== undefined) pending = pending.where('workspace_id', '=', of.workspaceId).where('principal_id', '=', of.principalId);
+      if (of !== undefined) pending = pending.where('workspace_id', '=', of.workspaceId);
+      if (of?.principalId !== undefined) pending = pending.where('principal_id', '=', of.principalId);
       const { count } = await pending.executeTakeFirstOrThrow();
       return Number(count);
     },

@@ -97,7 +97,7 @@ export interface ApprovalDependencies {
 
 const TTL_SECONDS = 24 * 60 * 60;
 const LIFE_SECONDS = 7 * 24 * 60 * 60;
-/** More than anybody reads; each holds its arguments, of up to 1 MB. */
+/** Of one workspace, and more than anybody reads; each holds its arguments, of up to 1 MB. */
 const PENDING_MAXIMUM = 5_000;
 /** Of one principal: what an agent asks without end takes nobody else's place. */
 const PENDING_OF_PRINCIPAL = 500;
@@ -139,7 +139,7 @@ export function createApprovals(settings: ApprovalSettings, deps: ApprovalDepend
       const known = await store.ofCall(call.executionId, call.callNumber);
       if (known !== null) return known;
       const at = now();
-      if ((await store.countPending()) >= PENDING_MAXIMUM)
+      if ((await store.countPending({ workspaceId: call.workspaceId })) >= PENDING_MAXIMUM)
         throw new AppError('CALL_LIMIT', `${PENDING_MAXIMUM} calls wait for people already; this one was not made`);
       if ((await store.countPending(call)) >= PENDING_OF_PRINCIPAL)
         throw new AppError('CALL_LIMIT', `${PENDING_OF_PRINCIPAL} calls of this key wait for people already; this one was not made`);
