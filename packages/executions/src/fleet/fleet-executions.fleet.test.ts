@@ -177,9 +177,9 @@ describe.skipIf(!reachable)(`executions through two gateways${reachable ? '' : '
     await fleet.worker({ slots: 8 });
     await vi.waitFor(() => expect(one.workers()).toHaveLength(1), { timeout: 3_000 });
     const idle = await measure(one, quiet);
-    await fillWorkspace(loud, 10_000);
     // Half of the slots are the loud one's: they sleep.
     for (let index = 0; index < 8; index += 1) await other.submit(loud, program(30_000), asRequest());
+    await fillWorkspace(loud, 10_000);
     await sleep(1_200);
     expect(one.depth().queued).toBeGreaterThan(9_000);
     const busy = await measure(one, quiet);
