@@ -114,6 +114,7 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
     const started = await startProcess({
       main: join(checkout, 'services', service, 'src/main.ts'),
       logFile: join(directory, `${name}.log`),
+      ownSession: true,
       environment: {
         ...(service === 'gateway' ? {} : { EXECUTOR_DATA_DIR: dataDir }),
         HOME: dataDir,

@@ -5,7 +5,7 @@
  *   root DIR · channel DIR · seccomp FILE · bind SRC DST · device SRC DST · snapshots DIR · dir PATH · link TARGET PATH
  *   arg RUNTIME WORD · env RUNTIME NAME=VALUE                             what the root holds and what the runtimes are
  *   start                                                                  → `ready PROC SYSCTLS`, or `unable REASON` and exit
- *   boot ID TOKEN RUNTIME SNAPSHOT|- DATA_MB PROCESSES FILES FILE_MB WORKSPACE_MB TMP_MB SHM_MB INODES CPU_SECONDS
+ *   boot ID TOKEN RUNTIME SNAPSHOT|- DATA_MB PROCESSES FILES FILE_MB WORKSPACE_MB TMP_MB SHM_MB INODES CPU_SECONDS yields|-
  *                                                                          → `made ID PID OUTPUT_FD`, later `ended …`
  *   kill ID · freeze ID · thaw ID · yield ID
  *   free ID                                                                gives back the slot of an ended sandbox
@@ -42,7 +42,7 @@ struct sandbox {
   unsigned long id;
   pid_t init;
   int pidfd, output, command;
-  bool used, ended, yields;
+  bool used, ended, yields, has_yielded;
 };
 
 static struct runtime runtimes[8];
@@ -134,6 +134,7 @@ static void boot_sandbox(char **field) {
   unsigned long *numbers[] = {&boot.data_mb, &boot.processes, &boot.files,  &boot.file_mb,    &boot.workspace_mb,
                               &boot.tmp_mb,  &boot.shm_mb,    &boot.inodes, &boot.cpu_seconds};
   for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; index++) *numbers[index] = strtoul(field[5 + index], NULL, 10);
+  boot.yields = !strcmp(field[14], "yields");
   memset(boot.report, 0, sizeof *boot.report);
 
   const char *step = "connect the channel";
@@ -148,7 +149,7 @@ static void boot_sandbox(char **field) {
   if (init == 0) init_main(&boot);
 
   close_all((int[]){channel, output[1], command[0]}, 3);
-  sandboxes[slot] = (struct sandbox){.id = strtoul(id, NULL, 10), .init = init, .pidfd = pidfd, .output = output[0], .command = command[1], .used = true};
+  sandboxes[slot] = (struct sandbox){.id = strtoul(id, NULL, 10), .init = init, .pidfd = pidfd, .output = output[0], .command = command[1], .used = true, .has_yielded = boot.yields};
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = slot};
   if (epoll_ctl(events, EPOLL_CTL_ADD, pidfd, &event) < 0) unable("watch", id);
   say("made\t%s\t%ld\t%d", id, init, output[0]);
@@ -199,10 +200,10 @@ static void order_sandbox(const char *order, struct sandbox *sandbox) {
     syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
   } else if (!strcmp(order, "freeze") || !strcmp(order, "thaw")) {
     if (write(sandbox->command, order, 1) < 0) syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
-  } else if (!strcmp(order, "yield") && !sandbox->yields) {
+  } else if (!strcmp(order, "yield") && !sandbox->has_yielded) {
     /* A scheduling group of one's own weighs on a bare host; in a control group of a container only the priority does. */
     if (write(sandbox->command, "y", 1) < 0) syscall(SYS_pidfd_send_signal, sandbox->pidfd, SIGKILL, NULL, 0);
-    sandbox->yields = true;
+    sandbox->has_yielded = sandbox->yields = true;
     yielding++;
     lower_one_share();
   }
@@ -239,7 +240,7 @@ static void obey(char *line) {
     started = true;
     say("ready\t%s\t%s", (const char *[]){"fresh", "pids-only", "shared"}[sandbox_proc], has_sysctls ? "own" : "none");
   } else if (!started) configure(field, fields);
-  else if (!strcmp(field[0], "boot") && fields == 14) boot_sandbox(field);
+  else if (!strcmp(field[0], "boot") && fields == 15) boot_sandbox(field);
   else if (fields == 2 && (sandbox = sandbox_with(field[1]))) order_sandbox(field[0], sandbox);
 }
 

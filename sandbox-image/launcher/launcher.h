@@ -29,6 +29,7 @@ struct boot {
   struct runtime *runtime;
   const char *snapshot; /* below /.snapshots; NULL: none */
   unsigned long data_mb, processes, files, file_mb, workspace_mb, tmp_mb, shm_mb, inodes, cpu_seconds;
+  bool yields;
   int channel, output, command;
   struct report *report;
 };

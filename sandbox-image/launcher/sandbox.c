@@ -72,7 +72,8 @@ static void runtime_main(struct boot *boot) {
   /* Instances are counted for the outer user too, who has 128 for all its sandboxes and itself. A kernel without them has no file. */
   if (has_sysctls && !write_text(host_proc, "sys/user/max_inotify_instances", "8") && errno != ENOENT) stop_because(report, "limit inotify instances");
   if (has_sysctls && !write_text(host_proc, "sys/user/max_inotify_watches", "4096") && errno != ENOENT) stop_because(report, "limit inotify watches");
-  if (setsid() < 0) stop_because(report, "setsid");
+  /* A session is a scheduling group of its own on a bare host. Who yields stays in the launcher's, with all others that do. */
+  if ((boot->yields ? setpgid(0, 0) : setsid()) < 0) stop_because(report, "leave the launcher's process group");
   int nothing = open("/dev/null", O_RDONLY);
   if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(boot->output, 1) < 0 || dup2(boot->output, 2) < 0 || dup2(boot->channel, CHANNEL) < 0)
     stop_because(report, "lay out descriptors");
@@ -143,6 +144,7 @@ void init_main(struct boot *boot) {
   struct report *report = boot->report;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NAME, "init");
+  if (boot->yields && setpriority(PRIO_PROCESS, 0, 19) < 0) stop_because(report, "yield");
   if (!write_text(host_proc, "self/oom_score_adj", "1000")) stop_because(report, "set oom_score_adj");
   if (prctl(PR_SET_DUMPABLE, 0) < 0) stop_because(report, "become undumpable");
   mount_all(boot);

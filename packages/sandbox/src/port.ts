@@ -36,6 +36,8 @@ export interface SandboxSpec {
   readonly limits: SandboxLimits;
   /** It is booted ahead of its program, so its runner may take the time to warm up. */
   readonly waits?: boolean | undefined;
+  /** From its boot on it leaves the processors to everything else, and shares what is left with the others that yield. */
+  readonly yields?: boolean | undefined;
 }
 
 /** How the sandbox's init ended. `signal` is the number of the signal that ended the *runtime* (9 after our own kill). */

@@ -14,6 +14,7 @@ import type { ClaimedExecution } from '../execution.ts';
 import type { ToolPort } from '../port.ts';
 import type { SessionsService } from '../sessions/create-sessions.ts';
 import type { Preparation } from './preparation.ts';
+import type { Turns } from './turns.ts';
 
 /** What running takes from its neighbours, stated as narrowly as it is used. */
 export interface RunDependencies<Positions = unknown> {
@@ -22,6 +23,8 @@ export interface RunDependencies<Positions = unknown> {
   /** Absent: a request for `typecheck` ends as TYPECHECK_FAILED and says why. */
   readonly typechecker?: Typechecker | undefined;
   readonly pool: Pick<SandboxPool, 'claim'>;
+  /** Absent: all that have a place start at once. */
+  readonly turns?: Turns | undefined;
   /** Absent: every execution has a sandbox of its own. */
   readonly sessions?: Pick<SessionsService, 'run'> | undefined;
   readonly runProgram: RunProgram<Positions>;

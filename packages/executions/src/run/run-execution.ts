@@ -47,15 +47,25 @@ export async function runExecution<Positions>(
   };
   const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided, checkpoint });
   const calls = trackToolCalls(deps.tools, grant, pauses, recording, (summary) => live.log.toolCall(summary));
+  const turn = deps.turns?.enter(workspaceId);
   let started = false;
   try {
     stop.throwIfAborted();
     const prepared = await traced(deps.tracing, 'prepare', traceparent, () => prepare(claimed, stop, deps));
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
-    const spec = { runtime: claimed.language as Runtime, snapshotDir: prepared.snapshotDir, limits: deps.sandboxLimits };
-    const claim = () =>
-      traced(deps.tracing, 'claim sandbox', traceparent, () => within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal)));
+    const claim = async () => {
+      if (turn !== undefined) await traced(deps.tracing, 'wait for turn', traceparent, () => turn.wait(stop));
+      const spec = {
+        runtime: claimed.language as Runtime,
+        snapshotDir: prepared.snapshotDir,
+        limits: deps.sandboxLimits,
+        yields: turn?.isOneOfMany,
+      };
+      return await traced(deps.tracing, 'claim sandbox', traceparent, () =>
+        within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal)),
+      );
+    };
     return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm) => {
       stop.throwIfAborted();
       started = true;
@@ -64,15 +74,20 @@ export async function runExecution<Positions>(
       const program = { ...prepared, args, files, timeoutMs, nextChannel, determinism };
       const hooks: ProgramHooks = {
         onOutput: (text) => live.log.output(recording.output(text)),
-        onCall: (call) => calls.call(call),
+        onCall(call) {
+          turn?.end();
+          return calls.call(call);
+        },
         onDiscover: (operation, params) => recording.ask(operation, params, () => deps.tools.discover(grant, operation, params)),
         onControls: pauses.control,
         ...keepLeftBehind(claimed, deps),
       };
       const outcome = await traced(deps.tracing, 'run program', traceparent, (span) => {
         if (span !== null) grant.traceparent = span.traceparent;
+        turn?.running();
         return deps.runProgram(sandbox, program, hooks, stop);
       });
+      turn?.end();
       await calls.settle(stop.reason === LET_GO);
       const ended = { ...outcome, ...stoppedByUs(outcome.status, stop), effects: calls.effects(), toolCalls: calls.summaries(), warm };
       const left = outcome.status === 'succeeded' ? recording.leftOver() : null;
@@ -84,6 +99,7 @@ export async function runExecution<Positions>(
     const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
     return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
   } finally {
+    turn?.end();
     pauses.end();
   }
 }

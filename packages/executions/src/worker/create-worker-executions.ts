@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { idPattern } from '@code-executor/contracts';
 import { AppError, type Logger, messageOf } from '@code-executor/platform';
 import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-executor/sandbox';
@@ -15,6 +16,7 @@ import { createPauseRoom } from '../run/pause-room.ts';
 import { createPlaces } from '../run/places.ts';
 import { createPreparation } from '../run/preparation.ts';
 import { CANCELLED, LOST, STOPPED } from '../run/stop-reason.ts';
+import { createTurns } from '../run/turns.ts';
 import { within } from '../run/within.ts';
 import { takeExecution } from '../take-execution.ts';
 import { createWaiters } from '../waiters.ts';
@@ -38,6 +40,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly sandboxLimits?: SandboxLimits | undefined;
   /** Executions that run at once. */
   readonly slots: number;
+  /** Programs that start at once; as many as there are processors by default. */
+  readonly startsAtOnce?: number | undefined;
   /** Sandboxes that are kept for sessions; absent: no execution of one is taken. */
   readonly sessions?: { readonly ledger: SessionLedger; readonly maximum: number } | undefined;
   /** Absent: what programs leave behind is lost. */
@@ -173,6 +177,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       typechecker: options.typechecker,
       runProgram: options.runProgram,
       preparation: createPreparation(options.preparer),
+      turns: createTurns(options.startsAtOnce ?? availableParallelism()),
       sessions,
       artifacts: options.artifacts === undefined ? undefined : keepingWith(options.artifacts),
       sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS,

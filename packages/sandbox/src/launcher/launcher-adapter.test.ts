@@ -56,6 +56,24 @@ for path in ["/workspace", "/tmp", "/dev/shm"]:
     });
   });
 
+  it('gives one that yields the lowest priority and the scheduling group of the others that do', async () => {
+    await using(async ({ adapter }) => {
+      const many = { ...spec('python'), yields: true };
+      const [ordinary, first, second] = [await adapter.boot(spec('python')), await adapter.boot(many), await adapter.boot(many)];
+      const [alone, one, other] = await Promise.all([ordinary, first, second].map(({ initPid }) => schedulingOf(initPid)));
+      expect([alone?.priorities, one?.priorities, other?.priorities]).toEqual([
+        [0, 0],
+        [19, 19],
+        [19, 19],
+      ]);
+      // A session of one's own is a scheduling group of one's own, where the kernel makes such groups.
+      expect(one?.session).toBe(other?.session);
+      expect(alone?.session).not.toBe(one?.session);
+      expect(new Set([alone?.group, one?.group, other?.group]).size).toBe(3);
+      for (const sandbox of [ordinary, first, second]) await runIn(sandbox, 'result = 1');
+    });
+  });
+
   it('shows programs nothing of itself: no environment, no memory, no descriptors, a plain command line', async () => {
     await using(async ({ adapter }) => {
       const { result } = await runIn(
@@ -251,3 +269,12 @@ const isLiving = (pid: number): Promise<boolean> =>
     (text) => !/^State:\s+Z/m.test(text),
     () => false,
   );
+
+/** Of a sandbox's init and its runtime: the priorities of both, and the runtime's process group and session. */
+async function schedulingOf(initPid: number | null) {
+  const runtimePid = Number((await readFile(`/proc/${initPid}/task/${initPid}/children`, 'utf8')).trim().split(' ')[0]);
+  const [init = [], runtime = []] = await Promise.all(
+    [initPid, runtimePid].map(async (pid) => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')),
+  );
+  return { priorities: [Number(init[16]), Number(runtime[16])], group: runtime[2], session: runtime[3] };
+}

@@ -147,6 +147,7 @@ function bootFields(spec: SandboxSpec, snapshotsDir: string): (string | number)[
     limits.shmMb,
     limits.inodes,
     CPU_LIMIT_SECONDS,
+    spec.yields === true ? 'yields' : '-',
   ];
 }
 

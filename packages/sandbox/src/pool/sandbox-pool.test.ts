@@ -30,6 +30,19 @@ describe.skipIf(process.getuid?.() === 0)('the sandbox pool (not as root)', () =
     });
   });
 
+  it('keeps half of the stock from those that yield', async () => {
+    await withPool({ typescript: 4 }, async (pool) => {
+      await until(() => pool.stats().warm.typescript === 4);
+      const yielding = { ...spec('typescript'), yields: true };
+      const many = await Promise.all([1, 2, 3].map(() => pool.claim(yielding, NEVER)));
+      expect(many.map(({ warm }) => warm)).toEqual([true, true, false]);
+      const first = await pool.claim(spec('typescript'), NEVER);
+      expect(first.warm).toBe(true);
+      for (const { sandbox } of [...many, first]) expect((await runIn(sandbox, 'return 4')).result).toBe(4);
+      await until(() => pool.stats().warm.typescript === 4);
+    });
+  });
+
   it('replaces an idle sandbox that dies', async () => {
     await withPool({ python: 1 }, async (pool, { adapter }) => {
       await until(() => pool.stats().warm.python === 1);

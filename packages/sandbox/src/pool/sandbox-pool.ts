@@ -28,7 +28,7 @@ export interface SandboxPoolStats {
 export interface SandboxPool {
   /**
    * One booted sandbox, which is the caller's from now on. Only the default limits and the current snapshot are kept ready;
-   * anything else, and an empty pool, costs a boot. Throws AppError SANDBOX_UNAVAILABLE.
+   * anything else, and an empty pool, costs a boot. Half of the stock is kept from those that yield. Throws AppError SANDBOX_UNAVAILABLE.
    */
   claim(spec: SandboxSpec, signal: AbortSignal): Promise<{ readonly sandbox: Sandbox; readonly warm: boolean }>;
   /** Pooled sandboxes see this snapshot from now on; idle ones with another are destroyed, claimed ones untouched. */
@@ -48,6 +48,8 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
   const limits = options.limits ?? DEFAULT_LIMITS;
   /** Claimed from stock and not ended yet. */
   let running = 0;
+  /** Boots of those that yield. */
+  let yielding = 0;
   let hits = 0;
   let misses = 0;
   let bootFailures = 0;
@@ -87,10 +89,11 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
       timer = setTimeout(refill, Math.ceil(waitMs)).unref();
       return;
     }
-    while (claims.busy === 0 && total(refilling) < REFILLS_AT_ONCE) {
+    const isScarce = (runtime: Runtime): boolean => 2 * (idle[runtime].length + refilling[runtime]) < target(runtime);
+    while (claims.busy === 0 && total(refilling) < (yielding === 0 ? REFILLS_AT_ONCE : 1)) {
       const runtime = [...RUNTIMES]
         .sort((one, other) => missing(other) / target(other) - missing(one) / target(one))
-        .find((each) => missing(each) > 0);
+        .find((each) => missing(each) > 0 && (yielding === 0 || isScarce(each)));
       if (runtime === undefined) return;
       const work = bootIdle(runtime);
       underway.add(work);
@@ -120,6 +123,16 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
       setImmediate(refillInTime, 0);
     }
   };
+  /** Whoever claims these bounds how many there are; the stock is filled beside them as far as the others need it. */
+  const bootYielding = async (spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> => {
+    yielding += 1;
+    try {
+      return await boot(spec, signal);
+    } finally {
+      yielding -= 1;
+      if (yielding === 0) setImmediate(refill);
+    }
+  };
   const keep = (sandbox: Sandbox): void => {
     const { runtime } = sandbox.spec;
     idle[runtime].push(sandbox);
@@ -142,7 +155,8 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
       if (closing.signal.aborted) throw new AppError('SANDBOX_UNAVAILABLE', 'The sandbox pool is closed');
       signal.throwIfAborted();
       const pooled = spec.snapshotDir === snapshotDir && sameLimits(spec.limits, limits);
-      const sandbox = pooled ? idle[spec.runtime].shift() : undefined;
+      const kept = spec.yields ? target(spec.runtime) / 2 : 0;
+      const sandbox = pooled && idle[spec.runtime].length > kept ? idle[spec.runtime].shift() : undefined;
       if (sandbox !== undefined) {
         hits += 1;
         running += 1;
@@ -154,6 +168,7 @@ export function createSandboxPool({ adapter, targets, log, ...options }: Sandbox
         return { sandbox, warm: true };
       }
       misses += 1;
+      if (spec.yields) return { sandbox: await bootYielding(spec, signal), warm: false };
       const done = await claims.take(signal);
       try {
         return { sandbox: await boot(spec, signal), warm: false };

@@ -23,6 +23,8 @@ export async function startProcess(options: {
   readonly main: string;
   readonly logFile: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** In a session of its own, as a deployment's services are: the kernel may give each session the same share of the processors. */
+  readonly ownSession?: boolean;
 }): Promise<ServiceProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -60,6 +62,7 @@ export async function startProcess(options: {
     return spawn(process.execPath, [options.main], {
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', EXECUTOR_PORT: String(port), ...options.environment },
       stdio: ['ignore', log, log],
+      detached: options.ownSession === true,
     });
   }
 

@@ -1,0 +1,112 @@
+/** Lets few programs start at once, and workspaces by turns. */
+export interface Turns {
+  enter(workspaceId: string): Turn;
+}
+
+/** One program's way from waiting to where it has had its share of a start. */
+export interface Turn {
+  /** Resolves when it may start. Rejects with the signal's reason. */
+  wait(signal: AbortSignal): Promise<void>;
+  /** It waited for others of its own workspace. */
+  readonly isOneOfMany: boolean;
+  /** It runs: from here on it is either done soon, or long, which is no start any more. */
+  running(): void;
+  /** It has ended, or waits for something that is not the processor. */
+  end(): void;
+}
+
+interface Waiting {
+  readonly workspaceId: string;
+  readonly begin: () => void;
+}
+
+/** A simple program is done by then; what takes longer sleeps, or computes at the lowest priority. */
+const START_MS = 25;
+
+/**
+ * `atOnce` programs start at once, as many as there are processors; more of them only make each later, and with them whatever
+ * else this machine does. Whose workspace has fewest among them comes next; those of a workspace in order. As many again may start of
+ * workspaces that have none, so that one program never waits for the many of another workspace.
+ */
+export function createTurns(atOnce: number): Turns {
+  const line: Waiting[] = [];
+  const held = new Map<string, number>();
+  let taken = 0;
+
+  return {
+    enter(workspaceId) {
+      let state: 'new' | 'waiting' | 'taken' | 'over' = 'new';
+      let isOneOfMany = false;
+      let timer: NodeJS.Timeout | undefined;
+      const end = (): void => {
+        clearTimeout(timer);
+        const had = state === 'taken';
+        state = 'over';
+        if (had) giveBack(workspaceId);
+      };
+      return {
+        async wait(signal) {
+          signal.throwIfAborted();
+          if (state !== 'new') return;
+          const turn = Promise.withResolvers<void>();
+          const begin = (): void => {
+            state = 'taken';
+            turn.resolve();
+          };
+          const entry: Waiting = { workspaceId, begin };
+          const leave = (): void => {
+            const at = line.indexOf(entry);
+            if (at < 0) return;
+            line.splice(at, 1);
+            state = 'over';
+            turn.reject(signal.reason);
+          };
+          state = 'waiting';
+          line.push(entry);
+          signal.addEventListener('abort', leave, { once: true });
+          next();
+          isOneOfMany = line.includes(entry) && held.has(workspaceId);
+          try {
+            await turn.promise;
+          } finally {
+            signal.removeEventListener('abort', leave);
+          }
+        },
+        get isOneOfMany() {
+          return isOneOfMany;
+        },
+        running() {
+          if (state === 'taken') timer = setTimeout(end, START_MS);
+        },
+        end,
+      };
+    },
+  };
+
+  function next(): void {
+    for (;;) {
+      const first = line.reduce<Waiting | undefined>(
+        (best, each) => (best === undefined || count(each) < count(best) ? each : best),
+        undefined,
+      );
+      if (first === undefined) return;
+      if (taken >= atOnce && (count(first) > 0 || taken >= 2 * atOnce)) return;
+      line.splice(line.indexOf(first), 1);
+      taken += 1;
+      held.set(first.workspaceId, count(first) + 1);
+      first.begin();
+    }
+  }
+
+  function giveBack(workspaceId: string): void {
+    taken -= 1;
+    const left = (held.get(workspaceId) ?? 1) - 1;
+    if (left > 0) held.set(workspaceId, left);
+    else held.delete(workspaceId);
+    next();
+  }
+
+  function count({ workspaceId }: Waiting): number {
+    return held.get(workspaceId) ?? 0;
+  }
+}
