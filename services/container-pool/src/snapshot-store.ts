@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { entryDigest, type SnapshotEntry, snapshotDigest } from '@code-executor/sandbox';
@@ -83,11 +83,10 @@ export async function openSnapshotStore(dir: string): Promise<SnapshotStore> {
         async finish() {
           const digest = snapshotDigest(digests);
           await mkdir(draft, { recursive: true, mode: 0o755 });
-          for (const { path, to } of links) {
-            await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o755 });
-            await symlink(to, join(draft, path));
-          }
-          if (held.has(digest) || existsSync(join(dir, digest))) await rm(draft, { recursive: true, force: true });
+          // Every folder before the first link: one on the way to another link would have it made wherever it leads.
+          for (const { path } of links) await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o755 });
+          for (const { path, to } of links) await symlink(to, join(draft, path));
+          if (held.has(digest) || isFolder(join(dir, digest))) await rm(draft, { recursive: true, force: true });
           else await rename(draft, join(dir, digest));
           if (!held.has(digest)) change(digest, 0);
           return digest;
@@ -97,3 +96,6 @@ export async function openSnapshotStore(dir: string): Promise<SnapshotStore> {
     },
   };
 }
+
+/** Itself, and not what a link leads to. */
+const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
