@@ -31,6 +31,22 @@ test('a machine that stands still for a while is no fault of the program', async
   expect(await prepared).toMatchObject({ ok: true });
 });
 
+test('a program that was prepared before waits for nobody, and one of another language or in a session is another program', async () => {
+  const code = 'const a: number = 1;\na';
+  const before = await prepare(code);
+  const hanging = prepare(`${'a?(b:c=>'.repeat(30)}1`);
+  const again = prepare(code);
+  expect(await Promise.race([hanging.then(() => 'another'), again.then(() => 'this one')])).toBe('this one');
+  expect(await again).toEqual(before);
+  await hanging;
+  const { signal } = new AbortController();
+  const inSession = await preparer.prepare({ language: 'typescript', code, sessionId: 'ses_1' }, signal);
+  const forNode = await preparer.prepare({ language: 'node', code }, signal);
+  expect(inSession).toMatchObject({ ok: true, code: expect.stringContaining('keep(') });
+  expect(forNode).toMatchObject({ ok: true });
+  expect(before).not.toEqual(inSession);
+});
+
 test('a preparer that was closed takes nothing', async () => {
   const other = createPreparer({ threads: 1 });
   await other.close();
@@ -41,12 +57,12 @@ test('a preparer that was closed takes nothing', async () => {
 
 test('who waits for a thread may stop waiting, and keeps none', async () => {
   const stop = new AbortController();
-  const first = prepare('1');
-  const second = preparer.prepare({ language: 'typescript', code: '2' }, stop.signal);
+  const first = prepare('first()');
+  const second = preparer.prepare({ language: 'typescript', code: 'second()' }, stop.signal);
   stop.abort(new Error('nobody waits any more'));
   await expect(second).rejects.toThrow('nobody waits any more');
   expect(await first).toMatchObject({ ok: true });
-  expect(await prepare('3')).toMatchObject({ ok: true });
+  expect(await prepare('third()')).toMatchObject({ ok: true });
 });
 
 test('closing ends the wait for a thread', async () => {

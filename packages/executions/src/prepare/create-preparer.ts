@@ -1,6 +1,7 @@
 import { AppError } from '@code-executor/platform';
 import { IDENTITY_POSITIONS } from '@code-executor/sandbox';
 import { withoutLeadingFence } from './fences.ts';
+import { createKnownPrograms } from './known-programs.ts';
 import type { PreparedProgram } from './prepare-program.ts';
 import type { PrepareRequest } from './prepare-thread.ts';
 import { type PrepareWorker, startPrepareWorker } from './prepare-worker.ts';
@@ -26,6 +27,7 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
   const workers = new Set<PrepareWorker>();
   const idle: PrepareWorker[] = [];
   const turns: { take(worker: PrepareWorker): void; giveUp(reason: unknown): void }[] = [];
+  const known = createKnownPrograms();
   let closed = false;
   const add = (): PrepareWorker => {
     const worker = startPrepareWorker();
@@ -78,9 +80,14 @@ export function createPreparer({ threads = 2, deadlineMs = 1_000 }: PreparerOpti
       if (closed) throw new AppError('SHUTTING_DOWN', 'The service is stopping and parses nothing new.');
       // Nothing of Python is parsed here, so it needs no thread.
       if (language === 'python') return { ok: true, code: withoutLeadingFence(code), promisesResult: false, positions: IDENTITY_POSITIONS };
+      const request = { language, code, sessionId, isSkill };
+      const before = known.find(request);
+      if (before !== undefined) return before;
       const worker = await takeWorker(signal);
       try {
-        return await worker.prepare({ language, code, sessionId, isSkill }, deadlineMs);
+        const prepared = await worker.prepare(request, deadlineMs);
+        known.keep(request, prepared);
+        return prepared;
       } finally {
         giveBack(worker);
       }
