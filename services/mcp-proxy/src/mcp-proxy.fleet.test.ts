@@ -3,6 +3,7 @@ import type { Principal } from '@code-executor/contracts';
 import { createKeys } from '@code-executor/executions';
 import { createGrants, createLogger, createServiceSigner } from '@code-executor/platform';
 import { createAudit } from '@code-executor/tools';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers } from '../../../test/support/containers.ts';
 import { journalOf, KEYS, openTestFleet, server, type TestFleet, type TestProxy } from './testing/open-test-fleet.ts';
@@ -124,6 +125,12 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
       ['POST', '/internal/executions/exe_1/events', 'grant'],
       ['POST', '/internal/tool-calls', 'grant'],
       ['POST', '/internal/discover', 'grant'],
+      ['POST', '/internal/sessions/renew', 'worker'],
+      ['GET', '/internal/sessions/transfers/xfr_1/content', 'worker'],
+      ['PUT', '/internal/sessions/transfers/xfr_1/content', 'worker'],
+      ['POST', '/internal/sessions/transfers/xfr_1/answer', 'worker'],
+      ['PUT', '/internal/executions/exe_1/artifacts/0', 'grant'],
+      ['POST', '/internal/executions/exe_1/artifacts', 'grant'],
     ];
 
     test.each(EVERY_ROUTE)('are refused at %s %s before its body is read', async (method, path, caller) => {
@@ -175,6 +182,63 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
       expect(await fleet.ask(disguised, { token: mine.grant, body: { ended } })).toMatchObject({ status: 403 });
       const older = { ...endOf(mine), token: mine.execution.token + 1 };
       expect(await fleet.ask(disguised, { token: mine.grant, body: { ended: older } })).toMatchObject({ status: 403 });
+    });
+
+    test('and workers reach no files of sessions that another worker has, and no claims on them', async () => {
+      const [executionId, transferId] = ['exe_of_other', 'xfr_of_other'];
+      await sql`insert into fleet_sessions (workspace_id, principal_id, id, incarnation, language, worker_id, lease_until, created_at, last_used_at, idle_seconds)
+        values ('wsp_default', 'key_test', 'theirs', ${executionId}, 'python', 'worker-2', now() + interval '1 minute', now(), now(), 900)`.execute(
+        fleet.db.query(),
+      );
+      await sql`insert into session_transfers (id, incarnation, worker_id, act, path, ready) values (${transferId}, ${executionId}, 'worker-2', 'write', 'a', true)`.execute(
+        fleet.db.query(),
+      );
+      await sql`insert into session_transfer_parts (transfer_id, part, content) values (${transferId}, 0, 'theirs')`.execute(
+        fleet.db.query(),
+      );
+      const transfer = `${proxy.url}/internal/sessions/transfers/${transferId}`;
+      const [one, two] = await Promise.all(
+        ['worker-1', 'worker-2'].map((name) => createServiceSigner({ role: 'worker', name, key: KEYS.worker })()),
+      );
+      expect(await fleet.ask(`${transfer}/content`, { method: 'GET', token: one })).toMatchObject({ status: 404 });
+      expect(await fleet.ask(`${transfer}/answer`, { token: one, body: { answer: { ok: true, value: 1 } } })).toMatchObject({
+        status: 404,
+      });
+      const renewal = { held: [executionId], lost: [{ incarnation: executionId, reason: 'a lie' }] };
+      const refused = await fleet.ask(`${proxy.url}/internal/sessions/renew`, { token: one, body: renewal });
+      expect(refused.json()).toEqual({ gone: [executionId], executions: [], transfers: [] });
+      expect(await fleet.ask(`${transfer}/content`, { method: 'GET', token: two })).toMatchObject({ status: 200, text: 'theirs' });
+      const own = await fleet.ask(`${proxy.url}/internal/sessions/renew`, { token: two, body: { held: [executionId], lost: [] } });
+      expect(own.json()).toEqual({
+        gone: [],
+        executions: [],
+        transfers: [{ id: transferId, incarnation: executionId, act: 'write', path: 'a' }],
+      });
+      const unknown = { answer: { ok: false, code: 'NO_SUCH_CODE', message: 'x' } };
+      expect(await fleet.ask(`${transfer}/answer`, { token: two, body: unknown })).toMatchObject({ status: 400 });
+    });
+
+    test('and workers keep artifacts of claims that hold, within bounds, and what they list has come', async () => {
+      const [mine, other] = [await fleet.claim(proxy.url), await fleet.claim(proxy.url)];
+      const of = (id: string): string => `${proxy.url}/internal/executions/${id}/artifacts`;
+      const put = (url: string, body: string): Promise<{ status: number; text: string }> =>
+        fleet.ask(url, { method: 'PUT', token: mine.grant, body, headers: { 'content-type': 'application/octet-stream' } });
+      expect(await put(`${of(other.execution.id)}/0`, 'x')).toMatchObject({ status: 403 });
+      for (const name of ['64', 'a', '-1', '0x1'])
+        expect(await put(`${of(mine.execution.id)}/${name}`, 'x')).toMatchObject({ status: 400 });
+      expect(await put(`${of(mine.execution.id)}/0`, 'longer than that')).toMatchObject({ status: 204 });
+      expect(await put(`${of(mine.execution.id)}/0`, 'hello')).toMatchObject({ status: 204 });
+      const index = (bytes: number) => ({ index: { files: [{ path: 'a', bytes, name: '0' }], omitted: [] } });
+      const list = (bytes: number) => fleet.ask(of(mine.execution.id), { token: mine.grant, body: index(bytes) });
+      expect(await list(6)).toMatchObject({ status: 400 });
+      expect(await list(5)).toMatchObject({ status: 204 });
+      await sql`update executions set ended_at = now(), status = 'failed' where id = ${mine.execution.id}`.execute(fleet.db.query());
+      fleet.held.delete(mine.execution.id);
+      expect(await put(`${of(mine.execution.id)}/0`, 'late')).toMatchObject({ status: 409 });
+      expect(await list(5)).toMatchObject({ status: 409 });
+      const { rows } = await sql<{ content: Buffer }>`
+        select content from execution_artifact_parts where execution_id = ${mine.execution.id}`.execute(fleet.db.query());
+      expect(rows.map(({ content }) => content.toString())).toEqual(['hello']);
     });
 
     test('that send what no service sends are told which field is wrong', async () => {
