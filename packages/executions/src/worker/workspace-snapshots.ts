@@ -39,7 +39,7 @@ export function createWorkspaceSnapshots(options: WorkspaceSnapshotsOptions): Wo
       newest.set(workspaceId, dir);
       return dir;
     },
-    isNewestOfAnother: (dir) => newest.values().some((one) => one === dir),
+    isNewestOfAnother: (dir) => [...newest.values()].includes(dir),
     follow: home.follow,
     first: home.first,
     *dirs() {
