@@ -73,6 +73,17 @@ describe('two workspaces of the embedded form', () => {
     }
   }, 150_000);
 
+  test('a key that expires makes no admin key that would outlive it', async () => {
+    const [home, other] = sides();
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const made = await ask({ url: service.url, key: home.key }, 'POST', '/keys', { body: { name: 'guest', role: 'admin', expiresAt } });
+    const guest = { url: service.url, key: (made.json() as { key: string }).key };
+    for (const path of ['/workspaces', `/workspaces/${other.workspaceId}/keys`]) {
+      const refused = await ask(guest, 'POST', path, { body: { name: 'mine' } });
+      expect([refused.status, refused.text]).toEqual([403, expect.stringContaining('This key expires at')]);
+    }
+  });
+
   test('one is removed when it is empty or by force, and nothing of it is left but the record', async () => {
     const [home, other] = sides();
     const operator = { url: service.url, key: home.key };

@@ -46,6 +46,7 @@ export async function createWorkspaces(options: WorkspacesOptions): Promise<Work
     async create(principal, name) {
       assertOperator(principal, 'make workspaces');
       assertName(name);
+      await assertLasting(principal);
       if ((await store.count()) >= MOST_WORKSPACES)
         throw new AppError('WORKSPACE_LIMIT', `There are ${MOST_WORKSPACES} workspaces already.`);
       const createdAt = new Date(now());
@@ -83,6 +84,7 @@ export async function createWorkspaces(options: WorkspacesOptions): Promise<Work
       assertOperator(principal, 'make admin keys of other workspaces');
       assertName(name);
       const { id } = await find(principal, workspaceId);
+      await assertLasting(principal);
       const { bareKey, key } = newAdminKey(id, name, principal);
       const stored = await store.insertKey(key);
       await keys.changed();
@@ -128,6 +130,16 @@ export async function createWorkspaces(options: WorkspacesOptions): Promise<Work
     const record = maySee && isId ? await store.find(workspaceId) : null;
     if (record === null) throw unknown(workspaceId);
     return record;
+  }
+
+  /** What it made would outlive it. */
+  async function assertLasting({ id }: Principal): Promise<void> {
+    const expiresAt = await store.keyExpiry(id);
+    if (expiresAt === null) return;
+    throw new AppError(
+      'FORBIDDEN',
+      `This key expires at ${expiresAt.toISOString()}, and an admin key of a workspace does not: make it with a key that stays.`,
+    );
   }
 
   function newAdminKey(workspaceId: string, name: string, principal: Principal) {

@@ -65,6 +65,12 @@ export function createWorkspaceStore(db: Pick<Database, 'query'>, holdings: read
       });
     },
 
+    /** null: it does not expire. */
+    async keyExpiry(keyId: string): Promise<Date | null> {
+      const row = await query.selectFrom('api_keys').select('expires_at').where('id', '=', keyId).executeTakeFirst();
+      return row?.expires_at ?? null;
+    },
+
     async insertKey(key: NewKey): Promise<StoredKey> {
       return await keysIn(query).insert(key);
     },
