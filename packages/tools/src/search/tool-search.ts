@@ -25,8 +25,8 @@ export interface ToolSearch {
   settled(): Promise<void>;
 }
 
-/** The event loop gets its turn after this long. */
-const SLICE_MS = 8;
+/** The event loop gets its turn after this long; a request takes several of them. */
+const SLICE_MS = 4;
 const ANSWERS_KEPT = 500;
 const FULL_ITEMS_KEPT = 1_000;
 /** Of a JSON array of items whose first member is `server`. */
@@ -46,7 +46,8 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
   let work: Promise<void> | null = null;
   let isStale = true;
   let places: { readonly of: VisibleTools; readonly byEntry: ReadonlyMap<CatalogTool, number> } | null = null;
-  let catalogTokens: number | null = null;
+  /** Of the definitions of all tools that are indexed. */
+  let indexedTokens = 0;
   let tokensOfAnswers = new Map<string, number>();
 
   async function follow(): Promise<void> {
@@ -55,7 +56,6 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
       isStale = false;
       const tools = visible();
       const current = placesIn(tools);
-      catalogTokens = null;
       tokensOfAnswers = new Map();
       fullItems.clear();
       let sliceEnd = performance.now() + SLICE_MS;
@@ -76,12 +76,13 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
       ids.set(entry, nextId);
       indexed.set(nextId, entry);
       index.add(nextId, entry.tool);
-      tokensOfDefinition(entry);
+      indexedTokens += tokensOfDefinition(entry);
       nextId += 1;
     } else if (!isVisible && id !== undefined) {
       ids.delete(entry);
       indexed.delete(id);
       index.remove(id);
+      indexedTokens -= tokensOfDefinition(entry);
     }
   }
 
@@ -92,11 +93,6 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
     const tokens = countTokens(JSON.stringify({ name, description, inputSchema }));
     definitionTokens.set(entry, tokens);
     return tokens;
-  }
-
-  function tokensOfCatalog(list: readonly VisibleTool[]): number {
-    catalogTokens ??= list.reduce((sum, { entry }) => sum + tokensOfDefinition(entry), 0);
-    return catalogTokens;
   }
 
   function placesIn(tools: VisibleTools): ReadonlyMap<CatalogTool, number> {
@@ -177,7 +173,7 @@ export function createToolSearch(visible: () => VisibleTools): ToolSearch {
         items,
         total,
         tokens,
-        tokensSaved: Math.max(0, tokensOfCatalog(tools.list) - tokens),
+        tokensSaved: Math.max(0, indexedTokens - tokens),
         nextOffset: page.length > 0 && end < total ? end : null,
       };
     },

@@ -18,7 +18,7 @@ const FEWEST_FOR_A_THREAD = 400;
 const CHARACTERS_PER_LOT = 256 * 1024;
 const MEMORY_MB = 512;
 /** The event loop gets its turn after this long, so that requests do not wait for a large catalog. */
-const SLICE_MS = 8;
+const SLICE_MS = 4;
 
 /** Generates and writes files that are not there yet: many of them in a thread of their own, since that takes seconds for a large catalog. */
 export async function writeToolFiles(dir: string, files: readonly FileToWrite[]): Promise<void> {
