@@ -4,7 +4,7 @@ import { GLOBAL_OPTIONS } from './parse-words.ts';
 
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['Work', ['run', 'call', 'tools', 'executions', 'resume', 'sessions', 'skills']],
-  ['Govern', ['add', 'integrations', 'connections', 'policies', 'approvals', 'audit', 'keys']],
+  ['Govern', ['add', 'integrations', 'connections', 'policies', 'approvals', 'audit', 'keys', 'workspaces']],
   ['Reach', ['server', 'login', 'logout', 'whoami', 'health', 'connect', 'mcp', 'generate', 'completion']],
   ['Run the service here', ['up', 'down', 'status', 'logs', 'doctor', 'service']],
 ];
