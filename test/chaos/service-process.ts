@@ -22,7 +22,7 @@ export interface ServiceProcess {
 }
 
 /** Two processors that do much else; a service that needs longer has failed. */
-const READY_MS = 60_000;
+const READY_MS = 150_000;
 /** Above the longest drain of any service. */
 const EXIT_MS = 45_000;
 
