@@ -19,8 +19,6 @@ interface WorkspaceTables {
   api_keys: ApiKeysTable;
 }
 
-export type WorkspaceStore = ReturnType<typeof createWorkspaceStore>;
-
 /** A request that was let in just before a workspace was removed may write so long afterwards. */
 const LATE_MS = 10 * 60_000;
 
