@@ -261,6 +261,19 @@ except OSError: pass
     await sleep(1_000);
   });
 
+  test('a restart of the proxy, of Redis and of PostgreSQL ends no session', async () => {
+    await run('restarts', 'x = 1');
+    await Promise.all([fleet.postgres.restart(), fleet.redis.restart()]);
+    await fleet.proxies[0]?.kill();
+    await fleet.proxies[0]?.start();
+    await vi.waitFor(async () => {
+      const answer = await call('POST', '/execute', { language: 'python', code: 'x += 1; x', sessionId: 'restarts' }, { at: 1 });
+      expect(answer, answer.text).toMatchObject({ status: 200, body: { status: 'succeeded', result: 2 } });
+    }, POLL);
+    expect((await run('restarts', 'x')).result).toBe(2);
+    await end('restarts');
+  });
+
   test('its worker is told to stop: it is lost, and another worker says so', async () => {
     await run('drained', 'x = 1');
     const worker = await ownerOf('drained');
