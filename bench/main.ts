@@ -16,7 +16,7 @@ import { measureBareNode, measurePeer } from './peer.ts';
 import { measurePolicies } from './policies/measure-policies.ts';
 import { measureTokens, measureToolCalls } from './real-servers.ts';
 import { createReport } from './report.ts';
-import { COLD_NODE, drive, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
+import { COLD_NODE, drive, REPEATED_TYPESCRIPT, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from './scenarios.ts';
 import { measureSearch, type Recall } from './search/measure-search.ts';
 import { measureSources } from './sources/measure-sources.ts';
 import { round } from './statistics.ts';
@@ -119,6 +119,8 @@ async function measureSimple(): Promise<void> {
     const typescript = await drive(service, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 10, limit: 300, pauseMs: PAUSE_MS });
     row('TypeScript, 1 client, p50', ms(typescript.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p50 / node.p50);
     row('TypeScript, 1 client, p99', ms(typescript.latency.p99), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p99 / node.p50);
+    const again = await drive(service, REPEATED_TYPESCRIPT, { clients: 1, seconds: 10, limit: 300, pauseMs: PAUSE_MS });
+    row('the same TypeScript again, 1 client, p50', ms(again.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, again.latency.p50 / node.p50);
     row('TypeScript, 1 client, warm', `${round(typescript.warmShare * 100, 0)} %`);
     const python = await drive(service, SIMPLE_PYTHON, { clients: 1, seconds: 10, limit: 300, pauseMs: PAUSE_MS });
     row('Python, 1 client, p50', ms(python.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, python.latency.p50 / node.p50);

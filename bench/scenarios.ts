@@ -1,20 +1,31 @@
+import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Service } from '../test/support/start-service.ts';
 import { type Series, summarise } from './statistics.ts';
 
 export interface Scenario {
   readonly name: string;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly language: 'typescript' | 'python' | 'node';
+  readonly code: string;
   readonly expected: unknown;
+  /** Sent to the letter each time; else every program is one that the service has never seen, as an agent's is. */
+  readonly isRepeated?: boolean;
 }
 
 export const SIMPLE_TYPESCRIPT: Scenario = {
   name: 'simple TypeScript',
-  body: { language: 'typescript', code: 'return 2 + 2' },
+  language: 'typescript',
+  code: 'return 2 + 2',
   expected: 4,
 };
-export const SIMPLE_PYTHON: Scenario = { name: 'simple Python', body: { language: 'python', code: '2 + 2' }, expected: 4 };
-export const COLD_NODE: Scenario = { name: 'simple Node (always cold)', body: { language: 'node', code: 'return 2 + 2' }, expected: 4 };
+export const REPEATED_TYPESCRIPT: Scenario = { ...SIMPLE_TYPESCRIPT, name: 'the same TypeScript again', isRepeated: true };
+export const SIMPLE_PYTHON: Scenario = { name: 'simple Python', language: 'python', code: '2 + 2', expected: 4 };
+export const COLD_NODE: Scenario = { name: 'simple Node (always cold)', language: 'node', code: 'return 2 + 2', expected: 4 };
+
+/** What is sent to `POST /execute`. */
+export function bodyOf({ language, code, isRepeated }: Scenario): { readonly language: string; readonly code: string } {
+  return { language, code: isRepeated === true ? code : `${code} ${language === 'python' ? '#' : '//'} ${randomUUID()}` };
+}
 
 export interface Run {
   readonly latency: Series;
@@ -41,8 +52,9 @@ export async function drive(
   const client = async () => {
     while (performance.now() < deadline && sent < limit) {
       sent += 1;
+      const body = bodyOf(scenario);
       const before = performance.now();
-      const answer = await service.post('/execute', scenario.body);
+      const answer = await service.post('/execute', body);
       durations.push(performance.now() - before);
       const execution = answer.body as { result?: unknown; metrics?: { warm?: boolean } };
       if (answer.status !== 200 || JSON.stringify(execution.result) !== JSON.stringify(scenario.expected)) {

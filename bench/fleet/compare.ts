@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Scenario, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from '../scenarios.ts';
+import { bodyOf, type Scenario, SIMPLE_PYTHON, SIMPLE_TYPESCRIPT } from '../scenarios.ts';
 import { quartiles } from '../statistics.ts';
 import { type Fleet, startFleet } from './start-fleet.ts';
 
@@ -35,8 +35,9 @@ async function inTurn(fleets: readonly Fleet[], scenario: Scenario): Promise<num
   for (let round = 0; round < ROUNDS; round += 1) {
     // Whoever comes second finds other caches: they take turns at that as well.
     for (const index of round % 2 === 0 ? [0, 1] : [1, 0]) {
+      const body = bodyOf(scenario);
       const before = performance.now();
-      const answer = await fleets[index]?.post('/execute', scenario.body);
+      const answer = await fleets[index]?.post('/execute', body);
       const took = performance.now() - before;
       if (answer?.status !== 200) throw new Error(`${scenario.name}: ${JSON.stringify(answer?.body).slice(0, 500)}`);
       if (round >= WARM_UP) durations[index]?.push(took);

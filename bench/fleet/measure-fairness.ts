@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SIMPLE_TYPESCRIPT } from '../scenarios.ts';
+import { bodyOf, SIMPLE_TYPESCRIPT } from '../scenarios.ts';
 import { percentile } from '../statistics.ts';
 import type { Client } from './http-client.ts';
 import type { Fleet } from './start-fleet.ts';
@@ -42,8 +42,9 @@ export async function measureFairness(fleet: Fleet): Promise<Fairness> {
 async function asked(client: Client, rounds: number): Promise<number[]> {
   const durations: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
+    const body = bodyOf(SIMPLE_TYPESCRIPT);
     const before = performance.now();
-    const answer = await client.post('/execute', SIMPLE_TYPESCRIPT.body);
+    const answer = await client.post('/execute', body);
     durations.push(performance.now() - before);
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.body).slice(0, 500));
     await sleep(PAUSE_MS);

@@ -1,7 +1,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Service } from '../../test/support/start-service.ts';
-import { SIMPLE_TYPESCRIPT } from '../scenarios.ts';
+import { bodyOf, SIMPLE_TYPESCRIPT } from '../scenarios.ts';
 import { summarise } from '../statistics.ts';
 
 const ROUNDS = 200;
@@ -16,11 +16,11 @@ export async function measureMcp(service: Asked) {
   const client = await connect(service);
   const plain: number[] = [];
   const mcp: number[] = [];
-  const { language, code } = SIMPLE_TYPESCRIPT.body;
-  const call = { name: 'execute', arguments: { language, code } };
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
-      plain.push(await timed(async () => (await service.post('/execute', SIMPLE_TYPESCRIPT.body)).body));
+      const body = bodyOf(SIMPLE_TYPESCRIPT);
+      const call = { name: 'execute', arguments: bodyOf(SIMPLE_TYPESCRIPT) };
+      plain.push(await timed(async () => (await service.post('/execute', body)).body));
       mcp.push(await timed(async () => (await client.callTool(call)).structuredContent));
     }
   } finally {
