@@ -62,6 +62,16 @@ describe('the wrappers of a worker', () => {
     expect(fleet.fetched).toEqual(['v3']);
   });
 
+  test('of a version that the proxy has not heard of yet are asked for again, and are its own from then on', async () => {
+    const fleet = openFleet();
+    expect(await fleet.snapshots.dir('v2', never)).toBe('/snapshots/v1');
+    fleet.version = 'v2';
+    await expect.poll(() => fleet.snapshots.dir('v2', never)).toBe('/snapshots/v2');
+    // While it lags it is not asked with every program.
+    expect(fleet.fetched.length).toBeLessThan(5);
+    expect(await fleet.snapshots.dir('v1', never)).toBe('/snapshots/v1');
+  });
+
   test('stay where they are while two proxies differ, and turn back when all say so', async () => {
     const fleet = openFleet();
     await fleet.snapshots.dir('v1', never);

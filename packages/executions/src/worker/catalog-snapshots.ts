@@ -8,7 +8,7 @@ export interface Catalog {
 }
 
 export interface CatalogSnapshotsOptions {
-  /** The catalog of this version, or a newer one where nobody has it any more. */
+  /** The catalog of this version; another one where who answers does not have it any more, or not yet. */
   readonly fetchCatalog: (version: string, signal: AbortSignal) => Promise<Catalog>;
   /** Writes the wrappers and answers where they are. */
   readonly writeSnapshot: (tools: readonly ToolDefinition[]) => Promise<{ readonly dir: string }>;
@@ -41,6 +41,8 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
   /** Least recently used first. */
   const known = new Map<string, string>();
   const fetching = new Map<string, Promise<string>>();
+  /** What was answered in place of a version, for a moment: of two proxies one may not have heard of it yet. */
+  const standIns = new Map<string, { readonly dir: string; readonly untilMs: number }>();
   let newest: { readonly version: string; readonly dir: string } | null = null;
   /** What the last renewal said. */
   let followed: string | null = null;
@@ -52,7 +54,7 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
     async dir(version, signal) {
       signal.throwIfAborted();
       const found = known.get(version);
-      if (found === undefined) return await unlessAborted(fetch(version), signal);
+      if (found === undefined) return standInFor(version) ?? (await unlessAborted(fetch(version), signal));
       remember(version, found);
       return found;
     },
@@ -66,7 +68,7 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
         if (saidInARow >= TIMES_TO_TURN_BACK) turnTo(version, found);
         return;
       }
-      if (fetching.has(version)) return;
+      if (fetching.has(version) || standInFor(version) !== null) return;
       fetch(version).catch((error: unknown) => {
         mayRetryAtMs = performance.now() + RETRY_MS;
         if (!closing.signal.aborted) log.warn({ version, reason: messageOf(error) }, 'The catalog could not be fetched; trying again');
@@ -92,10 +94,21 @@ export function createCatalogSnapshots(options: CatalogSnapshotsOptions): Catalo
   async function fetchAndWrite(version: string): Promise<string> {
     const catalog = await within(FETCH_MS, closing.signal, (signal) => fetchCatalog(version, signal));
     const { dir } = await writeSnapshot(catalog.tools);
-    remember(version, dir);
     remember(catalog.version, dir);
+    if (catalog.version !== version) standIn(version, dir);
     if (isFollowed(version, catalog.version)) turnTo(catalog.version, dir);
     return dir;
+  }
+
+  function standIn(version: string, dir: string): void {
+    const nowMs = performance.now();
+    for (const [other, { untilMs }] of standIns) if (untilMs <= nowMs) standIns.delete(other);
+    standIns.set(version, { dir, untilMs: nowMs + RETRY_MS });
+  }
+
+  function standInFor(version: string): string | null {
+    const found = standIns.get(version);
+    return found !== undefined && found.untilMs > performance.now() ? found.dir : null;
   }
 
   /** A claim may name a version that the fleet has left behind; the warm sandboxes stay with the fleet's. */
