@@ -31,6 +31,8 @@ readonly ROOT
 . "$ROOT/deploy/docker/engine.sh"
 # shellcheck source=deploy/docker/images.sh
 . "$ROOT/deploy/docker/images.sh"
+# shellcheck source=deploy/docker/sandboxes.sh
+. "$ROOT/deploy/docker/sandboxes.sh"
 # shellcheck source=deploy/docker/secrets.sh
 . "$ROOT/deploy/docker/secrets.sh"
 # shellcheck source=deploy/docker/fleet.sh

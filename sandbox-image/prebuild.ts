@@ -1,6 +1,7 @@
 /**
- * Builds launcher, runners, and what a single-use container starts with, ahead of time into the directory given: the image's build stage calls it, because the image itself has
- * neither a compiler nor a file system to write to. A worker uses them as long as their names say the same source.
+ * Builds launcher, runners, and what a single-use container starts with, ahead of time into the directory given. The image's build stage
+ * calls it, because the image itself has neither a compiler nor a file system to write to. A worker uses them as long as their names say
+ * the same source.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

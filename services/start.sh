@@ -1,5 +1,5 @@
 #!/bin/sh
-# start.sh gateway|mcp-proxy|worker ARGUMENT...: becomes that service.
+# start.sh gateway|mcp-proxy|worker|container-pool ARGUMENT...: becomes that service.
 set -e
 # A dump of its memory would hold what it keeps from everybody.
 ulimit -c 0

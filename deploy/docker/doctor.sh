@@ -32,15 +32,7 @@ check_engine_security() {
   local options
   options=$(docker info --format '{{join .SecurityOptions " "}}' 2>/dev/null)
   if [[ $options == *seccomp* ]]; then good 'the engine has seccomp'; else bad 'the engine has no seccomp: programs would run without our profile' 'use a kernel and an engine with seccomp'; fi
-  has_image "$WORKER_IMAGE" || return 0
-  local error
-  if error=$(docker run --rm --network none --read-only --cap-drop ALL --security-opt no-new-privileges:true \
-    --security-opt "seccomp=$ROOT/sandbox-image/seccomp.json" --user "$WORKER_UID:$WORKER_UID" --entrypoint unshare "$WORKER_IMAGE" \
-    --user --map-root-user --mount --pid --net --ipc --uts --fork true 2>&1); then
-    good 'a worker container can make user namespaces'
-  else
-    bad "a worker container cannot make user namespaces ($(tail -n 1 <<<"$error"))" "$(why_no_container_namespaces "$options")"
-  fi
+  check_sandboxes "$options"
 }
 
 why_no_container_namespaces() {

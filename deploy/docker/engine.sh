@@ -48,6 +48,7 @@ compose() {
   for name in DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_TLS_VERIFY DOCKER_CERT_PATH XDG_RUNTIME_DIR TERM; do
     if [[ -n ${!name:-} ]]; then environment+=("$name=${!name}"); fi
   done
+  if [[ $(recorded_sandboxes) == container ]]; then files+=(-f docker-compose.containers.yml); fi
   if [[ -f $FLEET_DIR/mounts.yml ]]; then files+=(-f "$FLEET_DIR/mounts.yml"); fi
   (cd -- "$ROOT" && env -i "${environment[@]}" "${COMPOSE[@]}" --project-name "$PROJECT" --project-directory "$ROOT" \
     --env-file "$FLEET_DIR/fleet.env" "${files[@]}" "$@")

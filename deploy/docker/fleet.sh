@@ -21,10 +21,12 @@ readonly FLEET_SETTINGS=(EXECUTOR_LOG_LEVEL EXECUTOR_ALLOWED_HOSTS EXECUTOR_RATE
   EXECUTOR_OIDC_ROLES EXECUTOR_OIDC_DEFAULT_ROLE
   EXECUTOR_SECRET_FILES_DIR EXECUTOR_SECRET_CACHE_SECONDS EXECUTOR_VAULT_ADDR EXECUTOR_VAULT_NAMESPACE EXECUTOR_VAULT_AUTH_MOUNT
   EXECUTOR_VAULT_TOKEN_FILE EXECUTOR_VAULT_ROLE_ID EXECUTOR_VAULT_SECRET_ID_FILE
+  EXECUTOR_CONTAINER_RUNTIME EXECUTOR_CONTAINER_CPUS EXECUTOR_CONTAINER_FIRST_UID EXECUTOR_CONTAINERS
   OTEL_EXPORTER_OTLP_ENDPOINT OTEL_TRACES_SAMPLER_ARG)
 # Read by deploy.sh itself.
 readonly DEPLOY_SETTINGS=(EXECUTOR_HOST EXECUTOR_PORT EXECUTOR_DATA_DIR EXECUTOR_MCP_SERVERS EXECUTOR_MCP_MOUNTS EXECUTOR_COMPOSE_PROJECT
-  EXECUTOR_SERVICES_IMAGE EXECUTOR_WORKER_IMAGE EXECUTOR_REDIS_IMAGE EXECUTOR_POSTGRES_IMAGE EXECUTOR_TEST_FIXTURES)
+  EXECUTOR_SERVICES_IMAGE EXECUTOR_WORKER_IMAGE EXECUTOR_REDIS_IMAGE EXECUTOR_POSTGRES_IMAGE EXECUTOR_TEST_FIXTURES
+  EXECUTOR_SANDBOX EXECUTOR_SANDBOX_IMAGE)
 
 # Sets FLEET_DIR, PROJECT and WORKERS.
 locate_fleet() {
@@ -47,6 +49,7 @@ up_fleet() {
   [[ -z ${ASKED_WORKERS:-} ]] || WORKERS=$ASKED_WORKERS
   refuse_unknown_settings
   plan_images
+  plan_sandboxes
   if answer_running_fleet; then return; fi
   ensure_service_user
   prepare_data_dir
@@ -55,6 +58,7 @@ up_fleet() {
   take_turn
   if answer_running_fleet; then return; fi
   prepare_images
+  prepare_sandboxes
   refuse_taken_fleet_port
   open_mounted_files
   prepare_secrets
@@ -89,6 +93,7 @@ fleet_environment() {
   local name
   printf '%s\n' "EXECUTOR_HOST=$HOST" "EXECUTOR_PORT=$PORT" "EXECUTOR_SECRETS_DIR=$DATA_DIR/secrets" \
     "EXECUTOR_SERVICES_IMAGE=$SERVICES_IMAGE" "EXECUTOR_WORKER_IMAGE=$WORKER_IMAGE" "EXECUTOR_REDIS_IMAGE=$REDIS_IMAGE" "EXECUTOR_POSTGRES_IMAGE=$POSTGRES_IMAGE"
+  sandbox_environment
   for name in "${FLEET_SETTINGS[@]}"; do
     if [[ -n ${!name:-} ]]; then printf '%s=%s\n' "$name" "${!name//[$'\n\r']/ }"; fi
   done
@@ -112,7 +117,7 @@ fleet_mounts() {
 changed_fleet_settings() {
   {
     comm -3 <(sort "$FLEET_DIR/fleet.env" 2>/dev/null) <(fleet_environment | sort) | sed -E 's/^\t?//; s/=.*//' |
-      sed -E 's/^EXECUTOR_(SERVICES|WORKER)_IMAGE$/the checkout/'
+      sed -E 's/^EXECUTOR_(SERVICES|WORKER|SANDBOX)_IMAGE$/the checkout/'
     cmp -s <(cat "$FLEET_DIR/mounts.yml" 2>/dev/null) <(fleet_mounts) || printf 'EXECUTOR_MCP_MOUNTS\n'
   } | sort -u | paste -sd, | sed 's/,/, /g'
 }

@@ -4,12 +4,13 @@
 readonly NODE_IMAGE_DEFAULT=node:24-bookworm-slim REDIS_IMAGE_DEFAULT=redis:8-bookworm POSTGRES_IMAGE_DEFAULT=postgres:17-bookworm
 readonly BUILD_TIMEOUT_SECONDS=1800
 
-# Sets SERVICES_IMAGE and WORKER_IMAGE. Their tags are hashes of what they are made of, so that two checkouts never take each
+# Sets SERVICES_IMAGE, WORKER_IMAGE and SANDBOX_IMAGE. Their tags are hashes of what they are made of, so that two checkouts never take each
 # other's; a name given in EXECUTOR_SERVICES_IMAGE or EXECUTOR_WORKER_IMAGE is used as it is.
 plan_images() {
   SOURCES_HASH=$(hash_of_sources)
   SERVICES_IMAGE=${EXECUTOR_SERVICES_IMAGE:-code-executor/services:$SOURCES_HASH}
   WORKER_IMAGE=${EXECUTOR_WORKER_IMAGE:-code-executor/worker:$SOURCES_HASH}
+  SANDBOX_IMAGE=${EXECUTOR_SANDBOX_IMAGE:-code-executor/sandbox:$SOURCES_HASH}
   REDIS_IMAGE=${EXECUTOR_REDIS_IMAGE:-$REDIS_IMAGE_DEFAULT}
   POSTGRES_IMAGE=${EXECUTOR_POSTGRES_IMAGE:-$POSTGRES_IMAGE_DEFAULT}
 }
@@ -22,6 +23,21 @@ prepare_images() {
   [[ -n ${EXECUTOR_WORKER_IMAGE:-} ]] || build_image "$WORKER_IMAGE" sandbox-image/Dockerfile 'image of the worker'
   if [[ -n ${EXECUTOR_SERVICES_IMAGE:-} ]]; then need_image "$SERVICES_IMAGE"; fi
   if [[ -n ${EXECUTOR_WORKER_IMAGE:-} ]]; then need_image "$WORKER_IMAGE"; fi
+}
+
+# Of single-use containers: what it holds comes out of the worker's image.
+prepare_sandbox_image() {
+  if [[ -n ${EXECUTOR_SANDBOX_IMAGE:-} ]]; then need_image "$SANDBOX_IMAGE"; return; fi
+  ! has_image "$SANDBOX_IMAGE" || return 0
+  local log_file code=0
+  log_file=$(mktemp)
+  choose_builder
+  with_progress 'Building the image of single-use containers' "$log_file" \
+    timeout "$BUILD_TIMEOUT_SECONDS" "${BUILDER[@]}" docker build --network none --build-arg "WORKER_IMAGE=$WORKER_IMAGE" --tag "$SANDBOX_IMAGE" \
+    --label "code-executor.sources=$SOURCES_HASH" "$ROOT/sandbox-image/container" || code=$?
+  ((code == 0)) || show_tail "$log_file" 25
+  rm -f -- "$log_file"
+  ((code == 0)) || die "$EXIT_PREREQUISITE" 'The image of single-use containers could not be built; the last lines are above.'
 }
 
 hash_of_sources() {
@@ -63,10 +79,14 @@ build_image() {
 
 # The host's network: where packages come through a proxy on this machine, only that reaches it.
 build_in_checkout() {
-  local builder=(env)
-  docker buildx version >/dev/null 2>&1 || builder=(env DOCKER_BUILDKIT=0)
-  (cd -- "$ROOT" && timeout "$BUILD_TIMEOUT_SECONDS" "${builder[@]}" docker build --network host --file "$2" --tag "$1" \
+  choose_builder
+  (cd -- "$ROOT" && timeout "$BUILD_TIMEOUT_SECONDS" "${BUILDER[@]}" docker build --network host --file "$2" --tag "$1" \
     --label "code-executor.sources=$SOURCES_HASH" .)
+}
+
+choose_builder() {
+  BUILDER=(env)
+  docker buildx version >/dev/null 2>&1 || BUILDER=(env DOCKER_BUILDKIT=0)
 }
 
 # What a Dockerfile starts from: the defaults of its ARG …_IMAGE lines, and plain names.

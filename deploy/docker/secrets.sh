@@ -5,7 +5,7 @@
 # docker-compose 1.29 mounts these files as they are, so owner and mode have to be right on this machine. Only root may give a
 # file away: a throw-away container without network writes them, whoever calls, which also holds where the engine maps uids.
 
-readonly GATEWAY_UID=10101 PROXY_UID=10102 WORKER_UID=10103
+readonly GATEWAY_UID=10101 PROXY_UID=10102 WORKER_UID=10103 POOL_UID=10104
 
 # Makes what is missing, and takes over admin.key and mcp-servers.json as they are now. What is there is never changed.
 prepare_secrets() {
@@ -16,7 +16,7 @@ prepare_secrets() {
     --volume "$DATA_DIR/admin.key:/from/admin.key:ro" --volume "$servers:/from/mcp-servers.json:ro" \
     --volume "$ROOT/deploy/redis/users.acl:/from/users.acl:ro" \
     --env "REDIS_UID=$(uid_in_image "$REDIS_IMAGE" redis)" --env "POSTGRES_UID=$(uid_in_image "$POSTGRES_IMAGE" postgres)" \
-    --env "GATEWAY_UID=$GATEWAY_UID" --env "PROXY_UID=$PROXY_UID" --env "WORKER_UID=$WORKER_UID" \
+    --env "GATEWAY_UID=$GATEWAY_UID" --env "PROXY_UID=$PROXY_UID" --env "WORKER_UID=$WORKER_UID" --env "POOL_UID=$POOL_UID" \
     -- bash /deploy/docker/write-secrets.sh 2>&1) ||
     die "$EXIT_DATA_DIR" "The secrets could not be written to $DATA_DIR/secrets: $(tail -n 1 <<<"$output")"
   rm -f -- "$servers"

@@ -3,7 +3,7 @@
 set -euo pipefail
 umask 077
 cd /secrets
-mkdir -p gateway mcp-proxy worker redis postgres
+mkdir -p gateway mcp-proxy worker container-pool redis postgres
 
 main() {
   keep_or_make postgres/executor-password
@@ -11,12 +11,14 @@ main() {
   keep_or_make mcp-proxy/grant-key
   keep_or_make gateway/internal-key
   keep_or_make worker/internal-key
+  keep_or_make worker/container-key
   local role
   for role in gateway mcp-proxy worker; do
     [[ -s $role/redis-url ]] || write "$role/redis-url" "redis://$(redis_user "$role"):$(random)@redis:6379"
   done
   copy gateway/internal-key mcp-proxy/gateway-internal-key
   copy worker/internal-key mcp-proxy/worker-internal-key
+  copy worker/container-key container-pool/container-key
   write mcp-proxy/database-url "postgres://executor:$(cat postgres/executor-password)@postgres:5432/executor"
   copy mcp-proxy/database-url gateway/database-url
   copy /from/admin.key gateway/admin-key
@@ -26,6 +28,7 @@ main() {
   own gateway "$GATEWAY_UID"
   own mcp-proxy "$PROXY_UID"
   own worker "$WORKER_UID"
+  own container-pool "$POOL_UID"
   own redis "$REDIS_UID"
   own postgres "$POSTGRES_UID"
 }

@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import { freePort } from '../support/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const COPIED = ['deploy.sh', 'deploy', 'docker-compose.yml', 'package.json', 'package-lock.json', '.npmrc', '.dockerignore'];
+const COPIED = [
+  'deploy.sh',
+  'deploy',
+  'docker-compose.yml',
+  'docker-compose.containers.yml',
+  'package.json',
+  'package-lock.json',
+  '.npmrc',
+  '.dockerignore',
+];
 const SOURCES = ['packages', 'services', 'sandbox-image', 'wrappers'];
 
 export interface CommandEnd {

@@ -51,7 +51,7 @@ export function createContainerMaker(options: MakerOptions): ContainerMaker {
     living: () => uids.size,
     async make(order, snapshot, onOutOfMemory) {
       const directory = randomBytes(16).toString('hex');
-      const uid = freeUid(uids, firstUid, most);
+      const uid = await freeUid(uids, firstUid, most);
       const outOfMemory = Promise.withResolvers<true>();
       let id: string | null = null;
       let removed: Promise<void> | null = null;
@@ -68,7 +68,6 @@ export function createContainerMaker(options: MakerOptions): ContainerMaker {
       };
       try {
         if (uid === null) throw new Refused(`${most} containers live already; EXECUTOR_CONTAINERS allows no more`);
-        uids.add(uid);
         refuseBeyond(order.limits, options.maxima);
         await makePlace(join(channelsDir, directory));
         id = await engine.create(
@@ -112,10 +111,20 @@ function refuseBeyond(limits: ContainerOrder['limits'], maxima: ContainerOrder['
   }
 }
 
-function freeUid(taken: ReadonlySet<number>, first: number, most: number): number | null {
-  for (let uid = first; uid < first + most; uid += 1) if (!taken.has(uid)) return uid;
-  return null;
+/** One that nobody is; null: none became free in time. What has just ended takes the engine a moment to remove. */
+async function freeUid(taken: Set<number>, first: number, most: number): Promise<number | null> {
+  for (const end = performance.now() + FREE_LIMIT_MS; ; await delay(FREE_LOOK_MS)) {
+    for (let uid = first; uid < first + most; uid += 1) {
+      if (taken.has(uid)) continue;
+      taken.add(uid);
+      return uid;
+    }
+    if (performance.now() > end) return null;
+  }
 }
+
+const FREE_LIMIT_MS = 5_000;
+const FREE_LOOK_MS = 50;
 
 /** Only who knows the name finds it, and one container; both write there under users of their own. */
 async function makePlace(dir: string): Promise<void> {

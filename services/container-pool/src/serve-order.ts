@@ -38,7 +38,7 @@ export async function serveOrder(socket: Socket, deps: OrderDeps): Promise<void>
     if (order.snapshot !== null && snapshot === null) {
       answer({ type: 'missing' });
       receiver = deps.snapshots.receive();
-      if ((await receive(lines, receiver)) !== order.snapshot) throw new Refused('the files are not those of the snapshot that was named');
+      await receive(lines, receiver, order.snapshot);
       snapshot = deps.snapshots.take(order.snapshot);
     }
     container = await deps.maker.make(order, snapshot, () => answer({ type: 'out-of-memory' }));
@@ -71,12 +71,12 @@ function parseOrder(line: string | undefined, key: string): ContainerOrder {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-async function receive(lines: AsyncGenerator<string, undefined>, receiver: SnapshotReceiver): Promise<string> {
+async function receive(lines: AsyncGenerator<string, undefined>, receiver: SnapshotReceiver, named: string): Promise<void> {
   for (let line = await lines.next(); !line.done; line = await lines.next()) {
     const request = parseRequest(line.value);
     if (request.type === 'file') await receiver.add({ ...request, content: Buffer.from(request.content, 'base64') });
     else if (request.type === 'link') await receiver.add(request);
-    else if (request.type === 'stored') return await receiver.finish();
+    else if (request.type === 'stored') return void (await receiver.finish(named));
     else throw new Refused(`${request.type} was not expected before the snapshot is whole`);
   }
   throw new Refused('the connection ended before the snapshot was whole');

@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { entryDigest, type SnapshotEntry, snapshotDigest } from '@code-executor/sandbox';
+import { Refused } from './refused.ts';
 
 /** This service's own copies of wrapper files, by what is in them: a worker never names a directory that a container gets. */
 export interface SnapshotStore {
@@ -14,8 +15,8 @@ export interface SnapshotStore {
 export interface SnapshotReceiver {
   /** Throws where the entry would lie elsewhere, or is one too many. */
   add(entry: SnapshotEntry): Promise<void>;
-  /** Keeps it under its digest, which it answers. */
-  finish(): Promise<string>;
+  /** Keeps it under its digest, which it answers. Throws Refused where another one was `named`. */
+  finish(named?: string): Promise<string>;
   /** Removes what was not finished. Idempotent. */
   discard(): Promise<void>;
 }
@@ -80,8 +81,9 @@ export async function openSnapshotStore(dir: string): Promise<SnapshotStore> {
             await writeFile(join(draft, entry.path), entry.content, { flag: 'wx', mode: 0o444 });
           }
         },
-        async finish() {
+        async finish(named) {
           const digest = snapshotDigest(digests);
+          if (named !== undefined && named !== digest) throw new Refused('the files are not those of the snapshot that was named');
           await mkdir(draft, { recursive: true, mode: 0o755 });
           // Every folder before the first link: one on the way to another link would have it made wherever it leads.
           for (const { path } of links) await mkdir(dirname(join(draft, path)), { recursive: true, mode: 0o755 });

@@ -124,10 +124,10 @@ function command({ runtime, waits, limits }: OneContainer['order']): string[] {
   return [...numbers.map(String), ...Object.entries(environment).map(([name, value]) => `${name}=${value}`), '--', ...argv];
 }
 
+/** Without a word on propagation the engine takes the one that fits: private, or that of its own directory. */
 const readOnly = (source: string, target: string) => ({
   Type: 'bind' as const,
   Source: source,
   Target: target,
   ReadOnly: true,
-  BindOptions: { Propagation: 'private' as const },
 });
