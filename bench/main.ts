@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { dockerAnswers } from '../test/support/containers.ts';
 import { type Service, startService } from '../test/support/start-service.ts';
 import { measureCatalog } from './catalog/measure-catalog.ts';
+import { measureCli } from './cli/measure-cli.ts';
 import { compareCheckouts } from './fleet/compare.ts';
 import { measureFleet, measureRunningFleet } from './fleet/measure-fleet.ts';
 import { CHECKOUT } from './fleet/start-fleet.ts';
@@ -24,6 +25,7 @@ import { round } from './statistics.ts';
 const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the same figures as JSON in bench/results/ or the directory BENCH_RESULTS.
   --soak SECONDS       the embedded form, each soak so long (20)
   --policies           only what a decision of the policies costs; it is in the table of the embedded form too
+  --cli                only what starting the command line takes; it is in the table of the embedded form too
   --mcp                only what the MCP endpoint adds, and many sessions at once; it is in the table of the embedded form too
   --sources            only what adding a large document costs; it is in the table of the embedded form too
   --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
@@ -50,6 +52,9 @@ try {
   } else if (asked.policies) {
     measurePolicies(row);
     finish('policies.json');
+  } else if (asked.cli) {
+    measureCommandLine();
+    finish('cli.json');
   } else if (asked.mcp) {
     await measureEndpoint();
     finish('mcp.json');
@@ -69,6 +74,7 @@ try {
     await measureEndpoint();
     await measureDocuments();
     measurePolicies(row);
+    measureCommandLine();
     finish('bench.json');
   }
 } finally {
@@ -83,6 +89,7 @@ function readArguments() {
       fleet: { type: 'boolean' as const },
       policies: { type: 'boolean' as const },
       sources: { type: 'boolean' as const },
+      cli: { type: 'boolean' as const },
       mcp: { type: 'boolean' as const },
       compose: { type },
       against: { type },
@@ -92,6 +99,13 @@ function readArguments() {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
     process.exit(2);
   }
+}
+
+function measureCommandLine(): void {
+  const { nodeMs, versionMs, helpMs } = measureCli();
+  row('executor --version, p50', ms(versionMs), 'allowed 150 ms', versionMs / 150);
+  row('the same against Node alone', `${round(versionMs / nodeMs)} times`, `node -e 0 p50 ${ms(nodeMs)}`, versionMs / nodeMs);
+  row('executor run --help, p50', ms(helpMs), 'allowed 150 ms', helpMs / 150);
 }
 
 async function measureEndpoint(): Promise<void> {
