@@ -5,6 +5,7 @@ export const EXECUTION_HOLDINGS: readonly HoldingTable[] = [
   { table: 'executions', counted: 'executions' },
   { table: 'idempotency_keys' },
   { table: 'sessions' },
+  { table: 'fleet_sessions' },
   { table: 'mcp_sessions' },
   { table: 'oauth_grants' },
 ];
