@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, type Database, openDatabase } from '@code-executor/platform';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ChaosFleet, openChaosFleet } from './chaos/chaos-fleet.ts';
 import type { ServiceProcess } from './chaos/service-process.ts';
 import { ask, makeKey } from './support/ask.ts';
@@ -41,6 +41,11 @@ describe.skipIf(!answers)(`sessions in the fleet${answers ? '' : ' (skipped: no 
     for (const key of [agent, other])
       await vi.waitFor(async () => expect((await call('GET', '/sessions', undefined, { at: 1, key })).status).toBe(200), POLL);
   }, 300_000);
+  // A test that failed leaves its sessions to nobody else.
+  afterEach(async () => {
+    const { items } = (await call('GET', '/sessions')).body as { items: Listed[] };
+    for (const { sessionId } of items) await end(sessionId);
+  });
   afterAll(async () => {
     await db?.close();
     await fleet?.close();
@@ -145,14 +150,16 @@ describe.skipIf(!answers)(`sessions in the fleet${answers ? '' : ' (skipped: no 
     await end('race');
   });
 
-  test('a repeated request is answered, busy or not, and one that was never run leaves nothing', async () => {
-    const body = { language: 'python', code: 'import time; time.sleep(1); 7', sessionId: 'again' };
+  test('a repeated request is answered while the session is busy with it, and afterwards', async () => {
+    const body = { language: 'python', code: 'import time; time.sleep(2); 7', sessionId: 'again', wait: false };
     const headers = { 'idempotency-key': 'again-1' };
-    const repeated = await Promise.all(
-      [0, 1].map((at) => ask({ url: gateway(at), key: agent }, 'POST', '/execute', { key: agent, headers, body })),
-    );
-    expect(repeated.map(({ status }) => status)).toEqual([200, 200]);
-    expect(new Set(repeated.map(({ json }) => (json() as Answer).executionId)).size).toBe(1);
+    const send = (at: number) => ask({ url: gateway(at), key: agent }, 'POST', '/execute', { key: agent, headers, body });
+    const first = await send(0);
+    const { executionId } = first.json() as Answer;
+    const repeated = await send(1);
+    expect(repeated.json(), repeated.text).toMatchObject({ executionId });
+    await untilStatus(executionId, 'succeeded');
+    expect((await send(1)).json()).toMatchObject({ executionId });
     await end('again');
   });
 
