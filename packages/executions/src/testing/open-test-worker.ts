@@ -1,5 +1,5 @@
 import { createLogger } from '@code-executor/platform';
-import { DEFAULT_LIMITS } from '@code-executor/sandbox';
+import { DEFAULT_LIMITS, type SandboxSpec } from '@code-executor/sandbox';
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createWorkerExecutions, type WorkerExecutions } from '../worker/create-worker-executions.ts';
 import { createRemoteLedger } from '../worker/remote-ledger.ts';
@@ -23,11 +23,13 @@ export interface TestWorker {
 }
 
 /** A worker whose programs are shell scripts, against a ledger server of its own. Leases are short: 600 ms, renewed every 150, given up after 2.4 s. */
-export async function openTestWorker(options: { readonly eventIntervalMs?: number } = {}): Promise<TestWorker> {
+export async function openTestWorker(
+  options: { readonly eventIntervalMs?: number; readonly startsAtOnce?: number; readonly boot?: (spec: SandboxSpec) => Promise<void> } = {},
+): Promise<TestWorker> {
   const leaseMs = 600;
   const ledger = await openLedgerServer({ leaseMs });
   const remote = createRemoteLedger({ url: ledger.url, authorize: async () => 'role-token' });
-  const runtime = createShellRuntime();
+  const runtime = createShellRuntime(options);
   const tools = createRecordingTools();
   const versions: string[] = [];
   const ended: ExecutionEnded[] = [];
@@ -65,6 +67,7 @@ export async function openTestWorker(options: { readonly eventIntervalMs?: numbe
     runProgram: runtime.runProgram,
     sandboxLimits: DEFAULT_LIMITS,
     slots: 4,
+    startsAtOnce: options.startsAtOnce,
     log: createLogger({ level: 'silent', service: 'test' }),
     leaseMs,
     renewEveryMs: 150,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { Sandbox } from '@code-executor/sandbox';
+import type { Sandbox, SandboxSpec } from '@code-executor/sandbox';
 import type { Preparer, ProgramOutcome, RunDependencies, RunProgram } from '../run/dependencies.ts';
 
 /**
@@ -16,7 +16,8 @@ export interface ShellRuntime {
   readonly counts: { claimed: number; killed: number };
 }
 
-export function createShellRuntime(): ShellRuntime {
+/** `boot` is what a claim waits for. */
+export function createShellRuntime({ boot }: { readonly boot?: ((spec: SandboxSpec) => Promise<void>) | undefined } = {}): ShellRuntime {
   const counts = { claimed: 0, killed: 0 };
   const processes = new WeakMap<Sandbox, { child: ChildProcess | null }>();
   return {
@@ -28,8 +29,9 @@ export function createShellRuntime(): ShellRuntime {
           : { ok: true, code, promisesResult: false, positions: null },
     },
     pool: {
-      async claim(_spec, signal) {
+      async claim(spec, signal) {
         signal.throwIfAborted();
+        await boot?.(spec);
         counts.claimed += 1;
         const held: { child: ChildProcess | null } = { child: null };
         let killed = false;

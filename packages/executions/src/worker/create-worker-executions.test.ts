@@ -41,6 +41,31 @@ describe('an execution that a worker is handed', () => {
     expect(worker.ended).toMatchObject([{ executionId: id, status: 'succeeded', effects: 'some', toolCalls: 1 }]);
   });
 
+  test('of a workspace that has none under way goes before the many of another, which yield from then on', async () => {
+    const booted: (boolean | undefined)[] = [];
+    const { promise: mayBoot, resolve: letBoot } = Promise.withResolvers<void>();
+    await worker.close();
+    worker = await openTestWorker({
+      startsAtOnce: 1,
+      async boot({ yields }) {
+        booted.push(yields);
+        if (booted.length === 1) await mayBoot;
+      },
+    });
+    const busy = [1, 2, 3].map(() => worker.ledger.add('true', { workspaceId: 'wsp_busy' }));
+    const handled = busy.map((id) => worker.deliver(id));
+    await until(() => busy.map((id) => worker.ledger.row(id).status), ['running', 'running', 'running']);
+    // Each asks for its wrappers right before its turn.
+    await until(() => [worker.versions.length, booted.length], [3, 1]);
+    const quiet = await worker.run('true');
+    expect(worker.ledger.row(quiet).status).toBe('succeeded');
+    expect(booted).toEqual([false, false]);
+    letBoot();
+    await Promise.all(handled);
+    expect(booted).toEqual([false, false, true, true]);
+    expect(busy.map((id) => worker.ledger.row(id).status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+  });
+
   test('and that is not queued any more is left alone', async () => {
     const id = worker.ledger.add('true');
     worker.ledger.row(id).status = 'cancelled';

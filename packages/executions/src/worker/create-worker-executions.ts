@@ -40,7 +40,7 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly sandboxLimits?: SandboxLimits | undefined;
   /** Executions that run at once. */
   readonly slots: number;
-  /** Programs that start at once; as many as there are processors by default. */
+  /** Programs that start at once; by default one more than there are processors, since each waits for the service now and then. */
   readonly startsAtOnce?: number | undefined;
   /** Sandboxes that are kept for sessions; absent: no execution of one is taken. */
   readonly sessions?: { readonly ledger: SessionLedger; readonly maximum: number } | undefined;
@@ -177,7 +177,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
       typechecker: options.typechecker,
       runProgram: options.runProgram,
       preparation: createPreparation(options.preparer),
-      turns: createTurns(options.startsAtOnce ?? availableParallelism()),
+      turns: createTurns(options.startsAtOnce ?? availableParallelism() + 1),
       sessions,
       artifacts: options.artifacts === undefined ? undefined : keepingWith(options.artifacts),
       sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS,
