@@ -11,6 +11,7 @@ interface Answer {
   output: string;
   error: { code: string; message: string } | null;
   effects: string;
+  executionTime: number;
   approval: { id: string; tool: string; arguments: unknown; url: string } | null;
 }
 
@@ -30,7 +31,7 @@ describe.skipIf(!answers)(`approvals in the fleet${answers ? '' : ' (skipped: no
     // The other gateway hears of the keys, and the other proxy of the policy.
     await vi.waitFor(async () => expect((await json('GET', '/approvals', undefined, operator, 1)).status).toBe(200), { timeout: 10_000 });
     await sleep(1_000);
-  }, 180_000);
+  }, 600_000);
   afterAll(async () => {
     await fleet?.close();
   }, 60_000);
@@ -56,8 +57,12 @@ describe.skipIf(!answers)(`approvals in the fleet${answers ? '' : ' (skipped: no
       status: 'paused',
       approval: { tool: 'ledger.write', arguments: { nonce: 'fleet-1', sequence: 1, slowMs: 0 } },
     });
-    const elsewhere = (await json('GET', `/executions/${paused.executionId}`, undefined, agent, 1)).body as Answer;
-    expect(elsewhere).toMatchObject({ status: 'paused', approval: { id: paused.approval?.id } });
+    const seenElsewhere = async () => (await json('GET', `/executions/${paused.executionId}`, undefined, agent, 1)).body as Answer;
+    const elsewhere = await seenElsewhere();
+    expect(elsewhere).toMatchObject({ status: 'paused', effects: 'none', approval: { id: paused.approval?.id } });
+    await sleep(200);
+    // Its clock stands.
+    expect((await seenElsewhere()).executionTime).toBe(elsewhere.executionTime);
     expect(await written('fleet-1')).toBe(0);
     expect((await decide(paused.approval?.id, { decision: 'approve' })).body).toMatchObject({ status: 'approved' });
     expect(await resume(paused.executionId)).toMatchObject({
@@ -128,7 +133,8 @@ describe.skipIf(!answers)(`approvals in the fleet${answers ? '' : ' (skipped: no
     for (const each of [...fleet.proxies, ...fleet.gateways, ...fleet.workers]) await each.start();
 
     const again = (await json('GET', `/executions/${paused.executionId}`)).body as Answer;
-    expect(again).toMatchObject({ status: 'paused', approval: { id: paused.approval?.id } });
+    expect(again).toMatchObject({ status: 'paused', effects: 'some', approval: { id: paused.approval?.id } });
+    expect(again.executionTime).toBe(paused.executionTime);
     expect((await decide(paused.approval?.id, { decision: 'approve' })).status).toBe(200);
     const ended = await resume(paused.executionId);
     expect(ended).toMatchObject({ status: 'succeeded', output: `${paused.output}last\n`, effects: 'some' });

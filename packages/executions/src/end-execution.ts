@@ -7,6 +7,7 @@ import type { ExecutionOutcome } from './execution.ts';
 import type { LiveExecution, LiveExecutions } from './live-executions.ts';
 import { countOutputTokens } from './output-tokens.ts';
 import type { ExecutionRecord } from './port.ts';
+import { roundToMicroseconds } from './round-to-microseconds.ts';
 import type { Visibility } from './store/execution-store.ts';
 import type { EndedExecution } from './store/finish-statement.ts';
 
@@ -127,5 +128,3 @@ async function adoptOtherEnd(live: LiveExecution, token: number, { store, log }:
   if (found === null) throw new Error(`Execution ${live.id} is gone from the database.`);
   return found.record;
 }
-
-const roundToMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -1,6 +1,7 @@
-import type { ExecutionEvent, ExecutionStatus } from '@code-executor/contracts';
+import type { Effects, ExecutionEvent, ExecutionStatus } from '@code-executor/contracts';
 import { createEventLog, type EventLog } from './events/event-log.ts';
 import type { ExecutionRecord } from './port.ts';
+import { roundToMicroseconds } from './round-to-microseconds.ts';
 
 /** What this process knows of an execution that has not ended. */
 export interface LiveExecution {
@@ -15,6 +16,10 @@ export interface LiveExecution {
   readonly acceptedMs: number;
   /** `performance.now()` when it was claimed; null: it still waits. */
   startedMs: number | null;
+  /** Its compute time: so many milliseconds, and since then (`performance.now()`) more; null: its clock stands. */
+  computed: { readonly ms: number; readonly sinceMs: number | null };
+  /** What it has caused until its present pause. */
+  pausedEffects: Effects;
   readonly log: EventLog;
   /** Its abort stops the program; the reason says on whose behalf. */
   stop: AbortController;
@@ -55,6 +60,8 @@ export function createLiveExecutions(): LiveExecutions {
         ...execution,
         acceptedMs: performance.now() - Math.max(0, now - execution.createdAt.getTime()),
         startedMs: null,
+        computed: { ms: 0, sinceMs: null },
+        pausedEffects: 'unknown',
         log: createEventLog(),
         stop: new AbortController(),
         ended: promise,
@@ -97,8 +104,10 @@ export function liveRecord(live: LiveExecution): ExecutionRecord {
     language: live.language,
     createdAt: live.createdAt,
     queueMs: (live.startedMs ?? now) - live.acceptedMs,
-    runningMs: live.startedMs === null ? null : now - live.startedMs,
+    runningMs: live.startedMs === null ? null : live.computed.ms + (live.computed.sinceMs === null ? 0 : now - live.computed.sinceMs),
+    totalMs: now - live.acceptedMs,
     isPaused: live.isPaused(),
+    effects: live.isPaused() ? live.pausedEffects : undefined,
     output: live.log.outputText(),
     events: live.log.events(),
   });
@@ -109,9 +118,12 @@ export function recordUnderWay(seen: {
   readonly language: string;
   readonly createdAt: Date;
   readonly queueMs: number;
-  /** null: it still waits. */
+  /** Compute time so far; null: it still waits. */
   readonly runningMs: number | null;
+  readonly totalMs: number;
   readonly isPaused?: boolean | undefined;
+  /** So far, where it is known. */
+  readonly effects?: Effects | undefined;
   readonly output: string;
   readonly events: readonly ExecutionEvent[];
 }): ExecutionRecord {
@@ -122,15 +134,15 @@ export function recordUnderWay(seen: {
     output: seen.output,
     resultJson: null,
     error: null,
-    executionTime: seen.runningMs ?? 0,
+    executionTime: roundToMicroseconds(seen.runningMs ?? 0),
     truncated: false,
     droppedBytes: 0,
-    // A call may be under way; only the end can say more.
-    effects: status === 'queued' ? 'not_started' : 'unknown',
+    // A call may be under way: as long as it runs, only the end can say more.
+    effects: seen.effects ?? (status === 'queued' ? 'not_started' : 'unknown'),
     toolCalls: seen.events.flatMap((event) => (event.type === 'tool_call' ? [event.data] : [])),
     metrics: {
-      queueMs: seen.queueMs,
-      totalMs: seen.queueMs + (seen.runningMs ?? 0),
+      queueMs: roundToMicroseconds(seen.queueMs),
+      totalMs: roundToMicroseconds(seen.totalMs),
       warm: false,
       outputBytes: Buffer.byteLength(seen.output),
       outputTokens: 0,

@@ -52,7 +52,7 @@ export async function recoverExecutions(deps: RecoverDependencies): Promise<Reco
 
 /** One that was paused and can be replayed goes on waiting for its people. */
 async function isWaitedFor(
-  { id, status, token }: UnfinishedExecution,
+  { id, status, token, executionMs, effects }: UnfinishedExecution,
   live: LiveExecution,
   { store, released, log }: RecoverDependencies,
 ): Promise<boolean> {
@@ -63,6 +63,8 @@ async function isWaitedFor(
     await store.release({ executionId: id, token });
     live.log.restore(past.events);
     live.startedMs = live.acceptedMs;
+    live.computed = { ms: executionMs, sinceMs: null };
+    live.pausedEffects = effects;
     live.setPaused(true);
     released.add(id, past.waitsFor);
     return true;

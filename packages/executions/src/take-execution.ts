@@ -93,5 +93,6 @@ async function claim(
 
 function markStarted(live: LiveExecution, { now }: Pick<EndDependencies, 'now'>): void {
   live.startedMs = performance.now();
+  live.computed = { ms: 0, sinceMs: live.startedMs };
   live.log.status('running', new Date(now()));
 }

@@ -25,18 +25,38 @@ export async function getInFleet(principal: Principal, executionId: string, deps
   const startedAtMs = started?.type === 'status' ? Date.parse(started.data.at) : createdAt.getTime();
   const now = deps.now();
   const isQueued = record.status === 'queued';
+  const isPaused = record.status === 'paused';
   return {
     ...recordUnderWay({
       executionId,
       language: record.language,
       createdAt,
       queueMs: Math.max(0, (isQueued ? now : startedAtMs) - createdAt.getTime()),
-      runningMs: isQueued ? null : Math.max(0, now - startedAtMs),
+      runningMs: isQueued || isPaused ? record.executionTime : computedMs(events, startedAtMs, now),
+      totalMs: now - createdAt.getTime(),
+      // Its row says what it had caused when it was paused, also where it is queued again to be replayed.
+      effects: isQueued || isPaused ? record.effects : undefined,
       output: events.map((event) => (event.type === 'output' ? event.data.text : '')).join(''),
       events,
     }),
     status: record.status,
   };
+}
+
+/** From when it started to run until now, pauses left out. */
+function computedMs(events: readonly LiveEvent[], startedAtMs: number, now: number): number {
+  let computed = 0;
+  let sinceMs: number | null = startedAtMs;
+  for (const event of events) {
+    if (event.type !== 'status') continue;
+    const atMs = Date.parse(event.data.at);
+    if (event.data.status === 'running') sinceMs ??= atMs;
+    else if (sinceMs !== null) {
+      computed += Math.max(0, atMs - sinceMs);
+      sinceMs = null;
+    }
+  }
+  return computed + (sinceMs === null ? 0 : Math.max(0, now - sinceMs));
 }
 
 /** Bounded by what the stream keeps. */

@@ -140,9 +140,9 @@ export function createLedger(options: LedgerOptions): LocalLedger {
     return null;
   }
 
-  function sealedPause(executionId: string, { checkpoint, waitsFor }: SavedPause): StoredPause {
+  function sealedPause(executionId: string, { checkpoint, ...told }: SavedPause): StoredPause {
     const sealedReplay = checkpoint === null ? null : (options.sealing?.seal(checkpoint, replayPlace(executionId)) ?? null);
-    return { sealedReplay, waitsFor };
+    return { sealedReplay, ...told };
   }
 
   function opened({ replay, ...execution }: ClaimedExecution): ClaimedExecution {

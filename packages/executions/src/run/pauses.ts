@@ -1,8 +1,10 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import type { Effects } from '@code-executor/contracts';
 import type { ProgramControls } from '@code-executor/sandbox';
 import type { HeldExecution } from '../ledger/port.ts';
 import type { LiveExecution } from '../live-executions.ts';
 import type { ExecutionGrant, ToolCallOutcome, ToolPort } from '../port.ts';
+import { roundToMicroseconds } from '../round-to-microseconds.ts';
 import type { PauseRoom } from './pause-room.ts';
 import { EXPIRED, LET_GO, NO_ROOM } from './stop-reason.ts';
 
@@ -10,7 +12,7 @@ import { EXPIRED, LET_GO, NO_ROOM } from './stop-reason.ts';
 export type PausableGrant = { -readonly [Field in keyof ExecutionGrant]: ExecutionGrant[Field] };
 
 export interface PauseOptions {
-  readonly live: Pick<LiveExecution, 'id' | 'log' | 'stop' | 'setPaused' | 'letGo' | 'waitsFor'>;
+  readonly live: Pick<LiveExecution, 'id' | 'log' | 'stop' | 'setPaused' | 'letGo' | 'waitsFor' | 'computed' | 'pausedEffects'>;
   readonly grant: PausableGrant;
   readonly token: number;
   readonly rows: {
@@ -22,6 +24,8 @@ export interface PauseOptions {
   readonly keepMs: number;
   /** What it can be replayed from; null: it cannot. */
   readonly checkpoint: (waitsFor: readonly string[]) => string | null;
+  /** What the calls that were answered so far have caused. */
+  readonly effects: () => Effects;
   readonly whenDecided: ToolPort['whenDecided'];
   readonly onPaused?: ((executionId: string) => void) | undefined;
   readonly now: () => number;
@@ -32,6 +36,10 @@ export interface SavedPause {
   readonly checkpoint: string | null;
   /** Approvals. */
   readonly waitsFor: readonly string[];
+  /** Compute time so far: the clock stands. */
+  readonly executionMs: number;
+  /** What has been caused so far; unknown while a call is under way. */
+  readonly effects: Effects;
 }
 
 export interface Pauses {
@@ -58,7 +66,7 @@ const ABANDONED: ToolCallOutcome = {
  * other calls are answered meanwhile lies in their socket. A call is made once it is approved, be others pending or not.
  */
 export function createPauses(options: PauseOptions): Pauses {
-  const { live, grant, token, rows, room, whenDecided, checkpoint, now } = options;
+  const { live, grant, token, rows, room, whenDecided, checkpoint, effects, now } = options;
   const pending = new Set<string>();
   let controls: ProgramControls | null = null;
   let isPaused = false;
@@ -86,7 +94,10 @@ export function createPauses(options: PauseOptions): Pauses {
           return ABANDONED;
         } finally {
           pending.delete(id);
+          // While others are waited for, the row must not go on saying that nothing is under way.
+          issuing += 1;
           await inTurn(() => change(signal));
+          issuing -= 1;
         }
         outcome = await counted(() => issue(id), signal);
         if (!outcome.reply.ok && outcome.reply.error.code === 'APPROVAL_EXPIRED') live.stop.abort(EXPIRED);
@@ -125,7 +136,8 @@ export function createPauses(options: PauseOptions): Pauses {
 
   async function pause(signal: AbortSignal): Promise<void> {
     isPaused = true;
-    await controls?.pause();
+    const executionMs = (await controls?.pause()) ?? 0;
+    live.computed = { ms: roundToMicroseconds(executionMs), sinceMs: null };
     live.log.status('paused', new Date(now()));
     const saved = save();
     hasRoom = room.take();
@@ -151,6 +163,7 @@ export function createPauses(options: PauseOptions): Pauses {
     live.setPaused(false);
     await write(null, signal);
     if (signal.aborted) return;
+    live.computed = { ms: live.computed.ms, sinceMs: performance.now() };
     live.log.status('running', new Date(now()));
     controls?.resume();
   }
@@ -180,7 +193,8 @@ export function createPauses(options: PauseOptions): Pauses {
   function save(): SavedPause {
     const waitsFor = [...pending];
     live.waitsFor = waitsFor;
-    return { checkpoint: checkpoint(waitsFor), waitsFor };
+    live.pausedEffects = issuing > 0 ? 'unknown' : effects();
+    return { checkpoint: checkpoint(waitsFor), waitsFor, executionMs: live.computed.ms, effects: live.pausedEffects };
   }
 
   async function write(saved: SavedPause | null, signal: AbortSignal): Promise<void> {

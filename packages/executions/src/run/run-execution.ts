@@ -26,7 +26,7 @@ export interface RunnableExecution extends ClaimedExecution {
 /** From claimed to its outcome. Never rejects: what fails of ours ends the execution truthfully. */
 export async function runExecution<Positions>(
   claimed: RunnableExecution,
-  pausing: Omit<PauseOptions, 'grant' | 'whenDecided' | 'token' | 'checkpoint'> & { readonly past: Checkpoint | null },
+  pausing: Omit<PauseOptions, 'grant' | 'whenDecided' | 'token' | 'checkpoint' | 'effects'> & { readonly past: Checkpoint | null },
   deps: RunDependencies<Positions>,
 ): Promise<ExecutionOutcome> {
   const { id: executionId, workspaceId, principalId, bearer, traceparent } = claimed;
@@ -45,7 +45,7 @@ export async function runExecution<Positions>(
     live.log.flush();
     return recording.checkpoint(live.log.events(), waitsFor);
   };
-  const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided, checkpoint });
+  const pauses = createPauses({ ...pausing, grant, token: claimed.token, whenDecided, checkpoint, effects: () => calls.effects() });
   const calls = trackToolCalls(deps.tools, grant, pauses, recording, (summary) => live.log.toolCall(summary));
   const turn = deps.turns?.enter(workspaceId);
   let started = false;

@@ -15,9 +15,9 @@ export function createEmbeddedRows(store: ExecutionStore, sealing: Sealing | und
     },
     async setPaused(held: HeldExecution, pause: SavedPause | null): Promise<undefined> {
       if (pause === null) return await store.writePause(held, null);
-      const { checkpoint, waitsFor } = pause;
+      const { checkpoint, ...told } = pause;
       const sealedReplay = checkpoint === null ? null : (sealing?.seal(checkpoint, replayPlace(held.executionId)) ?? null);
-      return await store.writePause(held, { sealedReplay, waitsFor });
+      return await store.writePause(held, { sealedReplay, ...told });
     },
     async release(held: HeldExecution): Promise<void> {
       await store.releasePaused(held);

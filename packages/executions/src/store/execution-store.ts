@@ -1,4 +1,4 @@
-import type { ExecutionStatus } from '@code-executor/contracts';
+import type { Effects, ExecutionStatus } from '@code-executor/contracts';
 import { AppError, type Database } from '@code-executor/platform';
 import { CompiledQuery, sql } from 'kysely';
 import type { ClaimedExecution } from '../execution.ts';
@@ -41,6 +41,9 @@ export interface UnfinishedExecution {
   readonly token: number;
   readonly createdAt: Date;
   readonly traceparent: string | null;
+  /** Until its pause, where it is paused. */
+  readonly executionMs: number;
+  readonly effects: Effects;
 }
 
 export type { IdempotentRequest } from './idempotency-key.ts';
@@ -161,6 +164,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
       const rows = await query
         .selectFrom('executions')
         .select(['id', 'workspace_id', 'principal_id', 'request_id', 'language', 'status', 'token', 'created_at', 'traceparent'])
+        .select(['execution_ms', 'effects'])
         .where('ended_at', 'is', null)
         .orderBy('id')
         .execute();
@@ -174,6 +178,8 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
         token: row.token,
         createdAt: row.created_at,
         traceparent: row.traceparent,
+        executionMs: row.execution_ms,
+        effects: row.effects as Effects,
       }));
     },
 

@@ -1,3 +1,4 @@
+import type { Effects } from '@code-executor/contracts';
 import { type Kysely, sql } from 'kysely';
 import type { HeldExecution } from '../ledger/port.ts';
 import type { ExecutionTables } from './tables.ts';
@@ -6,6 +7,8 @@ import type { ExecutionTables } from './tables.ts';
 export interface StoredPause {
   readonly sealedReplay: string | null;
   readonly waitsFor: readonly string[];
+  readonly executionMs: number;
+  readonly effects: Effects;
 }
 
 /** What of a claim on which an execution is paused, or goes on, a new grant is made of. */
@@ -29,7 +32,9 @@ export async function writePause(
       status = ${pause === null ? 'running' : 'paused'},
       paused_at = ${pause === null ? sql`null` : sql`coalesce(paused_at, clock_timestamp())`},
       waits_for = ${pause === null ? null : pause.waitsFor.join(',')},
-      sealed_replay = ${pause === null ? sql`null` : sql`${pause.sealedReplay}`}
+      sealed_replay = ${pause === null ? sql`null` : sql`${pause.sealedReplay}`},
+      execution_ms = ${pause === null ? sql`execution_ms` : sql`${pause.executionMs}`},
+      effects = ${pause === null ? sql`effects` : sql`${pause.effects}`}
     where id = ${executionId} and token = ${token} and ended_at is null and status in ('running', 'paused') ${worker}
     returning workspace_id as "workspaceId", principal_id as "principalId", timeout_ms as "timeoutMs", traceparent`.execute(query);
   return rows[0] ?? null;

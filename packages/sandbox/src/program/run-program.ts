@@ -29,8 +29,8 @@ export interface ProgramHooks extends CallHooks {
 
 /** Stops and continues every process of the sandbox, and the compute clock with them. */
 export interface ProgramControls {
-  /** Resolves when everything that was printed before is read. */
-  pause(): Promise<void>;
+  /** Resolves when everything that was printed before is read, with the compute time so far in milliseconds. */
+  pause(): Promise<number>;
   resume(): void;
 }
 
@@ -159,10 +159,11 @@ const CLOSED_GRACE_MS = 250;
 function controlsOf(sandbox: Sandbox, clock: ComputeClock, reading: OutputReading, ended: AbortSignal): ProgramControls {
   return {
     async pause() {
-      if (ended.aborted) return;
+      if (ended.aborted) return clock.elapsedMs();
       sandbox.freeze();
       clock.pause();
       await reading.drained();
+      return clock.elapsedMs();
     },
     resume() {
       if (ended.aborted) return;

@@ -8,6 +8,7 @@ import { z } from 'zod';
  */
 const count = z.int().min(0);
 const milliseconds = z.number().min(0);
+const effects = z.enum(['not_started', 'none', 'some', 'unknown']);
 const id = z.string().min(1).max(64);
 
 export const claimBody = z.strictObject({ executionId: id, workerId: z.string().min(1).max(128), takesSessions: z.boolean().optional() });
@@ -30,6 +31,9 @@ export const pauseBody = z.strictObject({
     .strictObject({
       checkpoint: z.string().max(CHECKPOINT_LIMIT_BYTES).nullable(),
       waitsFor: z.array(z.string().regex(idPattern('apr'))).max(1_000),
+      // A worker of the version before does not say them.
+      executionMs: milliseconds.default(0),
+      effects: effects.default('unknown'),
     })
     .nullable(),
 });
@@ -55,7 +59,7 @@ const endedSchema = z.strictObject({
     droppedBytes: count,
     outputBytes: count,
     executionTimeMs: milliseconds,
-    effects: z.enum(['not_started', 'none', 'some', 'unknown']),
+    effects,
     toolCalls: z.array(toolCallSummary).max(10_000),
     warm: z.boolean().nullable(),
   }),
