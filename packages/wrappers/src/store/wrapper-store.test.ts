@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolDefinition } from '@code-executor/contracts';
 import { afterAll, describe, expect, test } from 'vitest';
+import { generateToolFiles } from '../generate/tool-files.ts';
+import { codeNames } from '../naming/code-names.ts';
 import { createWrapperStore, type WrapperStore, type WrapperStoreOptions } from './wrapper-store.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'wrapper-store-'));
@@ -216,6 +218,39 @@ describe('the wrapper store', () => {
     expect(store.current()).toEqual(before);
     expect(readdirSync(dir).filter((entry) => entry.startsWith('.tmp-'))).toEqual([]);
     expect(await store.snapshot([tool('a', 'x')])).toEqual(before);
+  });
+
+  test('the files of a large catalog say what those of a small one do, also where a definition is strange', async () => {
+    const strange = tool('server-0', 'strange', 'Half a pair \ud800, `x`, */ and \u2028.');
+    const tools = [...catalog(600, 3), strange];
+    const { dir } = await openStore({ dir: newDir() }).snapshot(tools);
+    const names = codeNames(tools);
+    for (const one of tools) {
+      for (const { path, source } of generateToolFiles(one, names.get(`${one.server}.${one.name}`))) {
+        expect(read(dir, path)).toBe(source.toWellFormed());
+        expect(statSync(join(dir, path)).mode & 0o777).toBe(0o444);
+      }
+    }
+  });
+
+  test('a large catalog that cannot be written is an error, and the next is written', async () => {
+    const dir = newDir();
+    const store = openStore({ dir });
+    const before = await store.snapshot(catalog(3, 1));
+    const endless = {
+      ...tool('server-0', 'x'.repeat(400)),
+      inputSchema: {
+        type: 'object',
+        get properties() {
+          throw new Error('unreadable');
+        },
+      },
+    };
+    await expect(store.snapshot([...catalog(600, 1), endless as ToolDefinition])).rejects.toThrow('unreadable');
+    expect(store.current()).toEqual(before);
+    expect(readdirSync(dir).filter((name) => name.startsWith('.tmp'))).toEqual([]);
+    await store.snapshot(catalog(600, 1));
+    expect(readdirSync(join(store.current()?.dir ?? '', 'server-0')).length).toBeGreaterThan(1_200);
   });
 
   test('a snapshot of two thousand tools shares with the next all but what changed', async () => {
