@@ -98,6 +98,15 @@ static void runtime_main(int channel, int output, const unsigned long *limits, c
 
 static void wake(int signal) { (void)signal; }
 
+/* Their ends are heard of in ppoll and nowhere else. */
+static void watch_children(void) {
+  struct sigaction on_child = {.sa_handler = wake};
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  if (sigaction(SIGCHLD, &on_child, NULL) < 0 || sigprocmask(SIG_BLOCK, &children, NULL) < 0) unable("watch children");
+}
+
 /* Whoever is left dies and is waited for: after it, this process is alone. */
 static void end_all(void) {
   kill(-1, SIGKILL);
@@ -132,12 +141,9 @@ int main(int count, char **words) {
   int output = open(PLACE "output", O_WRONLY | O_CLOEXEC);
   if (output < 0) unable("open the output");
 
-  sigset_t children, none;
+  watch_children();
+  sigset_t none;
   sigemptyset(&none);
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
-  struct sigaction on_child = {.sa_handler = wake};
-  if (sigprocmask(SIG_BLOCK, &children, NULL) < 0 || sigaction(SIGCHLD, &on_child, NULL) < 0) unable("watch children");
   pid_t runtime = fork();
   if (runtime < 0) unable("fork the runtime");
   if (runtime == 0) runtime_main(channel, output, limits, environment, command);

@@ -39,7 +39,8 @@ export async function bootWithin(bounds: BootBounds, begin: (signal: AbortSignal
 
 const BOOT_LIMIT_MS = 10_000;
 
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Rejects with the signal's reason as soon as it aborts. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

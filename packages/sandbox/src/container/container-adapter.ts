@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { AppError } from '@code-executor/platform';
-import { bootWithin } from '../boot/boot-within.ts';
+import { bootWithin, orAborted } from '../boot/boot-within.ts';
 import type { BootingSandbox } from '../boot/booting-sandbox.ts';
 import type { FrameCaps } from '../channel/frame-channel.ts';
 import type { SandboxAdapter, SandboxSpec } from '../port.ts';
@@ -40,10 +40,10 @@ export function createContainerAdapter(options: ContainerAdapterOptions): Sandbo
     try {
       signal.throwIfAborted();
       connection.send({ type: 'order', key, runtime, waits, snapshot, limits });
-      let answer = await within(connection.answer(), signal);
+      let answer = await orAborted(connection.answer(), signal);
       if (answer.type === 'missing' && snapshotDir !== null) {
         await sendSnapshot(connection, snapshotDir, signal);
-        answer = await within(connection.answer(), signal);
+        answer = await orAborted(connection.answer(), signal);
       }
       const id = placeOf(answer);
       const dir = join(dirname(socketPath), 'channels', id);
@@ -89,16 +89,4 @@ async function sendSnapshot(connection: PoolConnection, dir: string, signal: Abo
     await connection.drained();
   }
   connection.send({ type: 'stored' });
-}
-
-async function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
