@@ -197,9 +197,8 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
         fleet.db.query(),
       );
       const transfer = `${proxy.url}/internal/sessions/transfers/${transferId}`;
-      const [one, two] = await Promise.all(
-        ['worker-1', 'worker-2'].map((name) => createServiceSigner({ role: 'worker', name, key: KEYS.worker })()),
-      );
+      const tokenOf = (name: string): Promise<string> => createServiceSigner({ role: 'worker', name, key: KEYS.worker })();
+      const [one, two] = [await tokenOf('worker-1'), await tokenOf('worker-2')];
       expect(await fleet.ask(`${transfer}/content`, { method: 'GET', token: one })).toMatchObject({ status: 404 });
       expect(await fleet.ask(`${transfer}/answer`, { token: one, body: { answer: { ok: true, value: 1 } } })).toMatchObject({
         status: 404,
