@@ -17,6 +17,7 @@ run_checks() {
   SERVICE_ENV+=("TMPDIR=$TEST_DIR" "$mark")
   if [[ -n ${EXECUTOR_TEST_FIXTURES:-} ]]; then SERVICE_ENV+=("EXECUTOR_TEST_FIXTURES=$EXECUTOR_TEST_FIXTURES"); fi
   if [[ -n ${EXECUTOR_TEST_INSPECTOR:-} ]]; then SERVICE_ENV+=("EXECUTOR_TEST_INSPECTOR=$EXECUTOR_TEST_INSPECTOR"); fi
+  if [[ -n ${EXECUTOR_TEST_MOCKS:-} ]]; then SERVICE_ENV+=("EXECUTOR_TEST_MOCKS=$EXECUTOR_TEST_MOCKS"); fi
   [[ -t 1 ]] || SERVICE_ENV+=(NO_COLOR=1)
 
   check 'format and lint (biome)' tool biome check .
