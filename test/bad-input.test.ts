@@ -197,7 +197,7 @@ describe('a body that does not fit is refused by name, and nothing is queued', (
       /"action" must be one of "allow", "require_approval", "block"/,
     ],
     ['/integrations', { slug: 'x', kind: 'mcp' }, 400, 'INVALID_REQUEST', /either "url" or "command"/],
-    ['/integrations', { slug: 'x', kind: 'soap', url: 'http://x/' }, 400, 'INVALID_REQUEST', /"kind" must be .*"openapi"/],
+    ['/integrations', { slug: 'x', kind: 'soap', url: 'http://x/' }, 400, 'INTEGRATION_INVALID', /there is no "soap" here; there are mcp, .*openapi/],
     ['/integrations', { slug: '../x', kind: 'mcp', command: 'x' }, 400, 'INVALID_REQUEST', /"slug" must be/],
   ])('POST %s of %j', async (path, body, status, errorCode, says) => {
     await expectRefusal(['POST', path, { body }], status, errorCode, says);

@@ -139,6 +139,19 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     },
   );
 
+  test('a session keeps variables and files in the worker container, and what a program leaves is kept', async () => {
+    const next = async (code: string) => (await fleet.ask('/execute', { language: 'python', code, sessionId: 'kept' })).body;
+    expect(await next('x = 41\nwith open("/workspace/n.txt", "w") as file:\n    file.write("seven")')).toMatchObject({
+      status: 'succeeded',
+    });
+    expect(await next('[x + 1, open("/workspace/n.txt").read()]')).toMatchObject({ status: 'succeeded', result: [42, 'seven'] });
+
+    const leaving =
+      'import os, json\nos.mkdir("artifacts")\nwith open("artifacts/rows.json", "w") as file:\n    json.dump({"rows": 3}, file)';
+    const { executionId } = await runProgram('python', leaving);
+    expect((await fleet.ask(`/executions/${executionId}/artifacts/rows.json`)).body).toEqual({ rows: 3 });
+  });
+
   test('a worker that is killed mid-run leaves a truthful end', async () => {
     const code = 'await tools.tiny.echo({ text: "once" }); await new Promise((wake) => setTimeout(wake, 60_000))';
     const { executionId } = (await fleet.ask('/execute', { language: 'typescript', code, wait: false, timeoutMs: 120_000 })).body;
