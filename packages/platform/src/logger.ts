@@ -10,10 +10,14 @@ const FLUSH_EVERY_MS = 250;
 const PAGE_BYTES = 4096;
 
 /**
- * JSON lines on stdout. Secrets never reach it: whoever logs passes fields by name, and those that hold secrets are cut.
+ * JSON lines on stdout, or where another program's output is there, on stderr. Secrets never reach it: whoever logs passes fields by name, and those that hold secrets are cut.
  * What is held back is written when the process exits, by whatever error; `kill -9` loses the last quarter of a second.
  */
-export function createLogger(options: { readonly level: LogLevel; readonly service: string }): Logger {
+export function createLogger(options: {
+  readonly level: LogLevel;
+  readonly service: string;
+  readonly destination?: 'stdout' | 'stderr' | undefined;
+}): Logger {
   return pino(
     {
       level: options.level,
@@ -22,6 +26,6 @@ export function createLogger(options: { readonly level: LogLevel; readonly servi
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: ['authorization', '*.authorization', 'headers', '*.headers', 'env', '*.env', 'key', '*.key'], censor: '[cut]' },
     },
-    pino.destination({ dest: 1, sync: false, minLength: PAGE_BYTES, periodicFlush: FLUSH_EVERY_MS }),
+    pino.destination({ dest: options.destination === 'stderr' ? 2 : 1, sync: false, minLength: PAGE_BYTES, periodicFlush: FLUSH_EVERY_MS }),
   );
 }

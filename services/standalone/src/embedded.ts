@@ -27,13 +27,13 @@ export interface EmbeddedExecutor extends ExecutorClient {
 
 /**
  * Starts the engine in this process and resolves when it takes programs; it acts with the directory's admin key. Log lines go to
- * standard output from `EXECUTOR_LOG_LEVEL` on, warnings by default. @throws Error where a setting or a plugin is wrong, or no sandbox can be made.
+ * standard error from `EXECUTOR_LOG_LEVEL` on, warnings by default. @throws Error where a setting or a plugin is wrong, or no sandbox can be made.
  */
 export async function createExecutor({ dataDir, settings = {}, plugins }: EmbeddedOptions): Promise<EmbeddedExecutor> {
   if (process.getuid?.() === 0) throw new Error('The engine does not run as root: what it starts would be root outside of its sandbox.');
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const config = readStandaloneConfig({ EXECUTOR_LOG_LEVEL: 'warn', ...settings, EXECUTOR_DATA_DIR: resolve(dataDir) });
-  const log = createLogger({ level: config.EXECUTOR_LOG_LEVEL, service: 'embedded' });
+  const log = createLogger({ level: config.EXECUTOR_LOG_LEVEL, service: 'embedded', destination: 'stderr' });
   let gateway: Gateway | undefined;
   const sourceKinds = plugins === undefined ? undefined : await loadSourceKinds(plugins);
   const serve = async (built: Gateway): Promise<string> => {
