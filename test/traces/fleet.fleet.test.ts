@@ -101,7 +101,9 @@ describe.skipIf(!answers)(`traces of the fleet${answers ? '' : ' (skipped: no Do
           'gateway POST /execute',
           'gateway POST /execute > worker queue wait',
           taken,
-          ...['claim', 'prepare', 'claim sandbox', 'run program', 'write end'].map((phase) => `${taken} > worker ${phase}`),
+          ...['claim', 'prepare', 'wait for turn', 'claim sandbox', 'run program', 'write end'].map(
+            (phase) => `${taken} > worker ${phase}`,
+          ),
           call,
           `${call} > mcp-proxy tool call`,
           `${call} > mcp-proxy tool call > mcp-proxy tools/call`,
