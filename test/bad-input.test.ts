@@ -197,7 +197,13 @@ describe('a body that does not fit is refused by name, and nothing is queued', (
       /"action" must be one of "allow", "require_approval", "block"/,
     ],
     ['/integrations', { slug: 'x', kind: 'mcp' }, 400, 'INVALID_REQUEST', /either "url" or "command"/],
-    ['/integrations', { slug: 'x', kind: 'soap', url: 'http://x/' }, 400, 'INTEGRATION_INVALID', /there is no "soap" here; there are mcp, .*openapi/],
+    [
+      '/integrations',
+      { slug: 'x', kind: 'soap', url: 'http://x/' },
+      400,
+      'INTEGRATION_INVALID',
+      /there is no "soap" here; there are mcp, .*openapi/,
+    ],
     ['/integrations', { slug: '../x', kind: 'mcp', command: 'x' }, 400, 'INVALID_REQUEST', /"slug" must be/],
   ])('POST %s of %j', async (path, body, status, errorCode, says) => {
     await expectRefusal(['POST', path, { body }], status, errorCode, says);
@@ -224,6 +230,12 @@ test('an unknown tool or server in a program is a catchable error that names wha
     effects: 'none',
     result: ['ToolError', 'SERVER_NOT_FOUND', expect.stringContaining('nowhere')],
   });
+});
+
+test('an import of a server that is not there names servers, and nothing that only lies beside them', async () => {
+  const { error } = (await typescript("import { x } from '/workspace/servers/nowhere/x.js';\nreturn x")) as { error: { message: string } };
+  expect(error).toMatchObject({ code: 'UNCAUGHT', line: 1, message: expect.stringContaining("There is no server 'nowhere'.") });
+  expect(error.message).not.toMatch(/'runtime'|'aio'|'discovery/);
 });
 
 describe('Last-Event-ID', () => {

@@ -131,7 +131,7 @@ function unresolvedAdvice(specifier: string, workspace: string): string {
     if (tool !== undefined && names.length > 0) {
       return `Server '${server}' has no tool '${tool}'. ${nearest(tool, names)} Find tools with searchTools(query) from '/workspace/servers/discovery.js'.`;
     }
-    return `There is no server '${server}'. ${nearest(server as string, listNames(servers))} List servers with listServers() from '/workspace/servers/discovery.js'.`;
+    return `There is no server '${server}'. ${nearest(server as string, listServers(servers))} List servers with listServers() from '/workspace/servers/discovery.js'.`;
   }
   if (specifier.startsWith('.') || specifier.startsWith('/')) {
     return `Cannot find module '${specifier}'. Pass the file in \`files\`, or correct the path: it is resolved below /workspace.`;
@@ -146,6 +146,11 @@ function listNames(directory: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** Beside the servers lies what their wrappers import, for both languages. */
+function listServers(directory: string): string[] {
+  return listNames(directory).filter((name) => !name.includes('.') && name !== 'runtime' && name !== 'aio');
 }
 
 function nearest(wanted: string, names: readonly string[]): string {
