@@ -74,7 +74,7 @@ export {
 } from './worker/create-worker-executions.ts';
 export { followCancellations } from './worker/follow-cancellations.ts';
 export { createRemoteLedger, type RemoteLedger } from './worker/remote-ledger.ts';
-export { containersOf, executorSettings, sandboxLimitsOf } from './worker/settings.ts';
+export { containersOf, executorSettings } from './worker/settings.ts';
 export { createWorkspaceSnapshots, type WorkspaceSnapshots } from './worker/workspace-snapshots.ts';
 export { createWorkspaces, type WorkspacesOptions, type WorkspacesService } from './workspaces/create-workspaces.ts';
 export { EXECUTION_HOLDINGS } from './workspaces/holdings.ts';

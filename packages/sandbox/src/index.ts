@@ -15,6 +15,7 @@ export {
 } from './container/protocol.ts';
 export { buildLauncher } from './launcher/build-launcher.ts';
 export { createLauncherAdapter, type LauncherAdapterOptions } from './launcher/launcher-adapter.ts';
+export { sandboxLimitSettings, sandboxLimitsOf } from './limit-settings.ts';
 export {
   createMemoryWatch,
   type MemoryWatch,

@@ -1,9 +1,7 @@
 import { resolve } from 'node:path';
 import { LOG_LEVELS, readConfig, wholeNumber } from '@code-executor/platform';
-import { DEFAULT_LIMITS } from '@code-executor/sandbox';
+import { sandboxLimitSettings } from '@code-executor/sandbox';
 import { z } from 'zod';
-
-const megabytes = (max: number) => wholeNumber({ min: 1, max, unit: 'MB' });
 
 /** Every variable of the service that makes containers; docs/configuration.md explains them to operators. */
 const schema = z.object({
@@ -31,14 +29,7 @@ const schema = z.object({
   /** Each living container has a user of its own, from this one on. */
   EXECUTOR_CONTAINER_FIRST_UID: wholeNumber({ min: 1_000, max: 4_000_000_000, unit: 'uid' }).default(50_000),
   /** The most that a worker may ask for. */
-  EXECUTOR_MEMORY_MB: megabytes(1_024).default(DEFAULT_LIMITS.memoryMb),
-  EXECUTOR_PROCESSES: wholeNumber({ min: 16, max: 4_096, unit: 'processes' }).default(DEFAULT_LIMITS.processes),
-  EXECUTOR_OPEN_FILES: wholeNumber({ min: 64, max: 65_536, unit: 'files' }).default(DEFAULT_LIMITS.openFiles),
-  EXECUTOR_FILE_SIZE_MB: megabytes(1_024).default(DEFAULT_LIMITS.fileSizeMb),
-  EXECUTOR_WORKSPACE_MB: megabytes(1_024).default(DEFAULT_LIMITS.workspaceMb),
-  EXECUTOR_TMP_MB: megabytes(1_024).default(DEFAULT_LIMITS.tmpMb),
-  EXECUTOR_SHM_MB: megabytes(1_024).default(DEFAULT_LIMITS.shmMb),
-  EXECUTOR_INODES: wholeNumber({ min: 256, max: 1_000_000, unit: 'inodes' }).default(DEFAULT_LIMITS.inodes),
+  ...sandboxLimitSettings,
 });
 
 export type ContainerPoolConfig = z.infer<typeof schema>;

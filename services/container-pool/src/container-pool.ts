@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AppError, type Closable, type Logger, messageOf, type Open, openParts } from '@code-executor/platform';
+import { sandboxLimitsOf } from '@code-executor/sandbox';
 import type { ContainerPoolConfig } from './config.ts';
 import { createContainerMaker } from './container-maker.ts';
 import { connectToEngine, type Engine } from './engine.ts';
@@ -41,7 +42,7 @@ async function compose(config: ContainerPoolConfig, log: Logger, open: Open): Pr
       seccompProfile: await containerSeccompProfile(),
       labels: { [LABEL]: label.slice(LABEL.length + 1) },
     },
-    maxima: maximaOf(config),
+    maxima: sandboxLimitsOf(config),
     most: config.EXECUTOR_CONTAINERS,
     firstUid: config.EXECUTOR_CONTAINER_FIRST_UID,
     channelsDir,
@@ -91,17 +92,6 @@ async function imageId(engine: Engine, name: string): Promise<string> {
     );
   }
 }
-
-const maximaOf = (config: ContainerPoolConfig) => ({
-  memoryMb: config.EXECUTOR_MEMORY_MB,
-  processes: config.EXECUTOR_PROCESSES,
-  openFiles: config.EXECUTOR_OPEN_FILES,
-  fileSizeMb: config.EXECUTOR_FILE_SIZE_MB,
-  workspaceMb: config.EXECUTOR_WORKSPACE_MB,
-  tmpMb: config.EXECUTOR_TMP_MB,
-  shmMb: config.EXECUTOR_SHM_MB,
-  inodes: config.EXECUTOR_INODES,
-});
 
 /** Whoever reaches the socket may connect; the key in the first line is what counts. */
 async function openDoor(path: string, serve: (socket: Socket) => Promise<void>): Promise<{ close(): Promise<void> }> {

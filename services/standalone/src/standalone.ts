@@ -17,13 +17,12 @@ import {
   mcpMigrations,
   oauthMigrations,
   readOrMakeSecret,
-  sandboxLimitsOf,
   sessionLimitsOf,
   workspaceMigrations,
 } from '@code-executor/executions';
 import { buildGateway, checkAccess, openFaces } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
-import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
+import { makeSnapshotsDir, openSandboxes, sandboxLimitsOf } from '@code-executor/sandbox';
 import {
   approvalSettingsOf,
   createOutboundHttp,

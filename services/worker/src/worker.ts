@@ -9,10 +9,9 @@ import {
   createWorkerExecutions,
   createWorkspaceSnapshots,
   followCancellations,
-  sandboxLimitsOf,
 } from '@code-executor/executions';
 import { type Closable, createServiceSigner, type Logger, type Open, openParts, startTracing } from '@code-executor/platform';
-import { makeSnapshotsDir, openSandboxes } from '@code-executor/sandbox';
+import { makeSnapshotsDir, openSandboxes, sandboxLimitsOf } from '@code-executor/sandbox';
 import { createRemoteTools } from '@code-executor/tools';
 import { createWorkspaceWrapperStores } from '@code-executor/wrappers';
 import packageJson from '../../../package.json' with { type: 'json' };

@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { wholeNumber } from '@code-executor/platform';
-import { DEFAULT_LIMITS, type SandboxLimits } from '@code-executor/sandbox';
+import { sandboxLimitSettings } from '@code-executor/sandbox';
 import { z } from 'zod';
 
 const cores = availableParallelism();
-const megabytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'MB' });
 const count = (min: number, max: number, unit: string) => wholeNumber({ min, max, unit });
 
 /** The variables of whoever runs programs: the embedded form and the fleet's worker. */
@@ -18,14 +17,7 @@ export const executorSettings = {
   EXECUTOR_PAUSED_SANDBOXES: count(0, 1_024, 'sandboxes').default(16),
   /** A paused execution that can be replayed keeps its sandbox so long. */
   EXECUTOR_PAUSE_KEEP_SECONDS: count(0, 2_000_000, 'seconds').default(900),
-  EXECUTOR_MEMORY_MB: megabytes(64, 1_024).default(DEFAULT_LIMITS.memoryMb),
-  EXECUTOR_PROCESSES: count(16, 4_096, 'processes').default(DEFAULT_LIMITS.processes),
-  EXECUTOR_OPEN_FILES: count(64, 65_536, 'files').default(DEFAULT_LIMITS.openFiles),
-  EXECUTOR_FILE_SIZE_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.fileSizeMb),
-  EXECUTOR_WORKSPACE_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.workspaceMb),
-  EXECUTOR_TMP_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.tmpMb),
-  EXECUTOR_SHM_MB: megabytes(1, 1_024).default(DEFAULT_LIMITS.shmMb),
-  EXECUTOR_INODES: count(256, 1_000_000, 'inodes').default(DEFAULT_LIMITS.inodes),
+  ...sandboxLimitSettings,
   /** Directory of Python packages that programs may import. */
   EXECUTOR_PYTHON_PACKAGES_DIR: z.string().optional(),
   /** `launcher` needs a C compiler at the first start, `bubblewrap` needs bwrap, `container` its service; `auto` takes the first that works. */
@@ -43,14 +35,3 @@ export const containersOf = (config: z.infer<typeof settings>): { readonly socke
   const { EXECUTOR_CONTAINER_SOCKET: socketPath, EXECUTOR_CONTAINER_KEY: key } = config;
   return socketPath === undefined || key === undefined ? undefined : { socketPath, key };
 };
-
-export const sandboxLimitsOf = (config: z.infer<typeof settings>): SandboxLimits => ({
-  memoryMb: config.EXECUTOR_MEMORY_MB,
-  processes: config.EXECUTOR_PROCESSES,
-  openFiles: config.EXECUTOR_OPEN_FILES,
-  fileSizeMb: config.EXECUTOR_FILE_SIZE_MB,
-  workspaceMb: config.EXECUTOR_WORKSPACE_MB,
-  tmpMb: config.EXECUTOR_TMP_MB,
-  shmMb: config.EXECUTOR_SHM_MB,
-  inodes: config.EXECUTOR_INODES,
-});
