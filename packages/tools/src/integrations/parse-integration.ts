@@ -39,16 +39,11 @@ export function checkIntegration(integration: NewIntegration): void {
   }
   if (kind === 'mcp' && document !== undefined) throw invalid('document: an MCP server has "url" or "command"');
   if (kind === 'mcp' && baseUrl !== undefined) throw invalid('baseUrl: an MCP server has "url" alone');
-  if (kind !== undefined && kind !== 'mcp') checkDocumentFields(integration);
+  // An address without a kind is judged where it is asked what it is.
+  const isOfDocument = kind !== undefined && kind !== 'mcp';
+  if (isOfDocument) checkDocumentFields(integration);
   if (baseUrl !== undefined) checkBaseUrl(baseUrl);
-  if (
-    url !== undefined &&
-    document === undefined &&
-    kind !== 'mcp' &&
-    URL.canParse(url) &&
-    new URL(url).username !== '' &&
-    kind !== undefined
-  )
+  if (isOfDocument && url !== undefined && URL.canParse(url) && new URL(url).username !== '')
     throw invalid('url: a user name or password does not belong into an address; add a connection with POST /connections');
 }
 
