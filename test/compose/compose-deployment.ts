@@ -18,6 +18,8 @@ const COPIED = [
 ];
 const SOURCES = ['packages', 'services', 'sandbox-image', 'wrappers'];
 
+const TURN_FILE = join(tmpdir(), `code-executor-compose-${process.getuid?.() ?? 0}.lock`);
+
 export interface CommandEnd {
   readonly exitCode: number;
   /** stdout and stderr in the order they came, or nearly. */
@@ -27,6 +29,7 @@ export interface CommandEnd {
 /** A fleet of a test's own: a copy of the checkout, a data directory, a Compose project and a port. */
 export interface ComposeDeployment {
   readonly place: string;
+  readonly checkout: string;
   readonly dataDir: string;
   readonly project: string;
   readonly url: string;
@@ -79,13 +82,20 @@ export async function newComposeDeployment(): Promise<ComposeDeployment> {
 
   return {
     place,
+    checkout,
     dataDir,
     project,
     url,
     docker,
     containers,
     wipe,
-    deploy: (args, settings = {}) => run('bash', [join(checkout, 'deploy.sh'), ...args], { ...environment, ...settings }),
+    deploy(args, settings = {}) {
+      const command = ['bash', join(checkout, 'deploy.sh'), ...args];
+      // Two of them at once would build the same images twice, and make each other wait for the cores.
+      const turn = args[0] === 'up' ? ['flock', TURN_FILE] : [];
+      const [program = '', ...rest] = [...turn, ...command];
+      return run(program, rest, { ...environment, ...settings });
+    },
     async inside(service, script) {
       const [id = ''] = await containers(service);
       return await docker('exec', id, 'bash', '-c', script);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerAnswers } from '../support/containers.ts';
 import { type CommandEnd, type ComposeDeployment, lines, newComposeDeployment } from './compose-deployment.ts';
 import { LOOK_AROUND, TRY_TO_CONNECT } from './hostile-look.ts';
+import { everySecret, everyTarget } from './what-a-fleet-holds.ts';
 
 const TOKEN = 'sesame-of-the-upstream';
 /** What `up` fills in from its caller's environment. */
@@ -89,12 +89,12 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
   });
 
   test('a running program reaches no container, not the host and not the internet', async () => {
-    const answer = await runProgram('typescript', TRY_TO_CONNECT, { targets: await everyTarget() });
+    const answer = await runProgram('typescript', TRY_TO_CONNECT, { targets: await everyTarget(fleet) });
     expect(answer).toMatchObject({ status: 'succeeded', result: [] });
   });
 
   test('a running program finds no secret in its environment, its files and /proc, and cannot write its root', async () => {
-    const secrets = await everySecret();
+    const secrets = [...(await everySecret(fleet)), TOKEN];
     expect(secrets.length).toBeGreaterThan(10);
     const answer = await runProgram('python', LOOK_AROUND);
     expect(answer.status).toBe('succeeded');
@@ -106,7 +106,7 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
   });
 
   test('the worker container reaches Redis and mcp-proxy, and neither PostgreSQL, the gateway, the host nor the internet', async () => {
-    const targets = await everyTarget();
+    const targets = await everyTarget(fleet);
     const script = `for target in ${targets.join(' ')}; do timeout 2 bash -c "exec 3<>/dev/tcp/\${target/:/\\/}" 2>/dev/null && echo "$target" & done; wait`;
     const open = lines((await fleet.inside('worker', script)).text);
     expect(open.length).toBeGreaterThan(1);
@@ -117,7 +117,8 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
   test('a worker container holds two secrets, its own; none is in an environment or a command line of any container', async () => {
     expect(lines((await fleet.inside('worker', 'ls /run/secrets')).text)).toEqual(['worker-internal-key', 'worker-redis-url']);
     // What upstream servers get is in their own environment, by design.
-    const secrets = (await everySecret()).filter((secret) => secret !== TOKEN);
+    // TOKEN is in the environment of the server that it is for, by design.
+    const secrets = await everySecret(fleet);
     for (const service of ['gateway', 'worker', 'mcp-proxy', 'redis', 'postgres']) {
       const [id = ''] = await fleet.containers(service);
       const inspected = (await fleet.docker('inspect', id)).text;
@@ -209,41 +210,4 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
       .poll(call, { timeout: 30_000, interval: 1_000 })
       .toMatchObject({ status: 'succeeded', result: { token: digest('sealed-token') } });
   }, 300_000);
-
-  /** `address:port` of every container in every network, of the host by each of its addresses, and of the internet. */
-  async function everyTarget(): Promise<string[]> {
-    const ports: Record<string, number> = { postgres: 5432, redis: 6379, gateway: 9091, 'mcp-proxy': 9092 };
-    const targets = ['1.1.1.1:443', '8.8.8.8:53'];
-    for (const [service, port] of Object.entries(ports)) {
-      const [id = ''] = await fleet.containers(service);
-      const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}} {{end}}';
-      const addresses = (await fleet.docker('inspect', '--format', format, id)).text.trim().split(/\s+/);
-      for (const address of addresses) targets.push(`${address}:${port}`);
-    }
-    const gatewayPort = Number(new URL(fleet.url).port);
-    for (const { address } of Object.values(networkInterfaces())
-      .flatMap((all) => all ?? [])
-      .filter(({ family }) => family === 'IPv4'))
-      targets.push(`${address}:${gatewayPort}`, `${address}:22`);
-    return [...new Set(targets)];
-  }
-
-  /** The values of all secrets, passwords by themselves too. */
-  async function everySecret(): Promise<string[]> {
-    const [gateway = ''] = await fleet.containers('gateway');
-    const image = (await fleet.docker('inspect', '--format', '{{.Config.Image}}', gateway)).text.trim();
-    const read = [
-      '--volume',
-      `${join(fleet.dataDir, 'secrets')}:/secrets:ro`,
-      '--user',
-      '0:0',
-      '--network',
-      'none',
-      '--entrypoint',
-      'bash',
-    ];
-    const all = await fleet.docker('run', '--rm', ...read, image, '-c', 'cat /secrets/{gateway,worker,mcp-proxy,postgres}/*[!n]');
-    const values = lines(all.text).filter((line) => /^(cex_|redis:|postgres:|[0-9a-f]{64}$)/.test(line));
-    return [...values.map((value) => /:([0-9a-f]{64})@/.exec(value)?.[1] ?? value), TOKEN];
-  }
 });
