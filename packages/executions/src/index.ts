@@ -59,7 +59,7 @@ export { replayPlace } from './replay/sealing.ts';
 export type { EffectsOf } from './run/dependencies.ts';
 export { registerRunMetrics } from './run-metrics.ts';
 export { sessionLimitsOf, sessionSettings } from './sessions/settings.ts';
-export { heldExecutions } from './store/call-fence.ts';
+export { heldExecutions, isHeld } from './store/call-fence.ts';
 export { createEndedExecutions } from './store/ended-executions.ts';
 export { createFleetStore, type FleetStore } from './store/fleet-store.ts';
 export { executionMigrations } from './store/migrations.ts';

@@ -108,6 +108,13 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
       });
     });
 
+    test('and nothing more once the execution has ended', async () => {
+      const claim = await fleet.claim(proxy.url);
+      const tools = fleet.tools(proxy.url);
+      await sql`update executions set status = 'succeeded', ended_at = now() where id = ${claim.execution.id}`.execute(fleet.db.query());
+      expect(await tools.discover(claim.grantForTools, 'list_servers', {})).toMatchObject({ ok: false, error: { code: 'STALE_CLAIM' } });
+    });
+
     async function counts(claim: Awaited<ReturnType<TestFleet['claim']>>, callNumber: number): Promise<{ cancelled: number }> {
       const { reply } = await call('plain.counts', {}, claim, callNumber);
       if (!reply.ok) throw new Error(reply.error.message);

@@ -40,6 +40,8 @@ export interface RouteDeps {
   readonly tools: ProxiedTools;
   readonly catalog: PublishedCatalog;
   readonly grants: Pick<Grants, 'verify'>;
+  /** Whether the claim that a grant was given for holds. */
+  readonly isHeld: (claim: Pick<ClaimGrant, 'executionId' | 'token'>) => Promise<boolean>;
   readonly verifyService: (token: string) => Promise<ServiceIdentity>;
   readonly readiness: Readiness;
   readonly registry: Registry;

@@ -102,7 +102,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
 
     async release(held, { workerId }) {
       assertWorkerId(workerId);
-      if (!(await withDatabase(() => fleet.release(held))))
+      if (!(await withDatabase(() => fleet.release(held, workerId))))
         throw new AppError('STALE_CLAIM', `The claim on ${held.executionId} is held by somebody else, or it cannot be replayed.`);
     },
 

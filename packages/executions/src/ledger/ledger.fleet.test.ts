@@ -160,6 +160,18 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
     expect(await fleet.fleet.submit(acceptedExecution({ workspaceId }), 1)).toBe(false);
   });
 
+  test('what waits for a person is let go of by the worker that holds it, as often as it says so, and by no other', async () => {
+    const { execution } = await claimed();
+    const held = { executionId: execution.id, token: execution.token };
+    const pause = { checkpoint: '{}', waitsFor: ['apr_1'], executionMs: 1, effects: 'none' } as const;
+    await fleet.ledger.setPaused(held, { workerId: 'worker_1' }, pause);
+    await expect(fleet.ledger.release(held, { workerId: 'worker_2' })).rejects.toMatchObject({ code: 'STALE_CLAIM' });
+    expect((await fleet.ledger.renew(report('worker_1'), [held])).lost).toEqual([]);
+    await fleet.ledger.release(held, { workerId: 'worker_1' });
+    await fleet.ledger.release(held, { workerId: 'worker_1' });
+    expect((await fleet.ledger.renew(report('worker_1'), [held])).lost).toEqual([execution.id]);
+  });
+
   test('live events that Redis does not take are refused as what may be sent again, and are taken when it is back', async () => {
     const { execution, grant } = await claimed();
     const held = { executionId: execution.id, token: 1 };

@@ -1,3 +1,4 @@
+import type { Database } from '@code-executor/platform';
 import { type RawBuilder, sql } from 'kysely';
 import type { HeldExecution } from '../ledger/port.ts';
 
@@ -13,4 +14,14 @@ export function heldExecutions(claims: readonly HeldExecution[]): RawBuilder<{ i
       on e.id = c.id and e.token = c.token
     where e.status in ('running', 'paused') and e.lease_until > clock_timestamp()
     order by e.id for share of e`;
+}
+
+/** Whether this claim holds at this moment. Nothing is locked. */
+export async function isHeld(db: Database, { executionId, token }: HeldExecution): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from executions
+    where id = ${executionId} and token = ${token} and status in ('running', 'paused') and lease_until > clock_timestamp()`.execute(
+    db.query(),
+  );
+  return rows.length > 0;
 }

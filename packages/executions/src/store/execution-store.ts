@@ -109,7 +109,7 @@ export function createExecutionStore(db: Pick<Database, 'kind' | 'query'>) {
     async writePause(held: HeldExecution, pause: StoredPause | null): Promise<undefined> {
       await writePause(query, held, null, pause);
     },
-    releasePaused: (held: HeldExecution): Promise<boolean> => releasePaused(query, held),
+    releasePaused: (held: HeldExecution): Promise<boolean> => releasePaused(query, held, null),
     queueReleased: (executionId: string): Promise<string[]> => queueReleased(query, [executionId]),
     async tokenOf(id: string): Promise<number> {
       const row = await query.selectFrom('executions').select('token').where('id', '=', id).executeTakeFirst();

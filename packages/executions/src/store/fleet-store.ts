@@ -173,7 +173,7 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
     /** null: the claim is not this worker's any more. */
     setPaused: (held: HeldExecution, workerId: string, pause: StoredPause | null): Promise<PausedExecution | null> =>
       writePause(query, held, workerId, pause),
-    release: (held: HeldExecution): Promise<boolean> => releasePaused(query, held),
+    release: (held: HeldExecution, workerId: string): Promise<boolean> => releasePaused(query, held, workerId),
     /** Executions that wait without anybody who runs them, and for which approvals. */
     released: (limit: number) => releasedExecutions(query, limit),
     queueReleased: (ids: readonly string[]): Promise<string[]> => queueReleased(query, ids),

@@ -40,11 +40,19 @@ export async function writePause(
   return rows[0] ?? null;
 }
 
-/** Nobody runs it any more; it waits in its row. false: the claim is not good any more, or it can only run on where it is. */
-export async function releasePaused(query: Kysely<ExecutionTables>, { executionId, token }: HeldExecution): Promise<boolean> {
+/**
+ * Nobody runs it any more; it waits in its row. `workerId` null: whoever holds it. false: the claim is not good any more, or it can only run
+ * on where it is. Who has let go of it may say so again.
+ */
+export async function releasePaused(
+  query: Kysely<ExecutionTables>,
+  { executionId, token }: HeldExecution,
+  workerId: string | null,
+): Promise<boolean> {
+  const worker = workerId === null ? sql`` : sql`and (worker_id = ${workerId} or worker_id is null)`;
   const { rows } = await sql<{ id: string }>`
     update executions set worker_id = null, lease_until = null
-    where id = ${executionId} and token = ${token} and status = 'paused' and ended_at is null and sealed_replay is not null
+    where id = ${executionId} and token = ${token} and status = 'paused' and ended_at is null and sealed_replay is not null ${worker}
     returning id`.execute(query);
   return rows.length > 0;
 }

@@ -43,6 +43,7 @@ export async function openTestFleet(): Promise<TestFleet> {
     queue,
     grants: createGrants({ key: 'k'.repeat(64) }),
     catalogVersion: () => 'v1',
+    sealing: { seal: (text) => `sealed ${text}`, open: (sealed) => sealed.slice('sealed '.length) },
     share: () => opened.share,
     onEnded: (event) => void ended.push(event),
   });

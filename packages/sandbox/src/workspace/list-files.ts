@@ -21,13 +21,17 @@ const PATH_MAXIMUM_LENGTH = 200;
 
 /** Every plain file below a directory, in the order of the names; each is closed when the next is asked for. */
 export function* listFiles(dir: number, skip: readonly string[] = [], prefix = '', depth = 1): Generator<FoundFile | OmittedFile> {
-  for (const entry of entriesOf(dir, ENTRIES_MAXIMUM)) {
+  const { entries, more } = entriesOf(dir, ENTRIES_MAXIMUM);
+  for (const entry of entries) {
     const path = `${prefix}${entry.name}`;
     if (skip.includes(path)) continue;
     if (path.length > PATH_MAXIMUM_LENGTH || hasControls(path)) {
       yield { path: path.replace(CONTROLS, '?').slice(0, PATH_MAXIMUM_LENGTH), reason: 'its name is too long, or has control characters' };
     } else if (entry.isDirectory()) yield* below(dir, entry.name, path, depth);
     else yield* file(dir, entry.name, path);
+  }
+  if (more) {
+    yield { path: prefix.slice(0, -1) || '.', reason: `it has more than ${ENTRIES_MAXIMUM} entries, and the rest is left out` };
   }
 }
 

@@ -43,16 +43,18 @@ export function openFileIn(dir: number, name: string): { readonly fd: number; re
   return null;
 }
 
-/** Up to `most` entries; names that are no UTF-8 are left out. */
-export function entriesOf(dir: number, most: number): Dirent[] {
+/** Up to `most` entries, and whether there are more; names that are no UTF-8 are left out. */
+export function entriesOf(dir: number, most: number): { readonly entries: Dirent[]; readonly more: boolean } {
   const found: Dirent[] = [];
+  let more = false;
   const listing = opendirSync(`/proc/self/fd/${dir}/.`);
   try {
-    for (let entry = listing.readSync(); entry !== null && found.length < most; entry = listing.readSync()) {
-      if (!entry.name.includes('\uFFFD')) found.push(entry);
+    for (let entry = listing.readSync(); entry !== null && !more; entry = listing.readSync()) {
+      if (found.length === most) more = true;
+      else if (!entry.name.includes('\uFFFD')) found.push(entry);
     }
   } finally {
     listing.closeSync();
   }
-  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  return { entries: found.sort((one, other) => (one.name < other.name ? -1 : 1)), more };
 }

@@ -7,7 +7,7 @@ export interface ProxyMetrics {
   /** A claim was asked for: `claimed`, or `gone` where somebody else has the execution. */
   claim(outcome: 'claimed' | 'gone'): void;
   /** A worker spoke for a claim that is not its own any more. */
-  staleRefused(act: 'finish' | 'events' | 'pause' | 'renew' | 'tool_call'): void;
+  staleRefused(act: 'finish' | 'events' | 'pause' | 'renew' | 'tool_call' | 'discover'): void;
   leasesExpired(count: number): void;
 }
 
