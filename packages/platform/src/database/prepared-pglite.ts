@@ -1,4 +1,5 @@
 import { type PGlite, parse, protocol, type QueryOptions, type Results } from '@electric-sql/pglite';
+import { bindMessage } from './bind-message.ts';
 import { createStatementNames } from './statement-names.ts';
 
 interface Prepared {
@@ -29,12 +30,10 @@ export function preparing(pglite: PGlite): PGlite {
 
   async function run<Row>(text: string, name: string, values: unknown[], options: QueryOptions | undefined): Promise<Results<Row>> {
     const statement = known.get(text) ?? (await prepare(text, name));
-    const { serialize } = protocol;
-    const message = joined([
-      serialize.bind({ statement: name, values: values.map((value, index) => parameter(value, statement.parameterTypes[index])) }),
-      serialize.execute({}),
-      serialize.sync(),
-    ]);
+    const message = bindMessage(
+      name,
+      values.map((value, index) => parameter(value, statement.parameterTypes[index])),
+    );
     const { messages } = await pglite.execProtocol(message);
     const [results] = parse.parseResults([...statement.description, ...messages], pglite.parsers, options);
     return results as Results<Row>;
@@ -42,7 +41,7 @@ export function preparing(pglite: PGlite): PGlite {
 
   async function prepare(text: string, name: string): Promise<Prepared> {
     const { serialize } = protocol;
-    const message = joined([serialize.parse({ name, text }), serialize.describe({ type: 'S', name }), serialize.sync()]);
+    const message = Buffer.concat([serialize.parse({ name, text }), serialize.describe({ type: 'S', name }), serialize.sync()]);
     const { messages } = await pglite.execProtocol(message);
     const description = messages.filter((part) => part.name === 'rowDescription');
     const statement = { name, parameterTypes: parse.parseDescribeStatementResults(messages), description };
@@ -57,8 +56,4 @@ export function preparing(pglite: PGlite): PGlite {
   }
 
   return Object.assign(pglite, { query });
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(parts);
 }
