@@ -59,6 +59,18 @@ describe.skipIf(IS_ROOT)('the tool domain (not run as root: stdio servers are ne
     expect(rows[0]?.argument_digest).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it('shows in the record how a call ended as soon as it was answered', async () => {
+    const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST });
+    const grant = { executionId: 'exe_shown', workspaceId: 'wsp_default', principalId: 'k' };
+    const shown = async (callNumber: number) => {
+      await domain.callTool(grant, { callNumber, tool: 'plain.echo', args: { value: callNumber } }, AbortSignal.timeout(20_000));
+      const { items } = await domain.audit.list('wsp_default', { execution: 'exe_shown' }, { limit: 1 });
+      return items[0];
+    };
+    expect(await shown(1)).toMatchObject({ target: 'plain.echo', outcome: 'ok' });
+    expect(await shown(2)).toMatchObject({ target: 'plain.echo', outcome: 'ok' });
+  });
+
   it('sends the recorded idempotency key upstream, the same for the same call whatever the order of its arguments', async () => {
     const domain = await bed.restart({ plain: hostile('plain') }, { times: FAST });
     const grant = { executionId: 'exe_meta', workspaceId: 'wsp_default', principalId: 'k' };

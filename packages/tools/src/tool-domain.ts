@@ -10,7 +10,7 @@ import { auditApproval } from './audit/audit-approvals.ts';
 import { startAuditPurge } from './audit/audit-purge.ts';
 import type { Audit } from './audit/port.ts';
 import { callTool } from './call-tool.ts';
-import { createCallRecorder } from './calls/call-recorder.ts';
+import { type CallRecorder, createCallRecorder } from './calls/call-recorder.ts';
 import { effectsOf } from './calls/effects-of.ts';
 import { watchCalls } from './calls/watch-calls.ts';
 import { secretPathsOf } from './connections/open-connections.ts';
@@ -76,7 +76,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   const audit = createAudit({ db, log, findPrincipal, now });
   const limits = createCallLimits(tables, now);
   const auditPurge = startAuditPurge({ retentionDays: options.auditRetentionDays ?? 180 }, { db, log, now, sweep: limits.sweep });
-  const recorder = createCallRecorder(tables, log, options.fence);
+  const recorder = createCallRecorder(tables, log, { fence: options.fence, endsWaitMs: db.kind === 'pglite' ? ENDS_WAIT_MS : 0 });
   const listeners: ((workspaceId: string) => void)[] = [];
   const outbound = options.outbound ?? createOutboundHttp({ allow: [], strict: false, log });
   const bwrapPath = options.bwrapPath ?? 'bwrap';
@@ -157,7 +157,7 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
   return {
     summary,
     ...delegatedAdministration(home, workspaces, workspaceOfConsent),
-    audit,
+    audit: settledAudit(audit, recorder),
     listApprovals: approvals.listApprovals,
     getApproval: approvals.getApproval,
     decideApproval: approvals.decideApproval,
@@ -199,6 +199,24 @@ export async function createToolDomain(options: ToolDomainOptions): Promise<Tool
       await recorder.close();
       await auditPurge.stop();
       await audit.close();
+    },
+  };
+}
+
+/** A short program has ended by then, and its answer is out. */
+const ENDS_WAIT_MS = 10;
+
+/** The record as it is read in this process: with the ends of calls that have been answered. */
+function settledAudit(audit: Audit, recorder: Pick<CallRecorder, 'settled'>): Audit {
+  return {
+    ...audit,
+    async list(workspaceId, filter, page) {
+      await recorder.settled();
+      return await audit.list(workspaceId, filter, page);
+    },
+    async *export(workspaceId, filter, signal) {
+      await recorder.settled();
+      yield* audit.export(workspaceId, filter, signal);
     },
   };
 }

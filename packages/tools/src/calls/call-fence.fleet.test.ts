@@ -27,7 +27,7 @@ describe.skipIf(!reachable)(`the journal of the fleet's calls${reachable ? '' : 
     await db.migrate('executions', executionMigrations);
     await db.migrate('tools', toolMigrations);
     fleet = createFleetStore(db);
-    recorder = createCallRecorder(db.query<ToolTables>(), log, heldExecutions);
+    recorder = createCallRecorder(db.query<ToolTables>(), log, { fence: heldExecutions });
   });
   afterAll(async () => {
     await recorder?.close();

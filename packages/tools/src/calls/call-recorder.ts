@@ -27,6 +27,8 @@ export interface CallRecorder {
    */
   started(call: StartedCall, token?: number, approvalId?: string | null): Promise<StartOutcome>;
   finished(call: FinishedCall): void;
+  /** Resolves when the ends of all calls that are answered are written, or given up. For who reads the journal. */
+  settled(): Promise<void>;
   /** Resolves when nothing is left to write; starts do not wait for a database that is away any more. */
   close(): Promise<void>;
 }
@@ -44,13 +46,21 @@ const END_RETRY_DELAYS_MS = [50, 250, 500, 1_000, 2_000, 4_000, 8_000];
 /** Ends kept while the database does not answer; past it the oldest are given up, loudly. */
 const MOST_PENDING_ENDS = 50_000;
 
-/** With a `fence`, in the fleet, a call of an execution is recorded only while the claim on that holds. */
-export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence?: CallFence): CallRecorder {
+export interface CallRecorderOptions {
+  /** In the fleet: a call of an execution is recorded only while the claim on that holds. */
+  readonly fence?: CallFence | undefined;
+  /** Ends are written so long after they came, together: what holds the main thread up is not to come before the program's answer. */
+  readonly endsWaitMs?: number | undefined;
+}
+
+export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, options: CallRecorderOptions = {}): CallRecorder {
+  const { fence, endsWaitMs = 0 } = options;
   const insert = fence === undefined ? insertStarts : insertFenced(fence);
   const starts: PendingStart[] = [];
   let ends: FinishedCall[] = [];
   const startsWriter = createWriter(() => starts.length > 0, writeStarts);
   const closing = new AbortController();
+  let endsTimer: NodeJS.Timeout | null = null;
   const endsWriter = createWriter(() => ends.length > 0, writeEnds);
 
   return {
@@ -67,14 +77,26 @@ export function createCallRecorder(db: Kysely<ToolTables>, log: ServerLog, fence
         ends = ends.slice(-MOST_PENDING_ENDS / 2);
         log.warn({ kept: ends.length }, 'The database does not keep up: ends of tool calls were given up');
       }
-      endsWriter.wake();
+      if (endsWaitMs === 0) endsWriter.wake();
+      else endsTimer ??= setTimeout(writeEndsNow, endsWaitMs);
+    },
+    settled() {
+      writeEndsNow();
+      return endsWriter.idle();
     },
     async close() {
       closing.abort();
       await startsWriter.idle();
+      writeEndsNow();
       await endsWriter.idle();
     },
   };
+
+  function writeEndsNow(): void {
+    if (endsTimer !== null) clearTimeout(endsTimer);
+    endsTimer = null;
+    endsWriter.wake();
+  }
 
   async function startApproved(start: CallStart, approvalId: string): Promise<StartOutcome> {
     try {

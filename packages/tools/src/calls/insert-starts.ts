@@ -1,5 +1,5 @@
 import type { HeldExecution } from '@code-executor/executions';
-import { type Insertable, type Kysely, type RawBuilder, sql } from 'kysely';
+import { CompiledQuery, type Insertable, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { ToolTables } from '../tables.ts';
 
 export type StartedCall = Insertable<ToolTables['tool_calls']>;
@@ -25,15 +25,34 @@ export type CallFence = (claims: readonly HeldExecution[]) => RawBuilder<{ id: s
 export type InsertStarts = (db: Kysely<ToolTables>, starts: readonly CallStart[]) => Promise<StartOutcome[]>;
 
 export const insertStarts: InsertStarts = async (db, starts) => {
-  const written = await db
-    .insertInto('tool_calls')
-    .values(starts.map((start) => start.row))
-    .onConflict((conflict) => conflict.doNothing())
-    .returning('id')
-    .execute();
-  const ids = new Set(written.map((row) => row.id));
+  const parameters = starts.flatMap(({ row }) => COLUMNS.map((column) => parameterOf(row[column])));
+  const { rows: written } = await db.executeQuery<{ id: string }>(CompiledQuery.raw(statementFor(starts.length), parameters));
+  const ids = new Set(written.map(({ id }) => id));
   return starts.map(({ row }) => (ids.has(row.id) ? 'recorded' : 'repeated'));
 };
+
+const COLUMNS = [
+  ...(['id', 'workspace_id', 'principal_id', 'execution_id', 'call_number', 'server', 'tool'] as const),
+  ...(['argument_digest', 'idempotency_key', 'decision', 'policy_id', 'connection', 'read_only', 'dispatched_at'] as const),
+];
+
+const parameterOf = (value: string | number | boolean | Date | null | undefined) =>
+  value instanceof Date ? value.toISOString() : (value ?? null);
+
+/** Built once for each number of rows: a program waits for this one, and building it takes as long as PGlite takes to write a row. */
+const statements = new Map<number, string>();
+
+function statementFor(count: number): string {
+  const known = statements.get(count);
+  if (known !== undefined) return known;
+  const rows = Array.from(
+    { length: count },
+    (_, row) => `(${COLUMNS.map((__, column) => `$${row * COLUMNS.length + column + 1}`).join(', ')})`,
+  );
+  const statement = `insert into tool_calls (${COLUMNS.join(', ')}) values ${rows.join(', ')} on conflict do nothing returning id`;
+  statements.set(count, statement);
+  return statement;
+}
 
 /** The same, but of executions whose claims hold only. A call without an execution needs none. */
 export const insertFenced =
