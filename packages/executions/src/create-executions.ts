@@ -17,7 +17,8 @@ import { followExecution, getExecution, listExecutions, waitForExecution } from 
 import { type Recovered, recoverExecutions } from './recover-executions.ts';
 import { createReleasedExecutions } from './replay/released-executions.ts';
 import type { Sealing } from './replay/sealing.ts';
-import type { EffectsOf, Preparer, RunDependencies } from './run/dependencies.ts';
+import type { EffectsOf, Preparer, RunDependencies, SendAhead } from './run/dependencies.ts';
+import { createHeadStarts } from './run/head-starts.ts';
 import { createPauseRoom } from './run/pause-room.ts';
 import { createPlaces } from './run/places.ts';
 import { createPreparation } from './run/preparation.ts';
@@ -31,9 +32,11 @@ import { submitExecution } from './submit-execution.ts';
 import { takeExecution } from './take-execution.ts';
 
 export interface ExecutionsOptions<Positions>
-  extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation' | 'artifacts' | 'sessions'> {
+  extends Omit<RunDependencies<Positions>, 'sandboxLimits' | 'preparation' | 'headStarts' | 'artifacts' | 'sessions'> {
   /** Where what programs leave behind is kept; absent: nowhere. */
   readonly artifacts?: ArtifactStore | undefined;
+  /** Absent: a sandbox hears of its program when the row is written. */
+  readonly sendAhead?: SendAhead | undefined;
   /** Absent: `sessionId` is refused. */
   readonly sessions?: SessionSettings | undefined;
   readonly preparer: Preparer<Positions>;
@@ -79,6 +82,8 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
   const listeners = createEndedListeners(log);
   const store = createEmbeddedRows(createExecutionStore(db), options.sealing);
   const preparation = createPreparation(options.preparer);
+  const sandboxLimits = options.sandboxLimits ?? DEFAULT_LIMITS;
+  const headStarts = createHeadStarts({ ...options, preparation, sandboxLimits });
   const sessions = options.sessions === undefined ? undefined : createSessions(options.sessions, { rows: createSessionRows(db), log, now });
   const shared = {
     sessions,
@@ -93,7 +98,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
     limits: { languages: options.languages ?? RUNTIMES, timeoutMaximumMs: options.timeoutMaximumMs, keepsSessions: sessions !== undefined },
     effectsOf: options.effectsOf,
     onEnded: listeners.tell,
-    preparation,
+    headStarts,
     pauseRoom: createPauseRoom(options.pausedMaximum ?? PAUSED_MAXIMUM),
     pauseKeepMs: options.pauseKeepMs ?? PAUSE_KEEP_MS,
     released: createReleasedExecutions({
@@ -102,7 +107,7 @@ export function createExecutions<Positions>(options: ExecutionsOptions<Positions
       log,
     }),
     onReleased: ({ id }: LiveExecution, waitsFor: readonly string[]) => shared.released.add(id, waitsFor),
-    run: { ...options, sessions, preparation, sandboxLimits: options.sandboxLimits ?? DEFAULT_LIMITS },
+    run: { ...options, sessions, preparation, headStarts, sandboxLimits },
   };
   const places = createPlaces((executionId, onPaused) => takeExecution(executionId, { ...shared, onPaused }));
   const purging = startPurging({ retentionDays: options.retentionDays ?? 30 }, shared);

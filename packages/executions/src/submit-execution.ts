@@ -5,7 +5,7 @@ import type { RequestLimits } from './check-request.ts';
 import type { ClaimedExecution } from './execution.ts';
 import type { LiveExecutions } from './live-executions.ts';
 import type { ExecutionQueue, QueuePlace } from './queue/execution-queue.ts';
-import type { Preparation } from './run/preparation.ts';
+import type { HeadStarts } from './run/head-starts.ts';
 import type { SessionsService } from './sessions/create-sessions.ts';
 import type { ExecutionStore } from './store/execution-store.ts';
 
@@ -18,7 +18,7 @@ export interface SubmitDependencies {
   readonly workerId: string;
   /** Absent: no request that names a session is accepted. */
   readonly sessions?: Pick<SessionsService, 'reserve'> | undefined;
-  readonly preparation: Pick<Preparation<unknown>, 'begin' | 'forget'>;
+  readonly headStarts: Pick<HeadStarts, 'begin' | 'forget'>;
   readonly limits: RequestLimits;
   readonly now: () => number;
 }
@@ -39,14 +39,14 @@ export async function submitExecution(
   const live = deps.live.open(execution, execution.createdAt.getTime());
   // Before anybody hears of its end, who may send the session's next one at once.
   if (leaveSession !== null) live.ended.then(leaveSession, leaveSession);
-  if (place.startsAtOnce) deps.preparation.begin(execution, live.stop.signal);
   const withdraw = (): void => {
     deps.live.close(execution.id);
-    deps.preparation.forget(execution.id);
+    deps.headStarts.forget(execution.id);
     leaveSession?.();
     place.release();
   };
   try {
+    if (place.startsAtOnce) await deps.headStarts.begin(execution, live.stop.signal);
     const row = { execution, startedBy: place.startsAtOnce ? deps.workerId : null };
     if (idempotent === null) await deps.store.insert(row);
     else {

@@ -38,6 +38,7 @@ export {
   type RunProgramOptions,
   runProgram,
 } from './program/run-program.ts';
+export { type SentProgram, sendAhead } from './program/send-program.ts';
 export { layOutRoot } from './rootfs/lay-out-root.ts';
 export { CPU_LIMIT_SECONDS, dataLimitMb, runtimeCommand } from './rootfs/runtime-command.ts';
 export { runtimePaths } from './rootfs/runtime-paths.ts';

@@ -12,7 +12,7 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createDescriptorWriter } from '../typescript/descriptor-writer.ts';
 import { executeProgram } from '../typescript/execute-program.ts';
-import { FRAME, jsonFrame, readRun, type Transport } from '../typescript/tool-channel.ts';
+import { FRAME, jsonFrame, readGo, readRun, type Transport } from '../typescript/tool-channel.ts';
 
 const CHANNEL = 3;
 // Another directory is named by tests alone, which run without a sandbox.
@@ -33,7 +33,9 @@ registerHooks({
   },
 });
 write(jsonFrame(FRAME.READY, {}));
-const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
+const readBytes = readSync;
+const readChannel = (buffer: Uint8Array, offset: number): number => readBytes(CHANNEL, buffer, offset, buffer.length - offset, null);
+const run = readRun(readChannel);
 if (run !== null) {
   const main = `${workspace}/main.ts`;
   Object.assign(globalThis, { require: createRequire(main), __filename: main, __dirname: workspace });
@@ -51,6 +53,7 @@ function nodeTransport(): Transport {
       socket.on('error', onClose);
       socket.on('close', onClose);
     },
+    waitForGo: () => readGo(readChannel),
     hold: () => socket?.ref(),
     release: () => socket?.unref(),
   };

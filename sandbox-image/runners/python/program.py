@@ -114,10 +114,15 @@ def execute(run, workspace, names):
         write_file(workspace, path, text)
     write_file(workspace, "main.py", run["code"])
     sys.argv[:] = [main]
+    compiled = refusal = None
     try:
         compiled = compiler.compile_program(run["code"], main)
     except BaseException as error:
-        fail_compile(error, workspace, run)
+        refusal = error
+    if "held" in run:
+        wait_for_go()
+    if refusal is not None:
+        fail_compile(refusal, workspace, run)
         return names
     channel.send(channel.STARTED, b'{"promisesResult":true}' if compiled.promises_result else b'{"promisesResult":false}')
 
@@ -159,6 +164,16 @@ def execute(run, workspace, names):
         return names
     conclude(channel.RESULT, text.encode("utf-8", "backslashreplace"), run)
     return names
+
+
+def wait_for_go():
+    """No line of the program runs before the service says so."""
+    try:
+        kind, _ = channel.receive()
+    except EOFError:
+        exit_now(0)
+    if kind != channel.GO:
+        exit_now(0)
 
 
 def value_of(compiled, names, run):

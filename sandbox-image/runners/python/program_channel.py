@@ -11,7 +11,7 @@ import sys
 from _struct import Struct
 
 CHANNEL = 3
-READY, RUN, CALL, REPLY, RESULT, FAILURE, DISCOVER, STARTED = range(1, 9)
+READY, RUN, CALL, REPLY, RESULT, FAILURE, DISCOVER, STARTED, GO = range(1, 10)
 HEADER = Struct(">IB")
 ARGUMENTS_LIMIT_BYTES = 1024 * 1024
 read, write, getpid = posix.read, posix.write, posix.getpid

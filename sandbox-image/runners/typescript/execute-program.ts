@@ -75,10 +75,12 @@ export function executeProgram(run: Run, workspace: string, transport: Transport
   ];
   for (const [event, listener] of listeners) process.on(event, listener);
 
-  transport.write(jsonFrame(FRAME.STARTED, { promisesResult: run.promisesResult }));
-  const conclude = async (): Promise<void> => {
+  const load = (): Promise<Record<string, unknown>> => import(program);
+  const begin = async (loaded?: Promise<Record<string, unknown>>): Promise<void> => {
+    if (run.held !== undefined && !transport.waitForGo()) reallyExit(0);
+    transport.write(jsonFrame(FRAME.STARTED, { promisesResult: run.promisesResult }));
     try {
-      const value = await resultOf((await import(program)) as Record<string, unknown>, run.args);
+      const value = await resultOf(await (loaded ?? load()), run.args);
       // Nothing was promised, or only a timer or server started: what is pending still has to happen.
       if (value === undefined || isLoopHandle(value)) {
         state = 'draining';
@@ -91,7 +93,13 @@ export function executeProgram(run: Run, workspace: string, transport: Transport
       failWith(error);
     }
   };
-  void conclude();
+  if (run.held !== 'import') {
+    void begin();
+    return;
+  }
+  const loaded = load();
+  const go = (): void => void begin(loaded);
+  loaded.then(go, go);
 }
 
 async function resultOf(exports: Record<string, unknown>, args: unknown): Promise<unknown> {

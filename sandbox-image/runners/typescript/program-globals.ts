@@ -4,18 +4,22 @@ import { metaOf, type ToolChannel, ToolError } from './tool-channel.ts';
 /** Where generated wrappers find the channel: `globalThis[Symbol.for('code-executor')]`. */
 const SEAM = Symbol.for('code-executor');
 
-/** Puts in place what a program sees without an import: `args`, `tools`, `ToolError`, and a `fetch` that explains itself. */
+/** Puts in place what a program sees without an import: `args`, and what `prepareGlobals` makes. */
 export function installGlobals(args: unknown, channel: ToolChannel): void {
-  const isFirst = current === null;
+  prepareGlobals();
   current = channel;
   define('args', args);
+}
+
+/** `tools`, `ToolError`, and a `fetch` that explains itself; they are the same for every program, so a runner that waits has them made. */
+export function prepareGlobals(): void {
+  if (ownNames.size > 0) return;
   // Of a session's later programs: wrappers that are loaded hold the seam, which leads to the channel of now.
-  if (!isFirst) return;
   const seam: ToolChannel = {
-    call: (tool, given) => (current ?? channel).call(tool, given),
-    discover: (operation, params) => (current ?? channel).discover(operation, params),
+    call: (tool, given) => channelOfNow().call(tool, given),
+    discover: (operation, params) => channelOfNow().discover(operation, params),
   };
-  ownNames = new Set(Object.getOwnPropertyNames(globalThis));
+  ownNames = new Set([...Object.getOwnPropertyNames(globalThis), 'args']);
   define(SEAM, Object.freeze({ call: seam.call, discover: seam.discover, metaOf, ToolError, keep }));
   define('ToolError', ToolError);
   define('tools', toolTree(seam));
@@ -24,6 +28,10 @@ export function installGlobals(args: unknown, channel: ToolChannel): void {
 }
 
 let current: ToolChannel | null = null;
+function channelOfNow(): ToolChannel {
+  if (current === null) throw new Error('No program runs yet.');
+  return current;
+}
 /** What a runtime has itself: a program's variable of such a name stays its own. */
 let ownNames: ReadonlySet<string> = new Set();
 

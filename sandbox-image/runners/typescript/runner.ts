@@ -10,9 +10,10 @@ import { dirname, join } from 'node:path';
 import { createDescriptorWriter } from './descriptor-writer.ts';
 import { executeProgram } from './execute-program.ts';
 import { warmUpWorld } from './journaled-world.ts';
+import { prepareGlobals } from './program-globals.ts';
 import { replaceStreams } from './program-streams.ts';
 import { serializeResult } from './serialize-result.ts';
-import { FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readRun, type Transport } from './tool-channel.ts';
+import { FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readGo, readRun, type Transport } from './tool-channel.ts';
 
 interface BunSocket {
   ref(): void;
@@ -33,6 +34,8 @@ const CHANNEL = 3;
 // Another directory is named by tests alone, which run without a sandbox.
 const workspace = process.env.RUNNER_WORKSPACE ?? '/workspace';
 const write = createDescriptorWriter(CHANNEL);
+const readBytes = readSync;
+const readChannel = (buffer: Uint8Array, offset: number): number => readBytes(CHANNEL, buffer, offset, buffer.length - offset, null);
 
 const hasTime = process.env.RUNNER_WARM_UP === '1';
 delete process.env.RUNNER_WARM_UP;
@@ -45,11 +48,12 @@ async function warmUp(): Promise<void> {
   await import(join(dirname(process.argv[1] ?? ''), 'warm-up.ts'));
   serializeResult({ warm: [1, 'up'] }, 1_000);
   warmUpWorld();
+  prepareGlobals();
 }
 
 function serve(): void {
   write(jsonFrame(FRAME.READY, {}));
-  const run = readRun((buffer, offset) => readSync(CHANNEL, buffer, offset, buffer.length - offset, null));
+  const run = readRun(readChannel);
   if (run === null) return;
   start(run, bunTransport());
 }
@@ -80,6 +84,7 @@ function bunTransport(): Transport {
         },
       });
     },
+    waitForGo: () => readGo(readChannel),
     hold: () => {
       held = true;
       socket?.ref();
@@ -94,7 +99,6 @@ function bunTransport(): Transport {
 
 const clock = new Int32Array(new SharedArrayBuffer(4));
 const { wait } = Atomics;
-const readBytes = readSync;
 const { reallyExit } = process as unknown as { reallyExit(code: number): void };
 
 /** Nothing of a session runs between two of its programs: this blocks, and the service stops the process. */
@@ -137,6 +141,8 @@ function serveNext(path: string): void {
         onBytes = receive;
         onClose = close;
       },
+      // A session's program is never sent ahead.
+      waitForGo: () => true,
       hold: () => socket.ref(),
       release: () => socket.unref(),
       next: (following) => waitForNext(socket.fd, following),

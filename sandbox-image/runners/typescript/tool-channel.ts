@@ -5,7 +5,7 @@ import { serializeResult } from './serialize-result.ts';
  * The runner's end of the channel: frames of 4 bytes big-endian payload length, 1 byte type, payload (UTF-8 JSON).
  * The same types as `packages/sandbox/src/channel/frame-channel.ts`; the runner imports nothing from the service.
  */
-export const FRAME = { READY: 1, RUN: 2, CALL: 3, REPLY: 4, RESULT: 5, FAILURE: 6, DISCOVER: 7, STARTED: 8 } as const;
+export const FRAME = { READY: 1, RUN: 2, CALL: 3, REPLY: 4, RESULT: 5, FAILURE: 6, DISCOVER: 7, STARTED: 8, GO: 9 } as const;
 
 /** Payload of RUN, as `packages/sandbox` sends it. */
 export interface Run {
@@ -18,6 +18,8 @@ export interface Run {
   readonly nextChannel?: string;
   /** Absent: the program is never repeated. */
   readonly determinism?: Determinism;
+  /** Everything is made ready, and no line of the program runs before GO; `import`: loading its module runs none of them. */
+  readonly held?: 'all' | 'import';
 }
 
 /** The connected socket as this runtime reaches it. */
@@ -26,6 +28,8 @@ export interface Transport {
   write(bytes: Uint8Array): void;
   /** Starts delivering what arrives, without keeping the event loop alive. Called once. */
   open(onBytes: (bytes: Uint8Array) => void, onClose: () => void): void;
+  /** Blocks until GO is there; false: the service closed the channel instead. */
+  waitForGo(): boolean;
   /** Keeps the event loop alive, respectively no longer. */
   hold(): void;
   release(): void;
@@ -214,6 +218,12 @@ export function readRun(read: (buffer: Uint8Array, offset: number) => number): R
   if (!fill(read, header) || header[4] !== FRAME.RUN) return null;
   const payload = new Uint8Array(frameLength(header));
   return fill(read, payload) ? parseRun(payload) : null;
+}
+
+/** The same for the frame without a payload that a held program waits for. */
+export function readGo(read: (buffer: Uint8Array, offset: number) => number): boolean {
+  const header = new Uint8Array(5);
+  return fill(read, header) && header[4] === FRAME.GO;
 }
 
 function fill(read: (buffer: Uint8Array, offset: number) => number, buffer: Uint8Array): boolean {

@@ -22,7 +22,7 @@ import {
 } from '@code-executor/executions';
 import { buildGateway, checkAccess, openFaces } from '@code-executor/gateway';
 import { type Closable, type Logger, type Open, openDatabase, openParts, startTracing } from '@code-executor/platform';
-import { makeSnapshotsDir, openSandboxes, sandboxLimitsOf } from '@code-executor/sandbox';
+import { makeSnapshotsDir, openSandboxes, sandboxLimitsOf, sendAhead } from '@code-executor/sandbox';
 import {
   approvalSettingsOf,
   createOutboundHttp,
@@ -182,6 +182,7 @@ async function compose(
     typechecker,
     pool,
     runProgram: run,
+    sendAhead,
     tracing,
     artifacts: createArtifactStore({ dir: join(dataDir, 'artifacts'), totalMb: config.EXECUTOR_ARTIFACTS_MB }),
     sessions: sessionLimitsOf(config),

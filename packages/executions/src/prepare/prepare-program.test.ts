@@ -95,6 +95,11 @@ describe('prepared programs', () => {
     ['an empty return', 'if (true) return;\n1', null],
     ['a return of nothing known', 'return undefined', null],
     ['a return of a sequence', 'return 1, 2', 2],
+    ['imports and nothing else', "import 'node:fs'", undefined],
+    ['an import and a directive', "'text'; import 'node:fs'", 'text'],
+    ['a directive before functions', "'text'; function f() {}", 'text'],
+    ['an import without a semicolon', "import { sep } from 'node:path'\nsep", '/'],
+    ['an import among the statements', "const a = sep; import { sep } from 'node:path'; a", '/'],
     ['a main test', 'let a = 0; if (import.meta.main) a = 42; a', 42],
     ['a last expression before its functions', 'f()\nfunction f() { return 42 }\nclass A {}', undefined],
     ['a default beside a return', 'export default class A {}\nreturn 42', 42],
@@ -113,6 +118,41 @@ describe('prepared programs', () => {
     ['process.exit(0); 1', true],
   ])('%s promises a result: %s', (code, promises) => {
     expect(prepared(code).promisesResult).toBe(promises);
+  });
+
+  test('run no line where they say that loading them runs none', async () => {
+    await fc.assert(
+      fc.asyncProperty(program, separator, fc.boolean(), async (lines, between, early) => {
+        const text = ['globalThis.ran = true', ...lines, early ? 'return 1' : '1'].join(between);
+        const { code, importsNothing } = prepared(text);
+        expect(importsNothing).toBe(true);
+        Reflect.deleteProperty(globalThis, 'ran');
+        const exports = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { __executionBody(): Promise<unknown> };
+        expect(Reflect.has(globalThis, 'ran')).toBe(false);
+        await exports.__executionBody();
+        expect(Reflect.has(globalThis, 'ran')).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each<[string, boolean]>([
+    ["import { a } from './servers/x/y.ts';\na()", true],
+    ["import { a } from '/workspace/servers/index';\nimport { readFileSync } from 'node:fs';\nreturn a(readFileSync)", true],
+    ["import './servers/../lib.ts';\n1", false],
+    ["import './lib/mine.ts';\n1", false],
+    ["import 'data:text/javascript,globalThis.ran=1';\n1", false],
+    ["import { m } from './servers/x/y.ts' with { type: 'macro' };\nm()", false],
+    ["import s from '/workspace/skills/mine.ts';\ns()", false],
+    ["import s from './servers/skills/mine.ts';\ns()", false],
+    ['namespace A { globalThis.ran = 1 }\nreturn 1', false],
+    ["import fs = require('fs');\nreturn 1", false],
+  ])('%j says so: %s', (code, expected) => {
+    expect(prepared(code).importsNothing).toBe(expected);
+  });
+
+  test.each(['export const a = 1;\na', 'export default 1', 'namespace A {}\n1'])('%j does not', (code) => {
+    expect(prepared(code).importsNothing ?? false).toBe(false);
   });
 
   test('Node is told which imports are types, and what it does not know', () => {

@@ -3,6 +3,7 @@ import { keptNames } from './kept-names.ts';
 import type { ProgramFile, Statement } from './parse-typescript.ts';
 import { createTextEdit, type TextEdit } from './text-edit.ts';
 import { isFunction, type SyntaxNode, walkSyntax } from './walk-syntax.ts';
+import { canStandInFunction, type Place, runsNothingAtOnce, wrapInFunction } from './wrap-in-function.ts';
 
 /**
  * What the runner looks for among the module's exports (sandbox-image/runners/typescript/execute-program.ts): the value of the
@@ -15,6 +16,8 @@ export interface ShapedProgram {
   readonly code: string;
   readonly promisesResult: boolean;
   readonly positions: PositionMap;
+  /** Loading the module runs no line of the program, and of others only wrappers: a runner may do it while the program must not run yet. */
+  readonly importsNothing?: boolean | undefined;
 }
 
 /**
@@ -30,14 +33,19 @@ export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: 
   const seen = surveyProgram(program, edit);
   leadToSkills(program.body, edit);
   const prelude = keepsNames ? keptNames(program.body) : '';
+  const opening = `export const ${BODY} = async () => {${prelude}`;
+  const importsNothing = program.body.every(runsNothingAtOnce);
   if (seen.returns.length > 0) {
     endAtReturns(edit, seen.returns);
-    return { ...wrapInFunction(edit, program.body, `export const ${BODY} = async () => {${prelude}`), promisesResult: true };
+    return { ...wrapInFunction(edit, program.body, opening), promisesResult: true, importsNothing };
   }
+  const last = lastExpression(program);
+  const promisesResult = last !== null && !(seen.exitsInFunction && isCall(last)) && !endsProcess(last);
+  if (program.body.every(canStandInFunction))
+    return { ...wrapInFunction(edit, program.body, opening, last), promisesResult, importsNothing };
   if (prelude !== '') edit.insert(0, prelude);
   const standing = program.body.find((statement) => statement.type === 'ExportDefaultDeclaration');
   if (standing !== undefined) return { ...edit.finish(), promisesResult: givesValue(standing) };
-  const last = lastExpression(program);
   if (last === null) {
     // Runtimes take a file without imports and exports for CommonJS.
     edit.append('\nexport {};');
@@ -45,15 +53,15 @@ export function shapeProgram(code: string, file: ProgramFile, alsoEdit?: (edit: 
   }
   edit.insert(last.start ?? 0, `export const ${RESULT} = (`);
   edit.insert(last.end ?? 0, ')');
-  return { ...edit.finish(), promisesResult: !(seen.exitsInFunction && isCall(last)) && !endsProcess(last) };
+  return { ...edit.finish(), promisesResult };
 }
 
 /** A text that is one expression, such as `{ a: 1 }`, which as a program would be a block. */
-export function shapeExpression(code: string, { start, end }: { start?: number | null; end?: number | null }): ShapedProgram {
+export function shapeExpression(code: string, { start, end }: Place): ShapedProgram {
   const edit = createTextEdit(code);
-  edit.insert(start ?? 0, `export const ${RESULT} = (`);
+  edit.insert(start ?? 0, `export const ${BODY} = async () => (`);
   edit.insert(end ?? 0, ')');
-  return { ...edit.finish(), promisesResult: true };
+  return { ...edit.finish(), promisesResult: true, importsNothing: true };
 }
 
 /** Skills stand among the wrappers; programs import them beside the servers. */
@@ -142,44 +150,8 @@ function endsProcess(expression: unknown): boolean {
   return ends;
 }
 
-/** A module cannot return, so the program becomes a function; what only a module may hold moves out of it. */
-export function wrapInFunction(edit: TextEdit, body: readonly Statement[], opening: string): Pick<ShapedProgram, 'code' | 'positions'> {
-  edit.insert(0, opening);
-  for (const statement of body) {
-    const start = statement.start ?? 0;
-    const end = statement.end ?? 0;
-    switch (statement.type) {
-      case 'ImportDeclaration':
-      case 'TSImportEqualsDeclaration':
-      case 'TSModuleDeclaration':
-        edit.moveToEnd(start, end);
-        break;
-      case 'ExportNamedDeclaration':
-        if (statement.declaration) edit.blank(start, statement.declaration.start ?? start);
-        else edit.blank(start, end);
-        break;
-      case 'ExportAllDeclaration':
-        edit.blank(start, end);
-        break;
-      case 'ExportDefaultDeclaration':
-        // Beside a `return` nothing reads it, but what it evaluates still has to happen.
-        if (isNamed(statement.declaration)) edit.blank(start, statement.declaration.start ?? start);
-        else edit.overwrite(start, 'export default'.length, 'void');
-        break;
-    }
-  }
-  edit.append('\n};');
-  return edit.finish();
-}
-
-const isNamed = (declaration: Extract<Statement, { type: 'ExportDefaultDeclaration' }>['declaration']): boolean =>
-  (declaration.type === 'FunctionDeclaration' ||
-    declaration.type === 'ClassDeclaration' ||
-    declaration.type === 'TSInterfaceDeclaration') &&
-  Boolean(declaration.id);
-
 /** The expression the program ends with; declarations behind it that only name things do not count as an end. */
-export function lastExpression({ body, directives }: ProgramFile['program']): { start?: number | null; end?: number | null } | null {
+export function lastExpression({ body, directives }: ProgramFile['program']): Place | null {
   const last = body.findLast((statement) => !NAMES_ONLY.has(statement.type));
   if (last !== undefined) return last.type === 'ExpressionStatement' ? last.expression : null;
   return directives.at(-1)?.value ?? null;

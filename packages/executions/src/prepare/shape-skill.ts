@@ -2,8 +2,9 @@ import type { ExecutionError } from '@code-executor/contracts';
 import { withoutLeadingFence } from './fences.ts';
 import { markTypeImports } from './fit-node.ts';
 import { parseTypescript, type Statement } from './parse-typescript.ts';
-import { endAtReturns, lastExpression, leadToSkills, surveyProgram, wrapInFunction } from './shape-program.ts';
+import { endAtReturns, lastExpression, leadToSkills, surveyProgram } from './shape-program.ts';
 import { createTextEdit, type TextEdit } from './text-edit.ts';
+import { wrapInFunction } from './wrap-in-function.ts';
 
 export type ShapedSkill = { readonly ok: true; readonly code: string } | { readonly ok: false; readonly error: ExecutionError };
 
@@ -26,12 +27,8 @@ export function shapeSkill(text: string): ShapedSkill {
   endAtReturns(edit, returns);
   const isReturned = returns.length === 0 && returnDefault(program.body, edit);
   const last = returns.length === 0 && !isReturned ? lastExpression(program) : null;
-  if (last !== null) {
-    edit.insert(last.start ?? 0, 'return (');
-    edit.insert(last.end ?? 0, ')');
-  }
   const body = isReturned ? program.body.filter(({ type }) => type !== 'ExportDefaultDeclaration') : program.body;
-  return { ok: true, code: wrapInFunction(edit, body, OPENING).code };
+  return { ok: true, code: wrapInFunction(edit, body, OPENING, last).code };
 }
 
 const OPENING = 'const $body = async (args: any): Promise<any> => {';

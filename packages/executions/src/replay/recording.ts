@@ -37,17 +37,24 @@ interface Entry {
   answer: RecordedCall['answer'];
 }
 
+/** What a session holds is not in the program's text, and Node's runner does not say what its clocks said. */
+export const mayReplay = ({ language, sessionId }: { readonly language: string; readonly sessionId?: string | undefined }): boolean =>
+  language !== 'node' && sessionId === undefined;
+
+/** What makes a program's randomness: 32 bytes in hexadecimal. */
+export const newSeed = (): string => randomBytes(32).toString('hex');
+
 /**
  * Remembers what an execution was told, within bounds, in case it has to be told again; and where it runs for the second time,
  * tells it. `onDiverged` is called with what it did otherwise, `onUnanswered` where a call was made whose answer nobody has.
  */
 export function createRecording(
-  options: { readonly isReplayable: boolean; readonly past: Checkpoint | null },
+  options: { readonly isReplayable: boolean; readonly past: Checkpoint | null; readonly seed?: string | undefined },
   { onDiverged, onUnanswered }: { onDiverged(what: string): void; onUnanswered(): void },
   signal: AbortSignal,
 ): Recording {
   const { past } = options;
-  const seed = past?.seed ?? randomBytes(32).toString('hex');
+  const seed = past?.seed ?? options.seed ?? newSeed();
   const clock: Record<string, number[]> = {};
   const calls: Entry[] = [];
   const questions: Entry[] = [];

@@ -9,10 +9,12 @@ import type {
   SandboxLimits,
   ProgramOutcome as SandboxOutcome,
   SandboxPool,
+  SentProgram,
 } from '@code-executor/sandbox';
 import type { ClaimedExecution } from '../execution.ts';
 import type { ToolPort } from '../port.ts';
 import type { SessionsService } from '../sessions/create-sessions.ts';
+import type { HeadStarts } from './head-starts.ts';
 import type { Preparation } from './preparation.ts';
 import type { Turns } from './turns.ts';
 
@@ -28,6 +30,8 @@ export interface RunDependencies<Positions = unknown> {
   /** Absent: every execution has a sandbox of its own. */
   readonly sessions?: Pick<SessionsService, 'run'> | undefined;
   readonly runProgram: RunProgram<Positions>;
+  /** Absent: a sandbox hears of its program when that may run. */
+  readonly headStarts?: Pick<HeadStarts, 'take'> | undefined;
   /** Absent: nothing that a program leaves behind is kept. */
   readonly artifacts?: { keep(execution: ClaimedExecution, left: LeftBehind): Promise<void> } | undefined;
   readonly sandboxLimits: SandboxLimits;
@@ -52,7 +56,14 @@ export interface Preparer<Positions = unknown> {
     },
     signal: AbortSignal,
   ): Promise<
-    | { readonly ok: true; readonly code: string; readonly promisesResult: boolean; readonly positions: Positions }
+    | {
+        readonly ok: true;
+        readonly code: string;
+        readonly promisesResult: boolean;
+        readonly positions: Positions;
+        /** Loading its module runs no line of it. */
+        readonly importsNothing?: boolean | undefined;
+      }
     | { readonly ok: false; readonly error: ExecutionError }
   >;
 }
@@ -75,7 +86,16 @@ export interface Program<Positions = unknown> {
   readonly timeoutMs: number;
   readonly nextChannel?: string | undefined;
   readonly determinism?: Determinism | undefined;
+  /** The sandbox has it and waits for the word. */
+  readonly isSentAhead?: boolean | undefined;
 }
+
+/** Sends a program of which no line runs before `RunProgram` is called with `isSentAhead`. */
+export type SendAhead = (
+  sandbox: Sandbox,
+  program: Omit<SentProgram, 'nextChannel'>,
+  options: { readonly importsNothing: boolean },
+) => void;
 
 /** What the program does outside of its sandbox. */
 export interface ProgramHooks {

@@ -90,7 +90,7 @@ export function createPauses(options: PauseOptions): Pauses {
           await inTurn(() => change(signal));
           await whenDecided(grant, id, signal);
         } catch (error) {
-          if (!signal.aborted) throw error;
+          if (!isOver(signal)) throw error;
           return ABANDONED;
         } finally {
           pending.delete(id);
@@ -99,6 +99,8 @@ export function createPauses(options: PauseOptions): Pauses {
           await inTurn(() => change(signal));
           issuing -= 1;
         }
+        // What is decided while its sandbox is being let go is for the replay: the call must not be made for a program that is gone.
+        if (isOver(signal)) return ABANDONED;
         outcome = await counted(() => issue(id), signal);
         if (!outcome.reply.ok && outcome.reply.error.code === 'APPROVAL_EXPIRED') live.stop.abort(EXPIRED);
       }
@@ -110,6 +112,11 @@ export function createPauses(options: PauseOptions): Pauses {
       giveRoomBack();
     },
   };
+
+  /** Its calls are given up only when its processes are gone; that it is stopped is known before. */
+  function isOver(signal: AbortSignal): boolean {
+    return signal.aborted || live.stop.signal.aborted;
+  }
 
   async function counted(issue: () => Promise<ToolCallOutcome>, signal: AbortSignal): Promise<ToolCallOutcome> {
     issuing += 1;
@@ -129,7 +136,7 @@ export function createPauses(options: PauseOptions): Pauses {
   /** To what is right by now. */
   async function change(signal: AbortSignal): Promise<void> {
     const isWanted = pending.size > 0;
-    if (signal.aborted) return;
+    if (isOver(signal)) return;
     if (isWanted && isPaused) await write(save(), signal);
     else if (isWanted !== isPaused) await (isWanted ? pause(signal) : resume(signal));
   }

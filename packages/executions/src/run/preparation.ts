@@ -9,7 +9,7 @@ type Prepared<Positions> = Awaited<ReturnType<Preparer<Positions>['prepare']>>;
 
 /** Prepares programs, and may begin while the row is still being written: nothing of the program runs by that. */
 export interface Preparation<Positions> {
-  begin(execution: AcceptedExecution, stop: AbortSignal): void;
+  begin(execution: AcceptedExecution, stop: AbortSignal): Promise<Prepared<Positions>>;
   /** What `begin` began, or a preparation from now on. */
   take(execution: AcceptedExecution, stop: AbortSignal): Promise<Prepared<Positions>>;
   /** The execution was not accepted after all. */
@@ -26,6 +26,7 @@ export function createPreparation<Positions>(preparer: Preparer<Positions>): Pre
       // Whoever takes it sees the failure; until then it must not count as one that nobody handles.
       prepared.catch(() => undefined);
       begun.set(execution.id, prepared);
+      return prepared;
     },
     take(execution, stop) {
       const prepared = begun.get(execution.id);

@@ -3,7 +3,7 @@ import { isAppError, messageOf } from '@code-executor/platform';
 import { type ClaimedExecution, type ExecutionOutcome, endWithoutProgram } from '../execution.ts';
 import type { ExecutionGrant } from '../port.ts';
 import type { Checkpoint } from '../replay/checkpoint.ts';
-import { createRecording } from '../replay/recording.ts';
+import { createRecording, mayReplay } from '../replay/recording.ts';
 import type { ProgramHooks, RunDependencies } from './dependencies.ts';
 import { createPauses, type PausableGrant, type PauseOptions } from './pauses.ts';
 import { diverged, LET_GO, type StopReason, UNANSWERED } from './stop-reason.ts';
@@ -36,8 +36,9 @@ export async function runExecution<Positions>(
   const stop = live.stop.signal;
   const { past } = pausing;
   if (past === null && claimed.replay !== undefined) return endWithoutProgram('failed', diverged('it cannot be read').error, 'unknown');
+  const ahead = deps.headStarts?.take(executionId);
   const recording = createRecording(
-    { isReplayable: mayReplay(claimed), past },
+    { isReplayable: mayReplay(claimed), past, seed: ahead?.seed },
     { onDiverged: (what) => live.stop.abort(diverged(what)), onUnanswered: () => live.stop.abort(UNANSWERED) },
     stop,
   );
@@ -55,6 +56,8 @@ export async function runExecution<Positions>(
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
     const claim = async () => {
+      const early = ahead === undefined ? null : await within(CLAIM_MS, stop, (signal) => ahead.claimed(signal));
+      if (early !== null) return { ...early, isSentAhead: true };
       if (turn !== undefined) await traced(deps.tracing, 'wait for turn', traceparent, () => turn.wait(stop));
       const spec = {
         runtime: claimed.language as Runtime,
@@ -66,12 +69,12 @@ export async function runExecution<Positions>(
         within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal)),
       );
     };
-    return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm) => {
+    return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm, isSentAhead) => {
       stop.throwIfAborted();
       started = true;
       const { args, files, timeoutMs } = claimed;
       const determinism = mayReplay(claimed) ? recording.determinism : undefined;
-      const program = { ...prepared, args, files, timeoutMs, nextChannel, determinism };
+      const program = { ...prepared, args, files, timeoutMs, nextChannel, determinism, isSentAhead };
       const hooks: ProgramHooks = {
         onOutput: (text) => live.log.output(recording.output(text)),
         onCall(call) {
@@ -99,19 +102,18 @@ export async function runExecution<Positions>(
     const outcome = endWithoutProgram(end.status, end.error, started ? calls.effects() : 'not_started');
     return { ...outcome, toolCalls: calls.summaries(), output: live.log.outputText() };
   } finally {
+    ahead?.end();
     turn?.end();
     pauses.end();
   }
 }
 
-/** What a session holds is not in the program's text, and Node's runner does not say what its clocks said. */
-const mayReplay = ({ language, sessionId }: ClaimedExecution): boolean => language !== 'node' && sessionId === undefined;
-
-type Claimed = Awaited<ReturnType<RunDependencies['pool']['claim']>>;
+type Claimed = Awaited<ReturnType<RunDependencies['pool']['claim']>> & { readonly isSentAhead?: boolean };
 type Act = (
   sandbox: Claimed['sandbox'],
   nextChannel: string | undefined,
   warm: boolean,
+  isSentAhead?: boolean,
 ) => Promise<ExecutionOutcome & { readonly kept?: boolean | undefined }>;
 
 /** A sandbox of its own, killed afterwards, or that of its session. */
@@ -123,9 +125,9 @@ async function inSandbox(
   act: Act,
 ): Promise<ExecutionOutcome> {
   if (execution.sessionId !== undefined && sessions !== undefined) return await sessions.run(execution, claim, stop, act);
-  const { sandbox, warm } = await claim();
+  const { sandbox, warm, isSentAhead } = await claim();
   try {
-    return await act(sandbox, undefined, warm);
+    return await act(sandbox, undefined, warm, isSentAhead);
   } finally {
     sandbox.kill();
   }

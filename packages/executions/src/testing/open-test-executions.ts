@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createLogger, type Database, openDatabase } from '@code-executor/platform';
 import { createExecutions, type ExecutionsService } from '../create-executions.ts';
 import { createInProcessQueue } from '../queue/in-process-queue.ts';
-import type { EffectsOf } from '../run/dependencies.ts';
+import type { EffectsOf, SendAhead } from '../run/dependencies.ts';
 import { executionMigrations } from '../store/migrations.ts';
 import { createRecordingTools } from './recording-tools.ts';
 import { createShellRuntime, type ShellRuntime } from './shell-runtime.ts';
@@ -34,7 +34,14 @@ export interface TestExecutions {
 
 export function createTestExecutions(
   db: Database,
-  options: { concurrency?: number; maximumDepth?: number; effectsOf?: EffectsOf; now?: () => number; runtime?: Partial<ShellRuntime> } = {},
+  options: {
+    concurrency?: number;
+    maximumDepth?: number;
+    effectsOf?: EffectsOf;
+    now?: () => number;
+    runtime?: Partial<ShellRuntime>;
+    sendAhead?: SendAhead;
+  } = {},
 ): TestExecutions {
   const tools = createRecordingTools();
   const runtime = { ...createShellRuntime(), ...options.runtime };
@@ -48,6 +55,7 @@ export function createTestExecutions(
     runProgram: runtime.runProgram,
     concurrency: options.concurrency ?? 4,
     effectsOf: options.effectsOf,
+    sendAhead: options.sendAhead,
     now: options.now,
   });
   return { executions, tools, runtime };

@@ -19,6 +19,8 @@ export const FRAME = {
   DISCOVER: 7,
   /** ← `{promisesResult}` sent by the runner before the program's first line runs. */
   STARTED: 8,
+  /** → nothing. A held program may run now. */
+  GO: 9,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
@@ -36,6 +38,11 @@ export interface RunPayload {
   readonly nextChannel?: string | undefined;
   /** Absent: the program is never repeated, and its clocks and randomness are the machine's. */
   readonly determinism?: Determinism | undefined;
+  /**
+   * The runner makes everything ready and runs no line of the program before GO. `import`: loading its module runs none of them, so
+   * TypeScript's runner does that ahead too.
+   */
+  readonly held?: 'all' | 'import' | undefined;
 }
 
 /** What makes a second run of a program see what its first saw. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RESULT_LIMIT_BYTES } from '@code-executor/contracts';
-import { FRAME, type RunPayload } from '../channel/frame-channel.ts';
+import { FRAME } from '../channel/frame-channel.ts';
 import type { MemoryWatch } from '../memory-watch/create-memory-watch.ts';
 import type { Sandbox, SandboxEnd } from '../port.ts';
 import { hasArtifacts, type LeftBehind } from '../workspace/collect-artifacts.ts';
@@ -9,10 +9,13 @@ import { createFrameHandler, type Reason, tooLargeResult } from './frame-handler
 import { type Ending, judgeEnd, outOfMemory } from './judge-end.ts';
 import type { PositionMap } from './position-map.ts';
 import { createProgramOutput, type OutputReading, readOutput } from './program-output.ts';
+import { type SentProgram, sendProgram } from './send-program.ts';
 import { type CallHooks, createToolCallGate } from './tool-call-gate.ts';
 import { isValidJson } from './validate-json.ts';
 
-export interface Program extends Pick<RunPayload, 'code' | 'args' | 'files' | 'promisesResult' | 'nextChannel' | 'determinism'> {
+export interface Program extends SentProgram {
+  /** `sendAhead` has sent it; it waits for the word. */
+  readonly isSentAhead?: boolean | undefined;
   readonly positions: PositionMap;
   /** Of compute time: pauses do not count. */
   readonly timeoutMs: number;
@@ -111,16 +114,13 @@ export async function runProgram(
     if (signal.aborted) onAbort();
     else {
       sandbox.channel.listen({ onFrame: frames.onFrame, onViolation: frames.onViolation, onClose: channelClosed.resolve });
-      const { code, args, files, promisesResult, nextChannel, determinism } = program;
-      sandbox.channel.send(
-        FRAME.RUN,
-        JSON.stringify({ code, args, files, promisesResult, resultLimitBytes, nextChannel, determinism } satisfies RunPayload),
-      );
+      if (program.isSentAhead) sandbox.channel.send(FRAME.GO, '');
+      else sendProgram(sandbox, program, { resultLimitBytes });
       void processEnd(sandbox, channelClosed.promise).then(async (how) => {
         if (how === null) return fail('SANDBOX_CRASHED', 'The runtime closed its tool channel.');
         // What it printed last may say why it crashed.
         await reading.drained();
-        const promises = frames.started() === null ? null : sandbox.spec.runtime === 'python' ? frames.started() : promisesResult;
+        const promises = frames.started() === null ? null : sandbox.spec.runtime === 'python' ? frames.started() : program.promisesResult;
         const peakBytes = memory?.peakBytes() ?? null;
         end(judgeEnd(how, { promisesResult: promises, memoryLimitBytes: memoryLimitMb * MEGABYTE, peakBytes, lastOutput: output.tail() }));
       });
