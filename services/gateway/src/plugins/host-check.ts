@@ -35,7 +35,7 @@ export function registerHostCheck(app: FastifyInstance, config: GatewayConfig): 
       done(
         new AppError(
           'HOST_NOT_ALLOWED',
-          `Requests from pages of ${JSON.stringify(origin.slice(0, 100))} are not answered; add its host to allowedHosts.`,
+          `Requests from pages of ${JSON.stringify(origin.slice(0, 100))} are not answered; add its host to EXECUTOR_ALLOWED_HOSTS.`,
         ),
       );
       return;
@@ -61,5 +61,5 @@ function splitHost(text: string): HostName | null {
 
 function hostMessage(host: string | undefined): string {
   if (host === undefined || host === '') return 'The request has no Host header; send the one this gateway is reached by.';
-  return `This gateway does not answer to the host ${JSON.stringify(host.slice(0, 100))}; use 127.0.0.1, or add the name to allowedHosts.`;
+  return `This gateway does not answer to the host ${JSON.stringify(host.slice(0, 100))}; use 127.0.0.1, or add the name to EXECUTOR_ALLOWED_HOSTS.`;
 }
