@@ -22,8 +22,6 @@ export function openPostgres(url: string, log: Logger, connections = CONNECTIONS
     query_timeout: QUERY_TIMEOUT_MS,
     statement_timeout: QUERY_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
-    // A plan that was made while a table was empty would be kept while it grows.
-    options: '-c plan_cache_mode=force_custom_plan',
   });
 }
 
