@@ -49,7 +49,8 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
   try {
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     stops.push(postgres.stop, redis.stop);
-    const stores = { DATABASE_URL: postgres.url, REDIS_URL: redis.url };
+    // A deployment's services reach their stores without the engine's forwarder, two processes more on every way.
+    const stores = { DATABASE_URL: postgres.directUrl, REDIS_URL: redis.directUrl };
     const proxy = await start('mcp-proxy', 'mcp-proxy', {
       ...stores,
       EXECUTOR_MCP_SERVERS: writeServers(),
@@ -100,7 +101,7 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
 
   async function addWorker(proxy: ServiceProcess, redis: TestContainer): Promise<void> {
     const environment = {
-      REDIS_URL: redis.url,
+      REDIS_URL: redis.directUrl,
       EXECUTOR_PROXY_URL: proxy.url,
       EXECUTOR_WORKER_INTERNAL_KEY: internal.worker,
       EXECUTOR_DRAIN_SECONDS: '2',

@@ -5,6 +5,8 @@ import { freePort } from './free-port.ts';
 /** A database or a Redis of a test's own. It keeps its address through every one of these but `stop`. */
 export interface TestContainer {
   readonly url: string;
+  /** The same past the engine's forwarder, as containers reach each other; another one after `restart`. */
+  readonly directUrl: string;
   /** Killed and started again, with the data it had written. Resolves when it answers. */
   restart(): Promise<void>;
   /** Stopped with SIGKILL: connections are refused until `restart`. */
@@ -49,7 +51,7 @@ export async function startPostgres(options: StoreOptions = {}): Promise<TestCon
     containerPort: 5432,
     data: { volume: options.volume, folder: '/var/lib/postgresql/data' },
     probe: 'pg_isready -h 127.0.0.1 -U executor -d executor',
-    urlOf: (port) => `postgres://executor:${password}@127.0.0.1:${port}/executor`,
+    urlOf: (host) => `postgres://executor:${password}@${host}/executor`,
   });
 }
 
@@ -64,7 +66,7 @@ export async function startRedis(options: StoreOptions = {}): Promise<TestContai
     containerPort: 6379,
     data: { volume: options.volume, folder: '/data' },
     probe: 'redis-cli ping | grep -qE "PONG|NOAUTH"',
-    urlOf: (port) => `redis://:${password}@127.0.0.1:${port}`,
+    urlOf: (host) => `redis://:${password}@${host}`,
   });
 }
 
@@ -76,7 +78,7 @@ interface ContainerPlan {
   readonly data: { readonly volume: string | undefined; readonly folder: string };
   /** Succeeds inside the container once it serves. */
   readonly probe: string;
-  readonly urlOf: (port: number) => string;
+  readonly urlOf: (host: string) => string;
 }
 
 async function start(plan: ContainerPlan): Promise<TestContainer> {
@@ -93,14 +95,16 @@ async function start(plan: ContainerPlan): Promise<TestContainer> {
     .withExposedPorts({ container: plan.containerPort, host: port })
     .withWaitStrategy(Wait.forAll([Wait.forListeningPorts(), Wait.forSuccessfulCommand(plan.probe)]).withDeadline(START_TIMEOUT_MS))
     .start();
-  return control(container, plan.urlOf(port));
+  const direct = `${container.getIpAddress('bridge')}:${plan.containerPort}`;
+  return control(container, plan.urlOf(`127.0.0.1:${port}`), plan.urlOf(direct));
 }
 
-async function control(container: StartedTestContainer, url: string): Promise<TestContainer> {
+async function control(container: StartedTestContainer, url: string, directUrl: string): Promise<TestContainer> {
   const { container: containers } = await getContainerRuntimeClient();
   const handle = containers.getById(container.getId());
   return {
     url,
+    directUrl,
     restart: () => container.restart({ timeout: 0 }),
     kill: async () => void (await handle.kill({ signal: 'SIGKILL' })),
     pause: async () => void (await handle.pause()),
