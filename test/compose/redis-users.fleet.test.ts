@@ -104,6 +104,7 @@ describe.skipIf(!reachable)(`the users of the fleet's Redis${reachable ? '' : ' 
     ['publish an end', ['PUBLISH', 'executor:ended', '{}']],
     ['publish a cancellation', ['PUBLISH', 'executor:cancel', 'exe_x']],
     ['tell another worker of an execution', ['PUBLISH', 'executor:sessions', 'look other']],
+    ['hand an execution over', ['PUBLISH', 'executor:take:other', 'exe_x']],
     ['publish by a script', ['EVAL', "return redis.call('PUBLISH', 'executor:ended', '{}')", '0']],
     ['subscribe to ends', ['SUBSCRIBE', 'executor:ended']],
     ['subscribe to everything', ['PSUBSCRIBE', '*']],

@@ -72,7 +72,7 @@ export {
   type WorkerExecutionsOptions,
   type WorkerExecutionsStats,
 } from './worker/create-worker-executions.ts';
-export { followCancellations } from './worker/follow-cancellations.ts';
+export { followCancellations, followHandOvers } from './worker/follow-cancellations.ts';
 export { createRemoteLedger, type RemoteLedger } from './worker/remote-ledger.ts';
 export { containersOf, executorSettings } from './worker/settings.ts';
 export { createWorkspaceSnapshots, type WorkspaceSnapshots } from './worker/workspace-snapshots.ts';

@@ -9,6 +9,7 @@ import {
   createWorkerExecutions,
   createWorkspaceSnapshots,
   followCancellations,
+  followHandOvers,
 } from '@code-executor/executions';
 import { type Closable, createServiceSigner, type Logger, type Open, openParts, startTracing } from '@code-executor/platform';
 import { makeSnapshotsDir, openSandboxes, sandboxLimitsOf } from '@code-executor/sandbox';
@@ -76,6 +77,7 @@ async function compose(config: WorkerConfig, log: Logger, open: Open): Promise<v
   const executions = createWorkerExecutions({
     workerId,
     ledger,
+    openHandOvers: (onHanded) => followHandOvers({ redis: config.REDIS_URL, workerId, log, onHanded }),
     openQueue: (handler) => createQueueConsumer({ redis: config.REDIS_URL, concurrency: slots, log, handler }),
     tools,
     snapshots,

@@ -26,6 +26,7 @@ import { createEndings } from './endings.ts';
 import { createFleetRows } from './fleet-rows.ts';
 import { followInFleet } from './follow-in-fleet.ts';
 import { getInFleet } from './get-in-fleet.ts';
+import { createHandOver } from './hand-over.ts';
 import { watchWorkers } from './live-workers.ts';
 import { createQueueBound } from './queue-bound.ts';
 import { submitToFleet } from './submit-to-fleet.ts';
@@ -99,6 +100,13 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     },
   });
   const workers = watchWorkers(redis, log);
+  const handOver = createHandOver({
+    reports: workers.reports,
+    publish: (channel, message) => redis.publish(channel, message),
+    unclaimedAmong: rows.unclaimedAmong,
+    queue,
+    log,
+  });
   const bound = createQueueBound({ limit: options.queueLimit, waiting: fleetStore.waiting, queueDepth: queue.depth, workers, log });
   const retentionDays = options.retentionDays ?? 30;
   const sessionStore = createFleetSessionStore(db);
@@ -122,6 +130,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
     limits,
     log,
     now,
+    handOver,
     reader: createLiveReader(redis),
     sessions: sessionStore,
     sessionLimits: options.sessions ?? null,
@@ -174,6 +183,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
       endings.close();
       workers.stop();
       bound.stop();
+      handOver.close();
       subscription.close();
       closeRedis(redis);
       await purging.stop();
@@ -191,6 +201,7 @@ export function createFleetExecutions(options: FleetExecutionsOptions): FleetExe
       log.debug('A message of no use on the channel of ends');
       return;
     }
+    handOver.forget(told.executionId);
     endings.ended(told.executionId, told.stored);
     wakes.wake(told.executionId);
   }

@@ -61,6 +61,32 @@ describe.skipIf(!reachable)(`executions through two gateways${reachable ? '' : '
     expect(performance.now() - since).toBeLessThan(500);
   });
 
+  test('a worker with room is told of an execution ahead of its row, claims it, and the queue never has it', async () => {
+    const worker = await fleet.worker({ slots: 8, handOvers: 'taken' });
+    const gateway = await fleet.gateway();
+    await vi.waitFor(async () => {
+      const { executionId } = await gateway.submit(agent, program('told\n'), asRequest());
+      expect((await gateway.wait(agent, executionId, bounded())).output).toBe('told\n');
+      expect(worker.handed).toContain(executionId);
+      expect(worker.claimed.filter((id) => id === executionId)).toHaveLength(1);
+      expect(await fleet.queue.holds(executionId)).toBe(false);
+    }, 10_000);
+  });
+
+  test('what a worker was told of and does not claim comes by the queue, and so does what follows', async () => {
+    const worker = await fleet.worker({ slots: 8, handOvers: 'ignored' });
+    const gateway = await fleet.gateway();
+    await vi.waitFor(async () => {
+      const { executionId } = await gateway.submit(agent, program('late\n'), asRequest());
+      expect((await gateway.wait(agent, executionId, bounded())).output).toBe('late\n');
+      expect(worker.handed).toEqual([executionId]);
+    }, 10_000);
+    const { executionId } = await gateway.submit(agent, program('next\n'), asRequest());
+    expect((await gateway.wait(agent, executionId, bounded())).output).toBe('next\n');
+    expect(worker.handed).not.toContain(executionId);
+    expect(worker.claimed).toContain(executionId);
+  });
+
   test('the live log is the same from every gateway, resumed anywhere, and after the end', async () => {
     const [one, other] = await openTwo();
     await fleet.worker();

@@ -13,6 +13,8 @@ export interface Origin {
 export interface FleetRows {
   /** Which of them have ended, or wait for a person. */
   endedAmong(ids: readonly string[]): Promise<string[]>;
+  /** Which of them are dispatched and were claimed by nobody. */
+  unclaimedAmong(ids: readonly string[]): Promise<string[]>;
   /** Whether the database answers within so long. Never rejects. */
   answers(withinMs: number): Promise<boolean>;
   /** null: there is no such execution. */
@@ -27,6 +29,12 @@ export function createFleetRows(db: Pick<Database, 'query'>): FleetRows {
       const { rows } = await sql<{ id: string }>`
         select id from executions where id = any(${ids}::text[]) and (ended_at is not null or status = 'paused')
         `.execute(query);
+      return rows.map(({ id }) => id);
+    },
+    async unclaimedAmong(ids) {
+      const { rows } = await sql<{ id: string }>`
+        select id from executions
+        where id = any(${ids}::text[]) and status = 'queued' and dispatched_at is not null and ended_at is null`.execute(query);
       return rows.map(({ id }) => id);
     },
     async answers(withinMs) {

@@ -4,10 +4,12 @@ import { type AcceptedRequest, acceptRequest, findReplay, replay, type SubmitOpt
 import type { RequestLimits } from '../check-request.ts';
 import type { SessionMessage } from '../fleet-sessions/session-messages.ts';
 import type { FleetSessionStore, ReservedSession, SessionLimits } from '../fleet-sessions/session-store.ts';
+import { AHEAD_MS } from '../ledger/claim-ahead.ts';
 import type { QueueProducer } from '../queue/bullmq-producer.ts';
 import type { ExecutionStore } from '../store/execution-store.ts';
 import type { FleetStore } from '../store/fleet-store.ts';
 import type { Endings } from './endings.ts';
+import type { HandOver } from './hand-over.ts';
 import type { LiveWorkers } from './live-workers.ts';
 import type { QueueBound } from './queue-bound.ts';
 
@@ -18,6 +20,7 @@ export interface SubmitToFleetDependencies {
   readonly endings: Pick<Endings, 'expect' | 'forget'>;
   readonly bound: Pick<QueueBound, 'refusal' | 'added'>;
   readonly workers: Pick<LiveWorkers, 'share' | 'reports'>;
+  readonly handOver: Pick<HandOver, 'tell' | 'forget'>;
   readonly sessions: Pick<FleetSessionStore, 'reserve' | 'withdraw'>;
   /** null: `sessionId` was refused before. */
   readonly sessionLimits: SessionLimits | null;
@@ -53,12 +56,19 @@ export async function submitToFleet(
   const share = deps.workers.share();
   const withdraw = async (): Promise<void> => {
     deps.endings.forget(execution.id);
+    deps.handOver.forget(execution.id);
     if (reserved !== null) await deps.sessions.withdraw(execution.id);
   };
   let dispatched: boolean;
+  let handed: Promise<boolean> | null = null;
+  const startedAtMs = performance.now();
   try {
-    if (idempotent === null) dispatched = await deps.fleetStore.submit(execution, share);
-    else {
+    if (idempotent === null) {
+      const written = deps.fleetStore.submit(execution, share);
+      // Ahead of the commit: the claim waits for the row, and claims nothing that is not committed and dispatched.
+      if (reserved === null) handed = deps.handOver.tell(execution.id);
+      dispatched = await written;
+    } else {
       const written = await deps.fleetStore.submitOnce(execution, share, idempotent, keysExpiredBefore);
       if ('known' in written) {
         await withdraw();
@@ -72,8 +82,11 @@ export async function submitToFleet(
     );
     throw error;
   }
-  if (dispatched) await queueId(execution.id, reserved?.workerId ?? null, deps);
-  else deps.bound.added(execution.workspaceId);
+  if (!dispatched) deps.bound.added(execution.workspaceId);
+  else if (reserved !== null) await queueId(execution.id, reserved.workerId, deps);
+  // Who was told so long ago waits for its row no more.
+  else if (performance.now() - startedAtMs >= AHEAD_MS / 2 || !(await (handed ?? deps.handOver.tell(execution.id))))
+    await queueId(execution.id, null, deps);
   return { executionId: execution.id, replayed: false };
 }
 

@@ -17,6 +17,7 @@ import { createExecutionStore } from '../store/execution-store.ts';
 import type { EndedExecution } from '../store/finish-statement.ts';
 import { createFleetStore } from '../store/fleet-store.ts';
 import type { StoredPause } from '../store/pause-statements.ts';
+import { claimAhead } from './claim-ahead.ts';
 import { createDispatcher } from './dispatch-next.ts';
 import { LEASE_MS } from './lease.ts';
 import type { ExecutionLedger, HeldExecution } from './port.ts';
@@ -119,7 +120,7 @@ export function createLedger(options: LedgerOptions): LocalLedger {
       if (row === null) return await adoptEnd(ended, workspaceId);
       const record = endedRecord(ended, row);
       announce(ended.id, { record, eventsJson: ended.eventsJson });
-      dispatcher.ended(row.workspaceId);
+      dispatcher.ended(row.workspaceId, row.othersWait);
       onEnded(endedEvent(ended, row));
       return { written: true, record };
     },
@@ -128,13 +129,14 @@ export function createLedger(options: LedgerOptions): LocalLedger {
   };
 
   async function claimOf(executionId: string, worker: Parameters<ExecutionLedger['claim']>[1]): Promise<ClaimedExecution | null> {
-    const { workerId } = worker;
-    const claimed = await fleet.claim(executionId, workerId, LEASE_MS);
+    const { workerId, isAhead } = worker;
+    const tryOnce = (isRepeatable: boolean) => fleet.claim(executionId, workerId, LEASE_MS, { isAhead, isRepeatable });
+    const claimed = isAhead ? await claimAhead(tryOnce, () => fleet.exists(executionId)) : await tryOnce(true);
     const isInSession = claimed === null ? await fleet.waitsForSession(executionId) : claimed.sessionId !== undefined;
     if (!isInSession) return claimed;
     const session = await claimInSession(executionId, worker, { sessions, liveWorkers, redis, log });
     if (session === null) return null;
-    const inSession = claimed ?? (await fleet.claim(executionId, workerId, LEASE_MS, true));
+    const inSession = claimed ?? (await fleet.claim(executionId, workerId, LEASE_MS, { inSession: true }));
     if (inSession !== null) return { ...inSession, session };
     await sessions.unclaim(executionId);
     return null;

@@ -2,13 +2,19 @@ import { type Logger, messageOf } from '@code-executor/platform';
 import type { FleetStore } from '../store/fleet-store.ts';
 
 export interface Dispatcher {
-  /** An execution of this workspace has ended: the next of those that wait takes its place. Returns at once. */
-  ended(workspaceId: string): void;
+  /**
+   * An execution of this workspace has ended: the next of those that wait takes its place. Returns at once. `othersWait` false: none did
+   * when it ended, so that a look somewhat later is enough.
+   */
+  ended(workspaceId: string, othersWait?: boolean): void;
   /** The same for whoever wants to know how many it were. Rejects where the database or the queue does. */
   fill(workspaceId: string): Promise<number>;
   /** Resolves when nothing is under way any more. */
   close(): Promise<void>;
 }
+
+/** One that came to wait while another ended is found by then, and the answer of the one that ended is sent. */
+const LATER_MS = 20;
 
 /** Gives the queue what a workspace's share has room for. What fails here is made good by the reconciler. */
 export function createDispatcher(deps: {
@@ -21,20 +27,32 @@ export function createDispatcher(deps: {
   /** Workspaces at work; true: something of theirs has ended since. */
   const atWork = new Map<string, boolean>();
   const underWay = new Set<Promise<void>>();
+  const later = new Map<string, NodeJS.Timeout>();
 
   return {
-    ended(workspaceId) {
-      if (atWork.has(workspaceId)) atWork.set(workspaceId, true);
-      else {
-        const run = work(workspaceId).finally(() => underWay.delete(run));
-        underWay.add(run);
-      }
+    ended(workspaceId, othersWait = true) {
+      if (othersWait) start(workspaceId);
+      else if (!later.has(workspaceId)) later.set(workspaceId, setTimeout(startLater, LATER_MS, workspaceId));
     },
     fill,
     async close() {
+      for (const timer of later.values()) clearTimeout(timer);
       await Promise.all(underWay);
     },
   };
+
+  function startLater(workspaceId: string): void {
+    later.delete(workspaceId);
+    start(workspaceId);
+  }
+
+  function start(workspaceId: string): void {
+    if (atWork.has(workspaceId)) atWork.set(workspaceId, true);
+    else {
+      const run = work(workspaceId).finally(() => underWay.delete(run));
+      underWay.add(run);
+    }
+  }
 
   async function work(workspaceId: string): Promise<void> {
     do {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openRedis } from '@code-executor/platform';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers } from '../../../../test/support/containers.ts';
@@ -127,6 +128,24 @@ describe.skipIf(!reachable)(`the ledger of the fleet${reachable ? '' : ' (skippe
     const entries = await fleet.redis.xrange(liveStreamKey(executionId), '-', '+');
     expect(entries.map(([id]) => id)).toEqual(['1-0', '2-0', '3-0']);
     await expect(fleet.ledger.publish({ executionId, token }, other.grant, events)).rejects.toMatchObject({ code: 'STALE_CLAIM' });
+  });
+
+  test('one that a worker was told of ahead of its row is claimed when the row is there and its turn has come, or by nobody', async () => {
+    const workspaceId = acceptedExecution().workspaceId;
+    const [first, second] = [acceptedExecution({ workspaceId }), acceptedExecution({ workspaceId })];
+    const ahead = { workerId: 'worker_1', isAhead: true };
+    const claim = fleet.ledger.claim(first.id, ahead);
+    await sleep(50);
+    expect(await fleet.fleet.submit(first, 1)).toBe(true);
+    expect(await claim).toMatchObject({ execution: { id: first.id, token: 1 } });
+    // Its answer was lost.
+    expect(await fleet.ledger.claim(first.id, ahead)).toMatchObject({ execution: { id: first.id, token: 1 } });
+    expect(await fleet.ledger.claim(first.id, { ...ahead, workerId: 'worker_2' })).toBeNull();
+
+    expect(await fleet.fleet.submit(second, 1)).toBe(false);
+    expect(await fleet.ledger.claim(second.id, ahead)).toBeNull();
+    expect((await fleet.store.find(second.id, second))?.record.status).toBe('queued');
+    expect(await fleet.ledger.claim(acceptedExecution().id, ahead)).toBeNull();
   });
 
   test('the end of one execution dispatches the next of its workspace, first in, first out', async () => {

@@ -52,7 +52,11 @@ export interface ExecutionLedger {
   claim(
     executionId: string,
     /** `takesSessions` false: it keeps as many as it may. */
-    worker: Pick<WorkerReport, 'workerId'> & { readonly takesSessions?: boolean | undefined },
+    worker: Pick<WorkerReport, 'workerId'> & {
+      readonly takesSessions?: boolean | undefined;
+      /** The worker was told of it ahead of its row: that is waited for, and not claimed while it waits for its turn. */
+      readonly isAhead?: boolean | undefined;
+    },
   ): Promise<ClaimedByWorker | null>;
   renew(report: WorkerReport, held: readonly HeldExecution[]): Promise<Renewal>;
   /** Events for whoever follows, in order and without gaps of one call to the next; what is sent twice is kept once. */

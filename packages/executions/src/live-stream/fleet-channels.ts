@@ -13,3 +13,6 @@ export const CHANNELS = {
   /** Empty: an API key was made or revoked. */
   keys: 'executor:keys',
 } as const;
+
+/** Ids of executions that one worker may take past the queue. It alone listens. */
+export const takeChannel = (workerId: string): string => `executor:take:${workerId}`;

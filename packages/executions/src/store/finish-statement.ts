@@ -75,6 +75,8 @@ export interface FinishedRow {
   readonly language: string;
   readonly createdAt: Date;
   readonly traceparent?: string | null | undefined;
+  /** Others of its workspace waited for their turn; absent: nobody looked. */
+  readonly othersWait?: boolean | undefined;
 }
 
 /**
@@ -101,6 +103,7 @@ export function finishStatements(kind: Database['kind']): (rows: number) => stri
         select e.id from executions e join v on e.id = v.id and e.token = v.token
         where e.ended_at is null order by e.id for no key update of e)
       update executions e set ${set} from v join held on held.id = v.id
-      where e.id = v.id and e.token = v.token and e.ended_at is null ${returning}`,
+      where e.id = v.id and e.token = v.token and e.ended_at is null ${returning},
+        exists (select 1 from executions o where o.workspace_id = e.workspace_id and o.dispatched_at is null and o.ended_at is null) as "othersWait"`,
   );
 }

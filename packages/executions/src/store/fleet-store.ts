@@ -29,6 +29,13 @@ const AGE_MS = sql`extract(epoch from clock_timestamp() - created_at) * 1000`;
 const UNHELD = sql`(status = 'queued' or (status = 'paused' and worker_id is null))`;
 const leaseEnd = (leaseMs: number): RawBuilder<Date> => sql`clock_timestamp() + ${leaseMs} * interval '1 millisecond'`;
 
+interface ClaimOptions {
+  readonly inSession?: boolean | undefined;
+  readonly isAhead?: boolean | undefined;
+  /** false: what the worker holds already is not looked for. */
+  readonly isRepeatable?: boolean | undefined;
+}
+
 export type FleetStore = ReturnType<typeof createFleetStore>;
 
 /**
@@ -123,21 +130,30 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
     /**
      * null: it is not queued any more; somebody else has it, or it was cancelled. A worker whose answer got lost may ask again
      * for a while; that it does not start twice what it has already is for the worker to see to. One that runs in a session is
-     * claimed by whoever knows that its session is this worker's (`inSession`).
+     * claimed by whoever knows that its session is this worker's (`inSession`). `isAhead`: only where it is dispatched.
      */
-    async claim(id: string, workerId: string, leaseMs: number, inSession = false): Promise<ClaimedExecution | null> {
+    async claim(
+      id: string,
+      workerId: string,
+      leaseMs: number,
+      { inSession = false, isAhead = false, isRepeatable = true }: ClaimOptions = {},
+    ): Promise<ClaimedExecution | null> {
       const columns = sql.join(CLAIMED_COLUMNS.map((column) => sql.ref(column)));
       const { rows } = await sql<ClaimedRow>`
         update executions set status = 'running', token = token + 1, worker_id = ${workerId}, started_at = clock_timestamp(),
           dispatched_at = coalesce(dispatched_at, clock_timestamp()), lease_until = ${leaseEnd(leaseMs)}
-        where id = ${id} and status = 'queued' and (${inSession} or session_id is null)
+        where id = ${id} and status = 'queued' and (${inSession} or session_id is null) and (not ${isAhead} or dispatched_at is not null)
         returning ${columns}`.execute(query);
-      if (rows[0] !== undefined) return toClaimedExecution(rows[0]);
+      if (rows[0] !== undefined || !isRepeatable) return rows[0] === undefined ? null : toClaimedExecution(rows[0]);
       const again = await sql<ClaimedRow>`
         select ${columns} from executions
         where id = ${id} and status = 'running' and worker_id = ${workerId}
           and started_at > clock_timestamp() - ${CLAIM_REPEATABLE_MS} * interval '1 millisecond'`.execute(query);
       return again.rows[0] === undefined ? null : toClaimedExecution(again.rows[0]);
+    },
+    async exists(id: string): Promise<boolean> {
+      const { rows } = await sql`select 1 from executions where id = ${id}`.execute(query);
+      return rows.length > 0;
     },
     /** Whether it is queued and belongs to the worker that has its session. */
     async waitsForSession(id: string): Promise<boolean> {

@@ -33,6 +33,8 @@ export interface WorkerExecutionsOptions<Positions> extends Pick<RunDependencies
   readonly workerId: string;
   readonly ledger: ExecutionLedger;
   readonly openQueue: (handler: (executionId: string) => Promise<void>) => QueueConsumer;
+  /** Opens the way past the queue, by which single executions come; absent: all come by the queue. */
+  readonly openHandOvers?: ((onHanded: (executionId: string) => void) => { close(): void }) | undefined;
   readonly tools: Pick<ToolPort, 'callTool' | 'discover'>;
   readonly snapshots: Pick<WorkspaceSnapshots, 'dir' | 'follow' | 'first'>;
   readonly preparer: Preparer<Positions>;
@@ -117,8 +119,11 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   const live = createLiveExecutions();
   const listeners = createEndedListeners(log);
   const underWay = new Map<string, Promise<void>>();
+  /** That the queue did not hand out. */
+  const handed = new Set<string>();
   const draining = new AbortController();
   let taking = false;
+  let handOvers: { close(): void } | undefined;
 
   const waiters = createWaiters();
   const places = createPlaces((executionId, onPaused) => takeAndRelease(executionId, onPaused));
@@ -157,7 +162,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     options.sessions === undefined
       ? undefined
       : createWorkerSessions({ ...options.sessions, workerId, log, now, onExecution: takePinned, renewEveryMs: options.renewEveryMs });
-  const rows = createWorkerRows({ ledger, workerId, leases, leaseMs, events, sessions, live, log, now });
+  const rows = createWorkerRows({ ledger, workerId, isAhead: (id) => handed.has(id), leases, leaseMs, events, sessions, live, log, now });
   const shared = {
     store: rows,
     live,
@@ -200,6 +205,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
         if (draining.signal.aborted) return;
         taking = true;
         queue.start();
+        handOvers = options.openHandOvers?.(takeHanded);
       });
     },
     cancel,
@@ -224,6 +230,7 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     },
     async close({ graceMs = 25_000 } = {}) {
       draining.abort(DRAINING);
+      handOvers?.close();
       sessions?.drain();
       // What waits for people is replayed elsewhere, where it can be.
       for (const entry of live.all()) entry.letGo?.();
@@ -255,6 +262,19 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   function takePinned(executionId: string): void {
     if (!taking || underWay.size - places.outside() >= slots + (options.sessions?.maximum ?? 0)) return;
     handle(executionId).catch((error: unknown) => log.error({ err: error, executionId }, 'An execution of a session could not be taken'));
+  }
+
+  /** Together with what the queue hands out it fills the slots, no more. What finds no room is queued by who has told of it. */
+  function takeHanded(executionId: string): void {
+    if (!taking || handed.has(executionId) || underWay.size - places.outside() >= slots) return;
+    handed.add(executionId);
+    queue.leaveRoom(handed.size);
+    handle(executionId)
+      .catch((error: unknown) => log.error({ err: error, executionId }, 'An execution that was handed over could not be taken'))
+      .finally(() => {
+        handed.delete(executionId);
+        queue.leaveRoom(handed.size);
+      });
   }
 
   function keepingWith(artifacts: RemoteArtifacts): RunDependencies<Positions>['artifacts'] {

@@ -1,10 +1,32 @@
 import { idPattern } from '@code-executor/contracts';
 import type { Logger } from '@code-executor/platform';
-import { CHANNELS } from '../live-stream/fleet-channels.ts';
+import { CHANNELS, takeChannel } from '../live-stream/fleet-channels.ts';
 import { subscribeChannels } from '../live-stream/subscribe-channels.ts';
 
 const EXECUTION_ID = idPattern('exe');
 const APPROVAL_ID = idPattern('apr');
+
+/** Hears what it may take past the queue. A Redis whose users do not know of that refuses it, and everything comes by the queue. */
+export function followHandOvers(options: {
+  /** Of Redis. */
+  readonly redis: string;
+  readonly workerId: string;
+  readonly log: Logger;
+  readonly onHanded: (executionId: string) => void;
+}): { close(): void } {
+  const { redis, workerId, log, onHanded } = options;
+  return subscribeChannels({
+    redis,
+    name: 'worker-hand-over',
+    log,
+    channels: {
+      [takeChannel(workerId)]: (executionId) => {
+        if (EXECUTION_ID.test(executionId)) onHanded(executionId);
+      },
+    },
+    onSubscribed: () => undefined,
+  });
+}
 
 /**
  * Hears which executions somebody wants cancelled, and which approvals are decided, for as long as Redis answers. It may miss some: the renewal of the

@@ -65,9 +65,9 @@ export function createRemoteLedger(options: ProxyClientOptions): RemoteLedger {
 async function claim(
   client: ProxyClient,
   executionId: string,
-  { workerId, takesSessions = true }: Parameters<ExecutionLedger['claim']>[1],
+  { workerId, takesSessions = true, isAhead }: Parameters<ExecutionLedger['claim']>[1],
 ): Promise<ClaimedByWorker | null> {
-  const body = takesSessions ? { executionId, workerId } : { executionId, workerId, takesSessions };
+  const body = { executionId, workerId, ...(takesSessions ? {} : { takesSessions }), ...(isAhead ? { isAhead } : {}) };
   const request = { ...post('/internal/executions/claim', body), timeoutMs: CLAIM_TIMEOUT_MS };
   for (const delayMs of CLAIM_RETRY_DELAYS_MS) {
     try {

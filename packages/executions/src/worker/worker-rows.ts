@@ -13,6 +13,8 @@ import type { WorkerSessions } from './worker-sessions.ts';
 export interface WorkerRowsOptions {
   readonly ledger: Pick<ExecutionLedger, 'claim' | 'finish' | 'publish' | 'setPaused' | 'release'>;
   readonly workerId: string;
+  /** It was told of ahead of its row. */
+  readonly isAhead?: ((executionId: string) => boolean) | undefined;
   readonly leases: LeaseKeeper;
   readonly leaseMs: number;
   readonly events: EventPusher;
@@ -44,7 +46,18 @@ const REMEMBERED_MAXIMUM = 10_000;
 const PAUSE_RETRY_MS = 250;
 
 /** The rows as a worker sees them: claims with a lease, and ends that count only while the claim does. */
-export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, sessions, live, log, now }: WorkerRowsOptions): WorkerRows {
+export function createWorkerRows({
+  ledger,
+  workerId,
+  isAhead,
+  leases,
+  leaseMs,
+  events,
+  sessions,
+  live,
+  log,
+  now,
+}: WorkerRowsOptions): WorkerRows {
   const claims = new Map<string, Claim>();
   const started = new Set<string>();
 
@@ -53,7 +66,8 @@ export function createWorkerRows({ ledger, workerId, leases, leaseMs, events, se
       // A queue may hand an id out twice, and the ledger repeats a claim to the worker that holds it.
       if (started.has(executionId)) return null;
       const askedAtMs = performance.now();
-      const claimed = await ledger.claim(executionId, { workerId, takesSessions: sessions?.hasRoom() ?? false });
+      const worker = { workerId, takesSessions: sessions?.hasRoom() ?? false, isAhead: isAhead?.(executionId) };
+      const claimed = await ledger.claim(executionId, worker);
       if (claimed === null || started.has(executionId)) return null;
       const { execution, grant, catalogVersion } = claimed;
       if (execution.id !== executionId) throw new AppError('INTERNAL', `The ledger answered the claim of ${executionId} with another one.`);

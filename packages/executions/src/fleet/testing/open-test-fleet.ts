@@ -27,7 +27,7 @@ export interface TestFleet {
   /** Ends that mcp-proxy's part wrote. */
   readonly ended: ExecutionEnded[];
   gateway(options?: Partial<FleetExecutionsOptions>): Promise<FleetExecutions>;
-  worker(options?: { readonly slots?: number }): Promise<ScriptedWorker>;
+  worker(options?: { readonly slots?: number; readonly handOvers?: 'taken' | 'ignored' }): Promise<ScriptedWorker>;
   /** Closes gateways and workers that were opened since; stores and ledger stay. */
   reset(): Promise<void>;
   /** Settings of Redis. */
@@ -90,7 +90,7 @@ export async function openTestFleet(): Promise<TestFleet> {
     },
     async worker(options = {}) {
       slots = options.slots ?? 8;
-      const worker = await startScriptedWorker({ redis: redis.url, ledger, slots, log });
+      const worker = await startScriptedWorker({ redis: redis.url, ledger, slots, handOvers: options.handOvers, log });
       opened.push(worker.close);
       return worker;
     },

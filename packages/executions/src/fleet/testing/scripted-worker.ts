@@ -6,11 +6,13 @@ import { endWithoutProgram } from '../../execution.ts';
 import type { ExecutionLedger } from '../../ledger/port.ts';
 import { createQueueConsumer } from '../../queue/bullmq-consumer.ts';
 import { CANCELLED } from '../../run/stop-reason.ts';
-import { followCancellations } from '../../worker/follow-cancellations.ts';
+import { followCancellations, followHandOvers } from '../../worker/follow-cancellations.ts';
 
 export interface ScriptedWorker {
   /** In the order they were claimed. */
   readonly claimed: string[];
+  /** That it was told of past the queue. */
+  readonly handed: string[];
   close(): Promise<void>;
 }
 
@@ -22,10 +24,14 @@ export async function startScriptedWorker(options: {
   readonly redis: string;
   readonly ledger: ExecutionLedger;
   readonly slots: number;
+  /** What it does with what it is told of past the queue; absent: it does not listen. */
+  readonly handOvers?: 'taken' | 'ignored' | undefined;
   readonly log: Logger;
 }): Promise<ScriptedWorker> {
   const { ledger, slots, log } = options;
   const claimed: string[] = [];
+  const handed: string[] = [];
+  const closing = new AbortController();
   const held = new Map<string, { readonly token: number; readonly stop: AbortController }>();
   const cancellations = followCancellations({
     onDecided: () => undefined,
@@ -35,13 +41,22 @@ export async function startScriptedWorker(options: {
     onCancel: (id) => held.get(id)?.stop.abort(CANCELLED),
   });
   const consumer = createQueueConsumer({ redis: options.redis, concurrency: slots, log, handler: run });
+  const onHanded = (executionId: string): void => {
+    handed.push(executionId);
+    if (options.handOvers === 'taken')
+      run(executionId, closing.signal, true).catch((error: unknown) => log.warn({ err: error }, 'an execution that was handed over'));
+  };
+  const handOvers = options.handOvers === undefined ? null : followHandOvers({ redis: options.redis, workerId: WORKER_ID, log, onHanded });
   await renew();
   const timer = setInterval(() => void renew(), RENEW_MS);
   consumer.start();
 
   return {
     claimed,
+    handed,
     async close() {
+      closing.abort();
+      handOvers?.close();
       clearInterval(timer);
       await consumer.close();
       await cancellations.close();
@@ -67,8 +82,8 @@ export async function startScriptedWorker(options: {
     }
   }
 
-  async function run(executionId: string, closing: AbortSignal): Promise<void> {
-    const claim = await ledger.claim(executionId, { workerId: WORKER_ID });
+  async function run(executionId: string, closing: AbortSignal, isAhead = false): Promise<void> {
+    const claim = await ledger.claim(executionId, { workerId: WORKER_ID, isAhead });
     if (claim === null) return;
     const { execution, grant } = claim;
     claimed.push(executionId);

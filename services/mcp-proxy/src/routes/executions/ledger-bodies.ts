@@ -11,7 +11,12 @@ const milliseconds = z.number().min(0);
 const effects = z.enum(['not_started', 'none', 'some', 'unknown']);
 const id = z.string().min(1).max(64);
 
-export const claimBody = z.strictObject({ executionId: id, workerId: z.string().min(1).max(128), takesSessions: z.boolean().optional() });
+export const claimBody = z.strictObject({
+  executionId: id,
+  workerId: z.string().min(1).max(128),
+  takesSessions: z.boolean().optional(),
+  isAhead: z.boolean().optional(),
+});
 
 const reportSchema = z.strictObject({
   workerId: z.string().regex(/^[\w.:-]{1,128}$/),
