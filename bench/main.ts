@@ -29,7 +29,8 @@ const USAGE = `usage: npm run bench [-- OPTIONS]     One table on stdout, the sa
   --mcp                only what the MCP endpoint adds, and many sessions at once; it is in the table of the embedded form too
   --sources            only what adding a large document costs; it is in the table of the embedded form too
   --fleet              the fleet instead: its processes, with PostgreSQL and Redis in containers of their own
-  --compose URL KEY    with --fleet: the same of a fleet that runs already, as far as it can be seen from outside
+  --compose URL KEY    a fleet that runs already, as far as it can be seen from outside; with --fleet: beside the one of this machine
+  --pause MS           with --compose: between two requests of a single client, for sandboxes that take long to boot
   --against CHECKOUT   only the difference to the fleet of another checkout, both asked in turn`;
 
 const { values: asked, positionals } = readArguments();
@@ -61,10 +62,13 @@ try {
   } else if (asked.sources) {
     await measureDocuments();
     finish('sources.json');
+  } else if (asked.compose !== undefined && asked.fleet !== true) {
+    await measureRunning(asked.compose);
+    finish('compose.json');
   } else if (asked.fleet) {
     if (!(await dockerAnswers())) throw new Error('The fleet needs a Docker engine that answers, with the images of PostgreSQL and Redis.');
     await measureFleet(directory, row);
-    if (asked.compose !== undefined) await measureRunningFleet(asked.compose, positionals[0] ?? '', row);
+    if (asked.compose !== undefined) await measureRunning(asked.compose);
     finish('fleet.json');
   } else {
     await measureSimple();
@@ -92,6 +96,7 @@ function readArguments() {
       cli: { type: 'boolean' as const },
       mcp: { type: 'boolean' as const },
       compose: { type },
+      pause: { type },
       against: { type },
     };
     return parseArgs({ allowPositionals: true, options });
@@ -99,6 +104,10 @@ function readArguments() {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
     process.exit(2);
   }
+}
+
+async function measureRunning(url: string): Promise<void> {
+  await measureRunningFleet(url, positionals[0] ?? '', row, asked.pause === undefined ? undefined : Number(asked.pause));
 }
 
 function measureCommandLine(): void {

@@ -34,8 +34,18 @@ prepare_data_dir() {
 prove_data_dir_writable() {
   local reason
   # shellcheck disable=SC2016 # expanded by the inner shell
-  reason=$(in_view bash -c 'cd -- "$1" && mkdir -p run logs && printf 1 >run/.probe && rm run/.probe' - "$DATA_DIR" 2>&1) ||
-    die "$EXIT_DATA_DIR" "The data directory $DATA_DIR cannot be written by '$SERVICE_USER' (${reason##*: }): $(owner_command "$DATA_DIR"), or name another one in EXECUTOR_DATA_DIR."
+  reason=$(in_view bash -c 'cd -- "$1" && mkdir -p run logs && head -c 65536 /dev/zero >run/.probe && rm run/.probe' - "$DATA_DIR" 2>&1) ||
+    refuse_data_dir "$reason"
+}
+
+# refuse_data_dir REASON: what writing to it said.
+refuse_data_dir() {
+  rm -f -- "$DATA_DIR/run/.probe" 2>/dev/null || true
+  case $1 in
+    *'No space left'* | *'quota exceeded'*)
+      die "$EXIT_DATA_DIR" "The disk of the data directory $DATA_DIR is full: free at least 1 GB on it, or name another directory in EXECUTOR_DATA_DIR." ;;
+  esac
+  die "$EXIT_DATA_DIR" "The data directory $DATA_DIR cannot be written by '$SERVICE_USER' (${1##*: }): $(owner_command "$DATA_DIR"), or name another one in EXECUTOR_DATA_DIR."
 }
 
 # Who may write here says what the service runs (mcp-servers.json) and whom it believes (admin.key).

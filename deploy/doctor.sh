@@ -47,6 +47,8 @@ say_which_form() {
     if [[ -d $DATA_DIR/database ]]; then good 'a Docker engine answers; this data directory is the embedded form'"'"'s'; else good "a Docker engine answers: './deploy.sh up' takes the Docker form"; fi
   else
     good "no Docker engine that '$(id -un)' may use: './deploy.sh up' takes the embedded form"
+    local reason
+    if command -v docker >/dev/null && ! reason=$(why_no_engine); then say "    for the Docker form: $reason"; fi
   fi
 }
 

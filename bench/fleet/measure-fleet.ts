@@ -46,14 +46,15 @@ export async function measureFleet(directory: string, row: Row): Promise<void> {
 }
 
 /** A fleet that runs already, such as that of docker compose: what can be seen of it from outside. */
-export async function measureRunningFleet(url: string, key: string, row: Row): Promise<void> {
+export async function measureRunningFleet(url: string, key: string, row: Row, pauseMs = PAUSE_MS): Promise<void> {
   const client = connect(url, key);
   try {
     const node = await measureBareNode(20);
     for (const [name, scenario] of SIMPLE) {
-      const { latency } = await drive(client, scenario, { clients: 1, seconds: 20, limit: 300, pauseMs: PAUSE_MS });
+      const { latency, warmShare } = await drive(client, scenario, { clients: 1, seconds: 20, limit: 300, pauseMs });
       row(`compose, ${name}, 1 client, p50`, ms(latency.p50), `node -e 0 p50 ${ms(node.p50)}`, latency.p50 / node.p50);
       row(`compose, ${name}, 1 client, p99`, ms(latency.p99), `node -e 0 p50 ${ms(node.p50)}`, latency.p99 / node.p50);
+      row(`compose, ${name}, 1 client, warm`, `${round(100 * warmShare, 0)} %`);
     }
     row('compose, TypeScript, 16 clients', `${round(await throughput(client), 0)}/s`);
   } finally {

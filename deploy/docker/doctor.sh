@@ -13,6 +13,7 @@ doctor_fleet() {
   check_engine_security
   check_data_dir
   check_resources
+  check_engine_disk
   check_fleet
 }
 
@@ -47,9 +48,21 @@ why_no_container_namespaces() {
   fi
 }
 
+# Images and volumes, the database among them; what can be seen of an engine on this machine.
+check_engine_disk() {
+  local root free_kb
+  root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) && free_kb=$(df -Pk -- "$root" 2>/dev/null | awk 'NR == 2 {print $4}') && [[ -n $free_kb ]] || return 0
+  if ((free_kb > 4194304)); then good "$((free_kb / 1048576)) GB free for the engine's images and volumes"; else bad "only $((free_kb / 1024)) MB free for the engine's images and volumes" "free at least 4 GB on the disk of $root (docker image prune)"; fi
+}
+
 check_fleet() {
+  local reason
   if ! fleet_runs; then
-    good "the fleet (Compose project $PROJECT) does not run"
+    if reason=$(refuse_taken_fleet_port 2>&1); then
+      good "the fleet (Compose project $PROJECT) does not run; port $PORT is free"
+    else
+      bad "the fleet (Compose project $PROJECT) does not run, and cannot" "${reason#✗ }"
+    fi
     return
   fi
   local service state

@@ -16,14 +16,16 @@ require_engine() {
 
 # Prints why the engine does not answer, and returns 1; returns 0 where it does.
 why_no_engine() {
-  local error
+  local error otherwise=", or './deploy.sh up --embedded'"
+  # The other form does not see a fleet's history.
+  if has_fleet; then otherwise=; fi
   error=$(timeout 20 docker version --format '{{.Server.Version}}' 2>&1 >/dev/null) && return 0
   case $error in
     *'permission denied'*)
-      printf "'%s' may not use the Docker engine: add it to the group docker (sudo usermod -aG docker %s, then log in again), call ./deploy.sh with sudo, or './deploy.sh up --embedded'." "$(id -un)" "$(id -un)"
+      printf "'%s' may not use the Docker engine: add it to the group docker (sudo usermod -aG docker %s, then log in again), call ./deploy.sh with sudo%s." "$(id -un)" "$(id -un)" "$otherwise"
       ;;
     *'Cannot connect'* | *'connection refused'* | *'no such file'* | '')
-      printf "The Docker engine does not answer at %s: start it (systemctl start docker), or './deploy.sh up --embedded'." "${DOCKER_HOST:-/var/run/docker.sock}"
+      printf "The Docker engine does not answer at %s: start it (systemctl start docker)%s." "${DOCKER_HOST:-/var/run/docker.sock}" "$otherwise"
       ;;
     *) printf "The Docker engine cannot be used: %s" "$(head -n 1 <<<"$error")" ;;
   esac

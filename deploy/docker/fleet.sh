@@ -53,8 +53,10 @@ up_fleet() {
   if answer_running_fleet; then return; fi
   ensure_service_user
   prepare_data_dir
-  as_data_owner mkdir -p -m 0700 -- "$DATA_DIR/run" "$FLEET_DIR" ||
-    die "$EXIT_DATA_DIR" "The data directory $DATA_DIR cannot be written by '$SERVICE_USER': $(owner_command "$DATA_DIR"), or name another one in EXECUTOR_DATA_DIR."
+  local reason
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  reason=$(as_data_owner bash -c 'mkdir -p -m 0700 -- "$1" "$1/fleet" && head -c 65536 /dev/zero >"$1/.probe" && rm -- "$1/.probe"' - "$DATA_DIR/run" 2>&1) ||
+    refuse_data_dir "$reason"
   take_turn
   if answer_running_fleet; then return; fi
   prepare_images
