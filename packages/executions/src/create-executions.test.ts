@@ -143,8 +143,8 @@ describe('an execution', () => {
     const events: ExecutionEnded[] = [];
     const unsubscribe = main.executions.onExecutionEnded((event) => events.push(event));
     const { executionId } = await run('echo "result 4" >&3');
+    await expect.poll(() => events).toHaveLength(1);
     unsubscribe();
-    expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({
       executionId,
       requestId: 'req_test',

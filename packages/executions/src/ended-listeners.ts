@@ -4,7 +4,7 @@ import type { ExecutionEnded } from './end-execution.ts';
 export interface EndedListeners {
   /** Answers the way to unsubscribe. */
   add(listener: (event: ExecutionEnded) => void): () => void;
-  /** Logs the event and tells everybody; one that fails keeps it from nobody else. */
+  /** Logs the event and tells everybody, once who waits for the end has heard of it; one that fails keeps it from nobody else. */
   tell(event: ExecutionEnded): void;
 }
 
@@ -16,14 +16,18 @@ export function createEndedListeners(log: Logger): EndedListeners {
       return () => listeners.delete(listener);
     },
     tell(event) {
-      log.info(event, 'Execution ended');
-      for (const listener of listeners) {
-        try {
-          listener(event);
-        } catch (error) {
-          log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
-        }
-      }
+      setImmediate(tellAll, event);
     },
   };
+
+  function tellAll(event: ExecutionEnded): void {
+    log.info(event, 'Execution ended');
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error({ err: error, executionId: event.executionId }, 'A listener of ended executions failed');
+      }
+    }
+  }
 }

@@ -38,7 +38,7 @@ describe('an execution that a worker is handed', () => {
     expect(worker.tools.grants).toEqual([
       { executionId: id, workspaceId: 'wsp_default', principalId: 'key_test', bearer: `grant-${id}-1` },
     ]);
-    expect(worker.ended).toMatchObject([{ executionId: id, status: 'succeeded', effects: 'some', toolCalls: 1 }]);
+    await expect.poll(() => worker.ended).toMatchObject([{ executionId: id, status: 'succeeded', effects: 'some', toolCalls: 1 }]);
   });
 
   test('of a workspace that has none under way goes before the many of another, which yield from then on', async () => {

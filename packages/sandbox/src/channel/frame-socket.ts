@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { FRAME, type FrameCaps, type FrameChannel, type FrameViolation } from './frame-channel.ts';
+import { FRAME, type FrameCaps, type FrameChannel, type FrameType, type FrameViolation } from './frame-channel.ts';
 import { createFrameReader } from './frame-reader.ts';
 
 const DEFAULT_FRAME_CAPS: FrameCaps = { callBytes: 1_100_000, resultBytes: 10 * 1024 * 1024, otherBytes: 256 * 1024 };
@@ -73,14 +73,7 @@ export function createFrameSocket(socket: Socket, options: FrameSocketOptions): 
   return {
     send(type, payload) {
       if (over || socket.destroyed) return;
-      const body = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload;
-      const header = Buffer.allocUnsafe(HEADER_BYTES);
-      header.writeUInt32BE(body.length, 0);
-      header.writeUInt8(type, 4);
-      socket.cork();
-      socket.write(header);
-      socket.write(body);
-      socket.uncork();
+      socket.write(frameOf(type, payload));
       if (type === FRAME.RUN) options.onRun?.();
     },
     listen(given) {
@@ -98,6 +91,17 @@ export function createFrameSocket(socket: Socket, options: FrameSocketOptions): 
       socket.destroy();
     },
   };
+}
+
+/** In one piece: a header written apart costs more than copying the payload. */
+function frameOf(type: FrameType, payload: string | Buffer): Buffer {
+  const bytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+  frame.writeUInt32BE(bytes, 0);
+  frame.writeUInt8(type, 4);
+  if (typeof payload === 'string') frame.write(payload, HEADER_BYTES);
+  else payload.copy(frame, HEADER_BYTES);
+  return frame;
 }
 
 const HEADER_BYTES = 5;

@@ -55,7 +55,8 @@ export function watchCalls(call: typeof callTool, onCall: (event: ToolCallEvent)
       durationMs: Math.round((performance.now() - began) * 1_000) / 1_000,
     };
     if (span !== undefined) endSpan(span, event, trace.tool);
-    onCall(event);
+    // Whoever counts and logs calls holds up no program.
+    setImmediate(onCall, event);
     return outcome;
   };
 }
