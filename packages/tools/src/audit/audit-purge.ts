@@ -66,10 +66,14 @@ export function startAuditPurge(
     return purged;
   }
 
-  /** From the beginning of the chain up to the first act that is kept, so that what is left is one piece. */
+  /** From the beginning of the chain up to the first act that is kept, and by one process at a time, so that what is left is one piece. */
   function purgeActs(before: Date): Promise<number> {
     const kept = firstIdAt('aud', before);
     return purging(async (transaction) => {
+      const lock = await sql<{ held: boolean }>`select pg_try_advisory_xact_lock(hashtext('code-executor audit purge')) as held`.execute(
+        transaction,
+      );
+      if (lock.rows[0]?.held !== true) return 0;
       const { rows } = await sql`
         delete from audit_events where id in (
           select id from audit_events e

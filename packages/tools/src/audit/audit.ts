@@ -62,12 +62,20 @@ export function createAudit({ db, log, findPrincipal = () => null, now = Date.no
       .execute();
   }
 
+  async function isOldest(workspaceId: string, position: number): Promise<boolean> {
+    const older = tables.selectFrom('audit_events').select('id').where('workspace_id', '=', workspaceId).where('position', '<', position);
+    return (await older.limit(1).executeTakeFirst()) === undefined;
+  }
+
   /** From the oldest that is left; what was there before it has been purged. */
   async function verify(workspaceId: string, signal: AbortSignal): Promise<AuditCheck> {
     let before: { readonly position: number; readonly digest: string } | null = null;
     for (let checked = 0; ; ) {
       signal.throwIfAborted();
       const rows = await rowsAfter(workspaceId, before?.position ?? 0);
+      // A purge may have come by meanwhile: then the oldest that is left is where it begins.
+      const first = Number(rows[0]?.position ?? 0);
+      if (before !== null && first > before.position + 1 && (await isOldest(workspaceId, first))) before = null;
       for (const { digest, position: text, ...row } of rows) {
         const position = Number(text);
         const follows: boolean = before === null ? true : position === before.position + 1;
