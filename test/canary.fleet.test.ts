@@ -238,7 +238,7 @@ describe.skipIf(!answers)(`a secret that was given to the fleet${answers ? '' : 
     for (const shown of ['cookie', 'connection_grants', '[withheld']) expect(dump.includes(shown), shown).toBe(true);
     expect(hitsIn(dump)).toEqual([]);
     const keys = await readRedis(client);
-    expect(keys.map(([key]) => key).filter((key) => key.startsWith('executor:queue')).length).toBeGreaterThan(0);
+    expect(keys.map(([key]) => key).filter((key) => key.startsWith('executor:worker:')).length).toBeGreaterThan(0);
     expect(hitsOf(keys)).toEqual([]);
     const sent = commands.join('\n');
     for (const shown of ['executor:live:', 'executor:queue', '[withheld']) expect(sent.includes(shown), shown).toBe(true);
