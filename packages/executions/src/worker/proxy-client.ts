@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { ERROR_CODES, type ErrorCode } from '@code-executor/contracts';
 import { AppError, messageOf } from '@code-executor/platform';
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
+import { type Exchange, exchange } from './exchange.ts';
 
 export interface ProxyClientOptions {
   /** Where mcp-proxy listens, such as `http://127.0.0.1:9092`. */
@@ -37,6 +38,8 @@ export interface ProxyClient {
   close(): Promise<void>;
 }
 
+type Wire = Pick<Exchange, 'method' | 'path' | 'headers' | 'body'>;
+
 /** A catalog of ten thousand tools has some 10 MB. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 const CONNECT_MS = 2_000;
@@ -54,40 +57,35 @@ export function createProxyClient({ url, authorize, connections = 64 }: ProxyCli
   });
   return {
     async ask(request) {
-      const { status, text } = await answered(request, async ({ statusCode, body }) => ({
-        status: statusCode,
-        text: await readWithin(body, ANSWER_LIMIT_BYTES),
-      }));
+      const { timeoutMs, signal } = request;
+      const { status, text } = await sent(request, (wire) => {
+        return exchange(pool, { ...wire, timeoutMs, signal, answerLimitBytes: ANSWER_LIMIT_BYTES });
+      });
       const json = parse(text);
       if (isGood(status) && json !== undefined) return json;
       throw refusal(status, json, nameOf(request));
     },
     async open(request) {
-      const { status, body, text } = await answered(request, async ({ statusCode, body: stream }) =>
-        isGood(statusCode)
-          ? { status: statusCode, body: stream, text: '' }
-          : { status: statusCode, body: null, text: await readWithin(stream, ANSWER_LIMIT_BYTES) },
-      );
+      const { timeoutMs, signal } = request;
+      const { status, body, text } = await sent(request, async (wire) => {
+        const bound = AbortSignal.timeout(timeoutMs);
+        const answer = await pool.request({ ...wire, signal: signal === undefined ? bound : AbortSignal.any([bound, signal]) });
+        return isGood(answer.statusCode)
+          ? { status: answer.statusCode, body: answer.body, text: '' }
+          : { status: answer.statusCode, body: null, text: await readWithin(answer.body, ANSWER_LIMIT_BYTES) };
+      });
       if (body !== null) return body;
       throw refusal(status, parse(text), nameOf(request));
     },
     close: () => pool.destroy(),
   };
 
-  async function answered<Answer>(request: ProxyRequest, read: (answer: Dispatcher.ResponseData) => Promise<Answer>): Promise<Answer> {
-    const { method, path, body, content, bearer, timeoutMs, signal } = request;
-    const bound = AbortSignal.timeout(timeoutMs);
+  async function sent<Answer>(request: ProxyRequest, send: (wire: Wire) => Promise<Answer>): Promise<Answer> {
+    const { method, path, body, content, bearer, signal } = request;
     const token = bearer ?? (await authorize());
+    const headers = { authorization: `Bearer ${token}`, ...headersOf(request) };
     try {
-      return await read(
-        await pool.request({
-          method,
-          path,
-          headers: { authorization: `Bearer ${token}`, ...headersOf(request) },
-          body: content?.stream ?? (body === undefined ? null : JSON.stringify(body)),
-          signal: signal === undefined ? bound : AbortSignal.any([bound, signal]),
-        }),
-      );
+      return await send({ method, path, headers, body: content?.stream ?? (body === undefined ? null : JSON.stringify(body)) });
     } catch (error) {
       signal?.throwIfAborted();
       throw new AppError('LEDGER_UNAVAILABLE', `mcp-proxy does not answer ${nameOf(request)}: ${messageOf(error)}`, { cause: error });
