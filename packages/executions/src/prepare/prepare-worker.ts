@@ -15,6 +15,8 @@ export interface PrepareWorker {
 
 /** How often a thread that takes long is asked what it has used. */
 const LOOK_MS = 100;
+/** Made once: without a reason an abort makes an exception with its stack, for nobody to read. */
+const ANSWERED = new Error('the thread has answered');
 /** By the clock, whatever the machine does meanwhile. */
 const CLOCK_MAXIMUM_MS = 30_000;
 
@@ -43,26 +45,32 @@ export function startPrepareWorker(): PrepareWorker {
     usable = false;
     current?.reject(new AppError('INTERNAL', `Preparing a program failed: its thread ended with ${code}`));
   });
+  const judge = async (deadlineMs: number, signal: AbortSignal): Promise<void> => {
+    try {
+      // A thread that is still starting is slow through no fault of the program.
+      await ready.promise;
+      await untilUsedUp(thread, deadlineMs / 2, signal);
+      if (signal.aborted) return;
+      usable = false;
+      current?.resolve(unparsable(`took longer than ${deadlineMs} ms`));
+    } catch (error) {
+      if (!signal.aborted) current?.reject(error);
+    }
+  };
   return {
     async prepare(request, deadlineMs) {
       const over = new AbortController();
+      // Half of its time is counted by the clock, which costs nothing.
+      const timer = setTimeout(() => void judge(deadlineMs, over.signal), deadlineMs / 2);
       try {
         return await new Promise<PreparedProgram>((resolve, reject) => {
           current = { resolve, reject };
           thread.postMessage(request);
-          // A thread that is still starting is slow through no fault of the program.
-          ready.promise
-            .then(() => untilUsedUp(thread, deadlineMs, over.signal))
-            .then(() => {
-              if (over.signal.aborted) return;
-              usable = false;
-              resolve(unparsable(`took longer than ${deadlineMs} ms`));
-            })
-            .catch(reject);
         });
       } finally {
         current = null;
-        over.abort();
+        clearTimeout(timer);
+        over.abort(ANSWERED);
       }
     },
     usable: () => usable,
@@ -71,15 +79,14 @@ export function startPrepareWorker(): PrepareWorker {
 }
 
 /**
- * Resolves when the thread has worked for so long. Half of it is counted by the clock, which costs nothing; the rest by the
- * thread's own processor time, for on a machine that is busy or has stood still the clock runs on without it.
+ * Resolves when the thread has worked for so long by its own processor time, for on a machine that is busy or has stood still the
+ * clock runs on without it.
  */
-async function untilUsedUp(thread: Worker, deadlineMs: number, signal: AbortSignal): Promise<void> {
+async function untilUsedUp(thread: Worker, processorMs: number, signal: AbortSignal): Promise<void> {
   try {
-    await sleep(deadlineMs / 2, undefined, { signal });
     const before = await thread.cpuUsage();
     const latestMs = performance.now() + CLOCK_MAXIMUM_MS;
-    for (let usedMs = 0; usedMs < deadlineMs / 2 && performance.now() < latestMs; ) {
+    for (let usedMs = 0; usedMs < processorMs && performance.now() < latestMs; ) {
       await sleep(LOOK_MS, undefined, { signal });
       const { user, system } = await thread.cpuUsage(before);
       usedMs = (user + system) / 1_000;

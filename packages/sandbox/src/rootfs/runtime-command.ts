@@ -44,6 +44,8 @@ const COMMANDS: Readonly<Record<Runtime, RuntimeCommand>> = {
       // Under RLIMIT_DATA the default reservation fails, and Bun then runs without a JIT and without a word.
       BUN_JSC_jitMemoryReservationSize: String(32 * 1024 * 1024),
       BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0',
+      // One file is translated sooner on the thread that waits for it than on one of a pool that is to be started and woken.
+      BUN_FEATURE_FLAG_DISABLE_ASYNC_TRANSPILER: '1',
       DO_NOT_TRACK: '1',
     },
   },

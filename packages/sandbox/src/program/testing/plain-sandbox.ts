@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Runtime } from '@code-executor/contracts';
 import { createFrameSocket } from '../../channel/frame-socket.ts';
 import { DEFAULT_LIMITS, type Sandbox, type SandboxEnd } from '../../port.ts';
+import { runtimeCommand } from '../../rootfs/runtime-command.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 export const RUNNERS_DIR = join(ROOT, 'sandbox-image/runners');
@@ -32,7 +33,13 @@ export async function bootPlainSandbox(runtime: Runtime, runnersDir: string = RU
     cwd: workspace,
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
-    env: { PATH: '/usr/bin:/bin', HOME: workspace, TMPDIR: tmpdir(), RUNNER_WORKSPACE: workspace, BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
+    env: {
+      ...runtimeCommand(runtime).environment,
+      PATH: '/usr/bin:/bin',
+      HOME: workspace,
+      TMPDIR: tmpdir(),
+      RUNNER_WORKSPACE: workspace,
+    },
   });
   const signal = (name: NodeJS.Signals): void => {
     try {
