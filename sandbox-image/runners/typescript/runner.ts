@@ -13,7 +13,18 @@ import { warmUpWorld } from './journaled-world.ts';
 import { prepareGlobals } from './program-globals.ts';
 import { replaceStreams } from './program-streams.ts';
 import { serializeResult } from './serialize-result.ts';
-import { FRAME, frameLength, joined, jsonFrame, parseRun, type Run, readGo, readRun, type Transport } from './tool-channel.ts';
+import {
+  FRAME,
+  frameLength,
+  joined,
+  jsonFrame,
+  parseRun,
+  type Run,
+  readGo,
+  readRun,
+  type Transport,
+  warmUpChannel,
+} from './tool-channel.ts';
 
 interface BunSocket {
   ref(): void;
@@ -49,6 +60,7 @@ async function warmUp(): Promise<void> {
   serializeResult({ warm: [1, 'up'] }, 1_000);
   warmUpWorld();
   prepareGlobals();
+  await warmUpChannel();
 }
 
 function serve(): void {

@@ -94,7 +94,7 @@ export interface ToolChannel {
   discover(operation: string, params?: unknown): Promise<unknown>;
 }
 
-export function createToolChannel(transport: Transport): ToolChannel {
+export function createToolChannel(transport: Pick<Transport, 'write' | 'open' | 'hold' | 'release'>): ToolChannel {
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let waiting = 0;
@@ -184,6 +184,20 @@ export function createToolChannel(transport: Transport): ToolChannel {
       }),
     discover: (op, params) => request(FRAME.DISCOVER, op, (id) => ({ id, op, params: params ?? {} })),
   };
+}
+
+/** While nobody waits: has a call written and its answer read, so that the first of a program finds its way compiled. */
+export async function warmUpChannel(): Promise<void> {
+  let answer = (_: Uint8Array): void => undefined;
+  const channel = createToolChannel({
+    write: () => answer(jsonFrame(FRAME.REPLY, { id: 1, ok: true, value: {} })),
+    open: (onBytes) => {
+      answer = onBytes;
+    },
+    hold: () => undefined,
+    release: () => undefined,
+  });
+  await channel.call('warm.up', { text: 'x' });
 }
 
 export function frame(type: number, payload: Uint8Array): Uint8Array {
