@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import type { ComposeDeployment } from '../compose-deployment.ts';
@@ -28,6 +28,8 @@ export async function restoreOlderVolume({ docker, project, place, checkout, dat
   }
   await writeFile(join(dataDir, 'admin.key'), `${OLDER.keys.admin}\n`, { mode: 0o600 });
   await writeFile(join(place, 'password'), password, { mode: 0o644 });
+  // Where the engine certainly sees it.
+  await copyFile(join(import.meta.dirname, 'first-fleet.sql'), join(place, 'first-fleet.sql'));
 
   const done = async (...args: string[]): Promise<void> => {
     const { exitCode, text } = await docker(...args);
@@ -40,7 +42,7 @@ export async function restoreOlderVolume({ docker, project, place, checkout, dat
     [`${project}_postgres-data`]: '/var/lib/postgresql/data',
     [join(checkout, 'deploy/postgres/create-role.sh')]: '/docker-entrypoint-initdb.d/10-create-role.sh:ro',
     [join(place, 'password')]: '/run/secrets/postgres-executor-password:ro',
-    [join(import.meta.dirname, 'first-fleet.sql')]: '/first-fleet.sql:ro',
+    [join(place, 'first-fleet.sql')]: '/first-fleet.sql:ro',
   };
   const volumes = Object.entries(mounts).flatMap(([from, to]) => ['--volume', `${from}:${to}`]);
   const made = ['--env', 'POSTGRES_PASSWORD_FILE=/proc/sys/kernel/random/uuid', '--network', 'none'];
