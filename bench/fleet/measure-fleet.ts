@@ -99,7 +99,7 @@ async function reportStages(directory: string, row: Row): Promise<void> {
   const { whole, ...stages } = await measureStages(directory);
   const names = {
     submit: 'request read, row written',
-    queue: 'committed, through Redis to a worker',
+    queue: 'committed, through Redis to a worker (below 0: it asked ahead of the commit)',
     claim: 'claimed: asked, written, answered',
     sandbox: 'prepared, run in a warm sandbox',
     end: 'end written, told, answered',

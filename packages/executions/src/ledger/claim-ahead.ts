@@ -5,6 +5,8 @@ export const AHEAD_MS = 500;
 /** The commit comes within a millisecond or two of the first try, where nothing holds it up. */
 const DELAYS_MS = [0, 0, 1, 1, 2, 4, 8, 16];
 const LAST_DELAY_MS = 32;
+/** After so many tries it is asked why: a row that is there may be somebody else's, or wait for its turn. */
+const TRIES_UNASKED = 4;
 
 /** Tries again for as long as there is no row: its commit is under way, or has failed. */
 export async function claimAhead<Claimed>(
@@ -16,9 +18,8 @@ export async function claimAhead<Claimed>(
     const claimed = await claim(false);
     if (claimed !== null || performance.now() >= untilMs) return claimed;
     const delayMs = DELAYS_MS[tries] ?? LAST_DELAY_MS;
-    if (delayMs === 0) continue;
     // It may have been committed since.
-    if (await exists()) return await claim(true);
-    await sleep(delayMs);
+    if (tries >= TRIES_UNASKED && (await exists())) return await claim(true);
+    if (delayMs > 0) await sleep(delayMs);
   }
 }

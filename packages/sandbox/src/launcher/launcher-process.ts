@@ -64,7 +64,15 @@ export async function startLauncher(
   let unable = '';
   const gone = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(messageOf(error)));
-    child.on('exit', (code, signal) => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`));
+    child.on('exit', (code, signal) => {
+      const reason = (): void => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`);
+      // Its last words may still be on their way.
+      if (unable !== '' || stderr !== '' || child.stderr === null || child.stderr.closed) reason();
+      else {
+        child.stderr.once('close', reason);
+        setTimeout(reason, LAST_WORDS_MS).unref();
+      }
+    });
   });
   let held = '';
   const sendHeld = (): void => {
@@ -115,6 +123,7 @@ export async function startLauncher(
 const CONTROL = 3;
 const SOON_MS = 50;
 const STDERR_KEPT = 2000;
+const LAST_WORDS_MS = 500;
 const START_LIMIT_MS = 5000;
 
 /** A word that is not known here counts as the worst. */
