@@ -72,6 +72,14 @@ describe.skipIf(!reachable)(`a fleet whose sandboxes are containers${reachable ?
     expect(blocked).toMatchObject({ status: 'failed', toolCalls: [{ tool: 'sealed.echo', outcome: 'TOOL_BLOCKED' }] });
   });
 
+  test('the seal key is replaced while it runs, and the integration goes on with its secret', async () => {
+    const rotated = await fleet.deploy(['rotate-seal']);
+    expect(rotated.text).toContain('1 of 1 secrets were sealed anew');
+    expect(rotated.exitCode).toBe(0);
+    const answer = await execute('typescript', 'return (await tools.sealed.look({})).token');
+    expect(answer).toMatchObject({ status: 'succeeded', result: createHash('sha256').update(OLDER.sealedToken).digest('hex') });
+  });
+
   test('a running program reaches no container, not the host and not the internet', async () => {
     const answer = await execute('typescript', TRY_TO_CONNECT, { targets: await everyTarget(fleet) });
     expect(answer).toMatchObject({ status: 'succeeded', result: [] });
