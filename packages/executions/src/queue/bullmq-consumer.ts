@@ -7,8 +7,6 @@ import { QUEUE_NAME, QUEUE_PREFIX } from './bullmq-names.ts';
 export interface QueueConsumer {
   /** Begins to take. Resolves at once, also while Redis is away. */
   start(): void;
-  /** So many of those handled at once come from elsewhere. */
-  leaveRoom(places: number): void;
   /** Takes nothing more; resolves when the handlers under way have finished. */
   drain(): Promise<void>;
   /** Aborts the handlers' signals, waits for them, and disconnects. */
@@ -67,9 +65,6 @@ export function createQueueConsumer(options: {
       worker.run().catch((error: unknown) => {
         if (!closing) log.fatal({ err: error }, 'The queue is not read any more');
       });
-    },
-    leaveRoom(places) {
-      worker.concurrency = Math.max(1, concurrency - places);
     },
     drain,
     async close() {

@@ -41,7 +41,7 @@ export async function openTestWorker(
     ledger: remote,
     openQueue(given) {
       handler = given;
-      return { start: () => undefined, leaveRoom: () => undefined, drain, close: drain };
+      return { start: () => undefined, drain, close: drain };
     },
     tools,
     snapshots: {

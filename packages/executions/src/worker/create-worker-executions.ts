@@ -264,16 +264,17 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
     handle(executionId).catch((error: unknown) => log.error({ err: error, executionId }, 'An execution of a session could not be taken'));
   }
 
-  /** Together with what the queue hands out it fills the slots, no more. What finds no room is queued by who has told of it. */
+  /**
+   * While there are free slots; the queue may fill them meanwhile, so that for a while half as many more may run than there are. What
+   * finds no room is queued by who has told of it.
+   */
   function takeHanded(executionId: string): void {
-    if (!taking || handed.has(executionId) || underWay.size - places.outside() >= slots) return;
+    if (!taking || handed.has(executionId) || handed.size >= slots / 2 || underWay.size - places.outside() >= slots) return;
     handed.add(executionId);
-    queue.leaveRoom(handed.size);
     handle(executionId)
       .catch((error: unknown) => log.error({ err: error, executionId }, 'An execution that was handed over could not be taken'))
       .finally(() => {
         handed.delete(executionId);
-        queue.leaveRoom(handed.size);
       });
   }
 
