@@ -141,7 +141,7 @@ describe.skipIf(!reachable)(`executions through two gateways${reachable ? '' : '
     const waited = one.wait(agent, waiting.executionId, bounded());
     expect(await other.cancel(agent, waiting.executionId)).toMatchObject({ status: 'cancelled', effects: 'not_started' });
     expect((await waited).error?.code).toBe('CANCELLED');
-    expect(ends).toEqual([`${waiting.executionId} cancelled ${agent.id}`]);
+    await expect.poll(() => ends).toEqual([`${waiting.executionId} cancelled ${agent.id}`]);
     expect(await follow(one, waiting.executionId)).toMatchObject([
       { id: 1, type: 'status' },
       { id: 2, type: 'ended' },
