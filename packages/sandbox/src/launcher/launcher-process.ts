@@ -66,12 +66,9 @@ export async function startLauncher(
     child.on('error', (error) => resolve(messageOf(error)));
     child.on('exit', (code, signal) => {
       const reason = (): void => resolve(unable || stderr.trim() || `it ended with ${signal ?? `code ${code}`}`);
-      // Its last words may still be on their way.
-      if (unable !== '' || stderr !== '' || child.stderr === null || child.stderr.closed) reason();
-      else {
-        child.stderr.once('close', reason);
-        setTimeout(reason, LAST_WORDS_MS).unref();
-      }
+      // Its last words may still be on their way: `close` comes when all that it wrote is read.
+      child.on('close', reason);
+      setTimeout(reason, LAST_WORDS_MS).unref();
     });
   });
   let held = '';
