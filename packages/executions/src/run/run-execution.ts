@@ -55,8 +55,10 @@ export async function runExecution<Positions>(
     const prepared = await traced(deps.tracing, 'prepare', traceparent, () => prepare(claimed, stop, deps));
     if (!prepared.ok) return endWithoutProgram('failed', prepared.error, 'not_started');
 
+    const claimTraced = <Answer>(claim: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> =>
+      traced(deps.tracing, 'claim sandbox', traceparent, () => within(CLAIM_MS, stop, claim));
     const claim = async () => {
-      const early = ahead === undefined ? null : await within(CLAIM_MS, stop, (signal) => ahead.claimed(signal));
+      const early = ahead === undefined ? null : await claimTraced((signal) => ahead.claimed(signal));
       if (early !== null) return { ...early, isSentAhead: true };
       if (turn !== undefined) await traced(deps.tracing, 'wait for turn', traceparent, () => turn.wait(stop));
       const spec = {
@@ -65,9 +67,7 @@ export async function runExecution<Positions>(
         limits: deps.sandboxLimits,
         yields: turn?.isOneOfMany,
       };
-      return await traced(deps.tracing, 'claim sandbox', traceparent, () =>
-        within(CLAIM_MS, stop, (signal) => deps.pool.claim(spec, signal)),
-      );
+      return await claimTraced((signal) => deps.pool.claim(spec, signal));
     };
     return await inSandbox(claimed, claim, stop, deps, async (sandbox, nextChannel, warm, isSentAhead) => {
       stop.throwIfAborted();
