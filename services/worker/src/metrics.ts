@@ -11,7 +11,7 @@ interface MetricSources {
 /** Ends are counted as they happen, the rest is read when it is asked for. */
 export function collectMetrics(sources: MetricSources): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
   countEnds([registry], sources);
   readExecutions([registry], sources);
   registerPoolMetrics([registry], () => sources.pool.stats());
