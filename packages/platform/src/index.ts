@@ -7,6 +7,7 @@ export { type Closing, registerClosing } from './http/closing.ts';
 export { type ClaimGrant, createGrants, type Grants } from './internal-auth/grants.ts';
 export { createServiceSigner, createServiceVerifier, type ServiceIdentity, type ServiceRole } from './internal-auth/service-tokens.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
+export { EVENT_LOOP_PRECISION_MS, metricsText } from './metrics/process-metrics.ts';
 export { closeRedis, openRedis, type RedisUse } from './redis/open-redis.ts';
 export { type RedisWatch, watchRedis } from './redis/watch-redis.ts';
 export { type Closable, closeAll, closeOnSignal, type Open, openParts } from './shutdown.ts';

@@ -1,4 +1,5 @@
 import { registerRunMetrics, type WorkerExecutions } from '@code-executor/executions';
+import { EVENT_LOOP_PRECISION_MS } from '@code-executor/platform';
 import type { SandboxPool } from '@code-executor/sandbox';
 import { registerPoolMetrics } from '@code-executor/sandbox';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
@@ -11,7 +12,7 @@ interface MetricSources {
 /** Ends are counted as they happen, the rest is read when it is asked for. */
 export function collectMetrics(sources: MetricSources): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
   countEnds([registry], sources);
   readExecutions([registry], sources);
   registerPoolMetrics([registry], () => sources.pool.stats());

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { WorkerExecutions } from '@code-executor/executions';
+import { metricsText } from '@code-executor/platform';
 import type { SandboxPool } from '@code-executor/sandbox';
 import type { Registry } from 'prom-client';
 
@@ -47,7 +48,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   else if (path === '/health') send(response, 200, { status: missing(options).length === 0 ? 'ok' : 'degraded', ...describe(options) });
   else if (path === '/health/ready') sendReadiness(response, options);
   else if (path === '/metrics') {
-    const text = await options.metrics.metrics();
+    const text = await metricsText(options.metrics);
     response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text);
   } else send(response, 404, { error: { code: 'NOT_FOUND', message: 'No such route.' } });
 }

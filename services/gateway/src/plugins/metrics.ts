@@ -1,4 +1,5 @@
 import { registerRunMetrics } from '@code-executor/executions';
+import { EVENT_LOOP_PRECISION_MS } from '@code-executor/platform';
 import { registerPoolMetrics } from '@code-executor/sandbox';
 import { registerToolGauges } from '@code-executor/tools';
 import type { FastifyInstance } from 'fastify';
@@ -10,14 +11,11 @@ import { answeredStatus } from './request-log.ts';
 /** From a warm answer (2 ms) to the longest execution (300 s). */
 const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** The event loop is looked at so often, and an idle service wakes for it; what matters lasts longer. */
-const LAG_PRECISION_MS = 50;
-
 type MetricSources = Pick<RouteDeps, 'executions' | 'tools' | 'poolStats'> & { readonly sandboxesElsewhere?: boolean | undefined };
 
 /** HTTP durations and outcomes are counted as they happen, the rest is read when it is asked for. */
 export function registerMetrics(app: FastifyInstance, registry: Registry, sources: MetricSources): void {
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_PRECISION_MS });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
   const registers = [registry];
   const durations = new Histogram({
     name: 'code_executor_http_request_duration_seconds',

@@ -1,3 +1,4 @@
+import { EVENT_LOOP_PRECISION_MS } from '@code-executor/platform';
 import { registerCallMetrics, registerToolGauges, type ToolCallEvent, type ToolsSummary } from '@code-executor/tools';
 import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import type { ProxyApp } from '../proxy-app.ts';
@@ -14,7 +15,7 @@ export interface ProxyMetrics {
 const REQUEST_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 /** Counters of the domain; they are made before the app, whose parts count in them. */
 export function createProxyMetrics(registry: Registry): ProxyMetrics {
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS });
   const registers = [registry];
   const claims = new Counter({
     name: 'code_executor_claims_total',

@@ -1,5 +1,5 @@
 import { DEFAULT_WORKSPACE_ID } from '@code-executor/contracts';
-import { AppError } from '@code-executor/platform';
+import { AppError, metricsText } from '@code-executor/platform';
 import { z } from 'zod';
 import type { GatewayApp, RouteDeps } from '../../gateway-app.ts';
 import { principalOf } from '../../plugins/authenticate.ts';
@@ -22,7 +22,7 @@ export function registerMetricsRoute(app: GatewayApp, { registry }: RouteDeps): 
     async (request, reply) => {
       if (principalOf(request).workspaceId !== DEFAULT_WORKSPACE_ID)
         throw new AppError('FORBIDDEN', 'The metrics are of the whole service: they take a key of the default workspace.');
-      return reply.header('content-type', registry.contentType).send(await registry.metrics());
+      return reply.header('content-type', registry.contentType).send(await metricsText(registry));
     },
   );
 }
