@@ -42,6 +42,8 @@ if (process.getuid?.() === 0) {
 
 /** Between two requests of a single client: the pool keeps up, so the figure is that of warm sandboxes. */
 const PAUSE_MS = 15;
+/** The same with the pool full again before each: no boot beside it. */
+const LONG_PAUSE_MS = 40;
 
 const { row, finish } = createReport();
 const ms = (value: number) => `${round(value)} ms`;
@@ -150,6 +152,13 @@ async function measureSimple(): Promise<void> {
     const typescript = await drive(service, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 10, limit: 300, pauseMs: PAUSE_MS });
     row('TypeScript, 1 client, p50', ms(typescript.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p50 / node.p50);
     row('TypeScript, 1 client, p99', ms(typescript.latency.p99), `node -e 0 p50 ${ms(node.p50)}`, typescript.latency.p99 / node.p50);
+    const rested = await drive(service, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 20, limit: 300, pauseMs: LONG_PAUSE_MS });
+    row(
+      `TypeScript, 1 client, ${LONG_PAUSE_MS} ms apart, p50`,
+      ms(rested.latency.p50),
+      `node -e 0 p50 ${ms(node.p50)}`,
+      rested.latency.p50 / node.p50,
+    );
     const again = await drive(service, REPEATED_TYPESCRIPT, { clients: 1, seconds: 10, limit: 300, pauseMs: PAUSE_MS });
     row('the same TypeScript again, 1 client, p50', ms(again.latency.p50), `node -e 0 p50 ${ms(node.p50)}`, again.latency.p50 / node.p50);
     row('TypeScript, 1 client, warm', `${round(typescript.warmShare * 100, 0)} %`);
