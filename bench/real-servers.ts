@@ -19,6 +19,7 @@ export async function measureToolCalls(
   service: Service,
   filesystem: { command: string; args: string[] },
   root: string,
+  pauseMs: number,
 ): Promise<ToolFigures> {
   const path = `${root}/${PATH_OF_FILE}`;
   const call = `await tools.filesystem.read_text_file({ path: ${JSON.stringify(path)} });`;
@@ -33,7 +34,7 @@ export async function measureToolCalls(
         const answer = await service.post('/execute', { language: 'typescript', code: programs[name] });
         if ((answer.body as { result?: unknown }).result !== 1) throw new Error(JSON.stringify(answer.body).slice(0, 500));
         if (run >= 20) series[name].push(performance.now() - before);
-        await new Promise((resolve) => setTimeout(resolve, 15));
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
       const before = performance.now();
       await client.callTool({ name: 'read_text_file', arguments: { path } });
