@@ -24,7 +24,7 @@ describe('while the MCP proxy does not answer', () => {
     const { status, text } = await gateway.ask('GET', '/metrics', { key: KEYS.operator });
     expect(status).toBe(200);
     expect(text).toContain('code_executor_pool_claims_total{outcome="hit"} 3');
-    expect(text).toContain('code_executor_tools Nan');
+    expect(text).toContain('code_executor_tools NaN');
     expect(text).not.toContain('code_executor_tool_servers{');
   });
 
