@@ -61,7 +61,11 @@ export function exchange(dispatcher: Dispatcher, asked: Exchange): Promise<{ rea
         fail(error);
       },
     };
-    if (signal?.aborted === true) onAbort();
-    else dispatcher.dispatch({ method, path, headers, body }, handler);
+    if (signal?.aborted === true) return onAbort();
+    try {
+      dispatcher.dispatch({ method, path, headers, body }, handler);
+    } catch (error) {
+      fail(error instanceof Error ? error : new Error('the request could not be sent', { cause: error }));
+    }
   });
 }
