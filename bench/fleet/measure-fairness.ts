@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyOf, SIMPLE_TYPESCRIPT } from '../scenarios.ts';
 import { percentile } from '../statistics.ts';
 import type { Client } from './http-client.ts';
-import type { Fleet } from './start-fleet.ts';
+import type { Fleet, Tenant } from './start-fleet.ts';
 
 const WAITING = 10_000;
 const SLEEPING = 64;
@@ -29,12 +29,17 @@ export async function measureFairness(fleet: Fleet): Promise<Fairness> {
   await Promise.all(Array.from({ length: SLEEPING }, () => sleepers.post('/execute', body)));
   await sleep(2_000);
   const besideSleepers = await asked(quiet, ROUNDS);
-  await fleet.query(`update executions set ended_at = now(), status = 'cancelled' where workspace_id = 'wsp_bench_sleepers'`);
+  await fleet.query(`update executions set ended_at = now(), status = 'cancelled' where workspace_id = '${sleepers.id}'`);
   await sleep(2_000);
-  await fleet.query(queueStatement());
+  const noisy = await fleet.workspace('noisy');
+  await fleet.query(queueStatement(noisy));
   await sleep(1_000);
   const besideQueue = await asked(quiet, ROUNDS);
-  const [left = '0'] = await fleet.query(`select count(*) from executions where workspace_id = 'wsp_bench_noisy' and ended_at is null`);
+  const [failed = '0'] = await fleet.query(
+    `select count(*) from executions where workspace_id in ('${noisy.id}', '${sleepers.id}') and status = 'failed'`,
+  );
+  if (Number(failed) > 0) throw new Error(`${failed} executions of the other workspaces failed: they were no load`);
+  const [left = '0'] = await fleet.query(`select count(*) from executions where workspace_id = '${noisy.id}' and ended_at is null`);
   if (Number(left) === 0) throw new Error('Nothing waited any more when the quiet workspace was done');
   return { idle, besideQueue, besideSleepers };
 }
@@ -46,7 +51,8 @@ async function asked(client: Client, rounds: number): Promise<number[]> {
     const before = performance.now();
     const answer = await client.post('/execute', body);
     durations.push(performance.now() - before);
-    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body).slice(0, 500));
+    const { result } = answer.body as { result?: unknown };
+    if (answer.status !== 200 || result !== SIMPLE_TYPESCRIPT.expected) throw new Error(JSON.stringify(answer.body).slice(0, 500));
     await sleep(PAUSE_MS);
   }
   return durations;
@@ -55,8 +61,8 @@ async function asked(client: Client, rounds: number): Promise<number[]> {
 export const p95 = (durationsMs: readonly number[]): number => percentile(durationsMs, 0.95);
 
 /** As ten thousand requests would leave them, without the minutes that these take. */
-const queueStatement = (): string => `
+const queueStatement = ({ id }: Tenant): string => `
   insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
-  select 'exe_' || lpad(n::text, 26, '0'), 'wsp_bench_noisy', 'key_bench_noisy', 'req_bench', 'queued', 0, 'typescript', 'return 1', '{}',
+  select 'exe_' || lpad(n::text, 26, '0'), '${id}', 'key_bench_noisy', 'req_bench', 'queued', 0, 'typescript', 'return 1', '{}',
     30000, false, now()
   from generate_series(1, ${WAITING}) n`;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,11 +17,16 @@ export interface Fleet extends Client {
   readonly redis: TestContainer;
   /** One more worker; resolves when the gateway has heard of its slots. */
   addWorker(): Promise<void>;
-  /** A client with a key of another workspace. */
-  workspace(name: string): Promise<Client>;
+  /** A new workspace, asked with its own key. */
+  workspace(name: string): Promise<Tenant>;
   /** One statement; answers the first column of each row. */
   query(statement: string): Promise<string[]>;
   stop(): Promise<void>;
+}
+
+export interface Tenant extends Client {
+  /** Of its workspace. */
+  readonly id: string;
 }
 
 interface FleetOptions {
@@ -86,11 +91,10 @@ export async function startFleet(directory: string, options: FleetOptions = {}):
         await sleep(HEARD_MS);
       },
       async workspace(name) {
-        const key = `cex_${secret()}`;
-        const digest = createHash('sha256').update(key).digest('hex');
-        await query(`insert into api_keys (id, workspace_id, digest, name, role, created_at)
-          values ('key_bench_${name}', 'wsp_bench_${name}', '${digest}', 'bench ${name}', 'agent', now())`);
-        return newClient(gateway, key);
+        const { status, body } = await client.post('/workspaces', { name });
+        if (status !== 201) throw new Error(`No workspace: ${JSON.stringify(body)}`);
+        const { id, key } = body as { id: string; key: string };
+        return { ...newClient(gateway, key), id };
       },
       stop,
     };
