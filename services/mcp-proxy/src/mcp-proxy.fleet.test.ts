@@ -122,6 +122,22 @@ describe.skipIf(!reachable)(`the MCP proxy${reachable ? '' : ' (skipped: no Dock
     }
   });
 
+  test('live events leave Redis when the row of their execution has its end', async () => {
+    const claim = await fleet.claim(proxy.url);
+    const { id, token } = claim.execution;
+    const url = `${proxy.url}/internal/executions/${id}`;
+    const events = [{ id: 2, type: 'output', data: { text: 'line\n' } }];
+    expect(await fleet.ask(`${url}/events`, { token: claim.grant, body: { token, events } })).toMatchObject({ status: 204 });
+    expect(await secondsLeft(id)).toBeGreaterThan(300);
+    expect(await fleet.ask(`${url}/finish`, { token: claim.grant, body: { ended: endOf(claim) } })).toMatchObject({ status: 200 });
+    await vi.waitFor(async () => expect(await secondsLeft(id)).toBeLessThan(10), { timeout: 10_000 });
+  });
+
+  async function secondsLeft(executionId: string): Promise<number> {
+    const password = decodeURIComponent(new URL(fleet.redis.url).password);
+    return Number(await fleet.redis.exec(['redis-cli', '--no-auth-warning', '-a', password, 'TTL', `executor:live:${executionId}`]));
+  }
+
   describe('outsiders', () => {
     const EVERY_ROUTE: readonly (readonly [string, string, 'worker' | 'gateway' | 'grant'])[] = [
       ['POST', '/internal/executions/claim', 'worker'],

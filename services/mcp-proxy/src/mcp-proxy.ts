@@ -6,6 +6,7 @@ import {
   createEndedExecutions,
   createKeys,
   createLedger,
+  createLiveWriter,
   createQueueProducer,
   createSessionLedger,
   createStoredArtifacts,
@@ -128,6 +129,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const queue = open('queue', createQueueProducer({ redis: config.REDIS_URL, log, name: 'mcp-proxy-queue' }), (part) => part.close());
   const workers = open('workers', watchWorkers(redis, log), (part) => part.stop());
   const shared = { db, log, redis, queue, share: workers.share };
+  const live = createLiveWriter(redis);
   const ledger = createLedger({
     ...shared,
     liveWorkers: () => workers.reports().flatMap(({ workerId, draining }) => (draining ? [] : [workerId])),
@@ -138,7 +140,10 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     endsKey: config.EXECUTOR_GATEWAY_INTERNAL_KEY,
     decidedAmong: tools.decidedApprovalsAmong,
     sealing: tools.sealing,
-    onEnded: (event) => log.info(event, 'Execution ended'),
+    onEnded(event) {
+      log.info(event, 'Execution ended');
+      live.ended(event.executionId).catch((error: unknown) => log.debug({ reason: messageOf(error) }, 'A live log stays until it expires'));
+    },
   });
   open('ledger', ledger, (part) => part.close());
   const reconciler = startReconciler({

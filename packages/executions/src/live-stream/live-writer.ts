@@ -4,19 +4,26 @@ import type { Redis, Result } from 'ioredis';
 import { CHANNELS } from './fleet-channels.ts';
 import { isLiveEvent, type LiveEvent, liveStreamKey } from './live-events.ts';
 
-/** As the event log keeps output: from the start and from the end, so that a program that prints without end fills nothing. */
-const HEAD_UNITS = 64 * 1024;
-const TAIL_UNITS = 64 * 1024;
+/**
+ * As the event log keeps output: from the start and from the end, so that a program that prints without end fills nothing. In bytes
+ * as they are written: a control character takes six.
+ */
+const HEAD_BYTES = 64 * 1024;
+const TAIL_BYTES = 64 * 1024;
 /** What an event costs beside its text. */
-const EVENT_UNITS = 64;
+const EVENT_BYTES = 64;
 /** A program that says nothing for longer than any may run has ended, */
 const LIFETIME_SECONDS = 600;
 /** or it waits for a person, who may take days. */
 const PAUSED_LIFETIME_SECONDS = 8 * 24 * 60 * 60;
+/** Its row has all of it by then, and every gateway has heard of that. */
+const ENDED_LIFETIME_SECONDS = 5;
 
 export interface LiveWriter {
   /** Events in order; those that are there already are kept once. Throws INVALID_REQUEST for what no run may say. */
   publish(executionId: string, events: readonly ExecutionEvent[]): Promise<void>;
+  /** Its end is written, with its events: what is here goes, or a busy hour's logs would fill Redis, which the queue is in as well. */
+  ended(executionId: string): Promise<void>;
 }
 
 /**
@@ -29,12 +36,16 @@ export function createLiveWriter(redis: Redis): LiveWriter {
   return {
     async publish(executionId, events) {
       if (events.length === 0) return;
-      const parameters = events.filter(isLive).flatMap((event) => [event.id, unitsOf(event), JSON.stringify(event)]);
+      const parameters = events.filter(isLive).flatMap((event) => [event.id, bytesOf(event), JSON.stringify(event)]);
       const key = liveStreamKey(executionId);
       const statuses = events.filter((event) => event.type === 'status');
       const lifetime = statuses.at(-1)?.data.status === 'paused' ? PAUSED_LIFETIME_SECONDS : LIFETIME_SECONDS;
-      await append(key, `${key}:tail`, HEAD_UNITS, TAIL_UNITS, lifetime, ...parameters);
+      await append(key, `${key}:tail`, HEAD_BYTES, TAIL_BYTES, lifetime, ...parameters);
       await redis.publish(CHANNELS.live, executionId);
+    },
+    async ended(executionId) {
+      const key = liveStreamKey(executionId);
+      await Promise.all([redis.expire(key, ENDED_LIFETIME_SECONDS), redis.expire(`${key}:tail`, ENDED_LIFETIME_SECONDS)]);
     },
   };
 }
@@ -44,15 +55,16 @@ function isLive(event: ExecutionEvent): event is LiveEvent {
   throw new AppError('INVALID_REQUEST', `Event ${event.id} is none that a run may publish.`);
 }
 
-const unitsOf = (event: LiveEvent): number => EVENT_UNITS + (event.type === 'output' ? event.data.text.length : 0);
+const bytesOf = (event: LiveEvent): number =>
+  EVENT_BYTES + (event.type === 'output' ? Buffer.byteLength(JSON.stringify(event.data.text)) : 0);
 
 interface WithAppend extends Redis {
   appendLiveEvents(...parameters: (string | number)[]): Result<number, { readonly type: 'default' }>;
 }
 
 /**
- * Each entry carries the units that were written up to it (`t`). The head stays; behind it, the oldest go while the tail
- * is too long. KEYS[2] holds the units at the last entry that went, or at the end of the head.
+ * Each entry carries the bytes that were written up to it (`t`). The head stays; behind it, the oldest go while the tail
+ * is too long. KEYS[2] holds the bytes at the last entry that went, or at the end of the head.
  */
 const APPEND = `
 local key, tail = KEYS[1], KEYS[2]
