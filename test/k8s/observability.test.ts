@@ -127,6 +127,64 @@ describe('the dashboard', () => {
   });
 });
 
+describe('what prometheus.yml has Prometheus ask', () => {
+  const ROLES = { gateway: 9091, worker: 9093, 'mcp-proxy': 9092 } as const;
+  type Role = keyof typeof ROLES;
+
+  test('is each service once, in either form, and the gateway alone is shown a key', async () => {
+    for (const form of ['kubernetes', 'docker']) {
+      const jobs = (await readScrapes()).filter(({ job_name }) => job_name.startsWith(form));
+      const asked = jobs.flatMap((job) => rolesOf(job).map((role) => [role, job.authorization !== undefined] as const));
+      expect(Object.fromEntries(asked), form).toEqual({ gateway: true, worker: false, 'mcp-proxy': false });
+      expect(asked, form).toHaveLength(3);
+    }
+  });
+
+  test('listens beyond its container in the Docker form, on a network that Prometheus can be on', async () => {
+    const compose = z
+      .object({
+        services: z.record(z.string(), z.object({ networks: z.array(z.string()), environment: z.record(z.string(), z.string()) })),
+      })
+      .parse({ services: pick(parse(await read('docker-compose.yml'), { merge: true }).services, Object.keys(ROLES)) });
+    for (const [role, { networks, environment }] of Object.entries(compose.services)) {
+      expect(environment.EXECUTOR_HOST, role).toBe('0.0.0.0');
+      expect(networks.includes('stores') || networks.includes('work'), role).toBe(true);
+    }
+    for (const { dns_sd_configs = [] } of await readScrapes()) {
+      for (const { names, port } of dns_sd_configs) expect(names.map((name) => ROLES[name as Role])).toEqual([port]);
+    }
+  });
+
+  const scrapeFile = z.object({
+    scrape_configs: z.array(
+      z.object({
+        job_name: z.string(),
+        authorization: z.strictObject({ credentials_file: z.string() }).optional(),
+        dns_sd_configs: z.array(z.object({ names: z.array(z.string()), port: z.int() })).optional(),
+        relabel_configs: z.array(
+          z.object({ source_labels: z.array(z.string()), regex: z.string().optional(), action: z.string().optional() }),
+        ),
+      }),
+    ),
+  });
+  type Scrape = z.infer<typeof scrapeFile>['scrape_configs'][number];
+
+  const readScrapes = async (): Promise<readonly Scrape[]> =>
+    scrapeFile.parse(parse(await read('deploy/observability/prometheus.yml'))).scrape_configs;
+
+  /** Which services a job asks: by name, or as its rules keep pods. */
+  function rolesOf({ dns_sd_configs, relabel_configs }: Scrape): readonly string[] {
+    if (dns_sd_configs !== undefined) return dns_sd_configs.flatMap(({ names }) => names);
+    const kept = relabel_configs.filter(
+      ({ action, source_labels }) => action === 'keep' && source_labels[0] === '__meta_kubernetes_pod_label_app_kubernetes_io_component',
+    );
+    return Object.keys(ROLES).filter((role) => kept.every(({ regex = '' }) => new RegExp(`^(?:${regex})$`).test(role)));
+  }
+
+  const pick = (all: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> =>
+    Object.fromEntries(names.map((name) => [name, all[name]]));
+});
+
 test('the autoscaler asks for the queue that the gateway counts, by the name that the adapter gives it', async () => {
   const external = z
     .object({ metric: z.object({ name: z.string(), selector: z.object({ matchLabels: z.record(z.string(), z.string()) }) }) })

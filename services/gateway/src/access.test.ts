@@ -125,6 +125,19 @@ describe('Host and Origin, bound elsewhere', () => {
     await open.app.close();
   });
 
+  it.each(['10.1.2.3:9091', '[fd00::7]:9091'])(
+    'Prometheus, which knows an address alone (%s), reads /metrics with its key, and nothing else',
+    async (host) => {
+      const open = await openGateway({ host: '0.0.0.0', allowedHosts: ['executor.example'] });
+      expect((await open.ask('GET', '/metrics', { key: KEYS.operator, headers: { host } })).status).toBe(200);
+      expect((await open.ask('GET', '/metrics', { key: null, headers: { host } })).status).toBe(401);
+      expect((await open.ask('GET', '/metrics', { key: KEYS.operator, headers: { host: 'evil.example:9091' } })).status).toBe(403);
+      expect((await open.ask('GET', '/executions', { key: KEYS.operator, headers: { host } })).status).toBe(403);
+      expect((await gateway.ask('GET', '/metrics', { key: KEYS.operator, headers: { host } })).status).toBe(403);
+      await open.app.close();
+    },
+  );
+
   it('where hosts are configured it must be one of them, except for probes', async () => {
     const open = await openGateway({ host: '0.0.0.0', allowedHosts: ['Executor.example'] });
     expect((await open.ask('GET', '/tools', { headers: { host: 'executor.example' } })).status).toBe(200);

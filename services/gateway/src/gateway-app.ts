@@ -15,6 +15,8 @@ declare module 'fastify' {
     access?: Role | 'public';
     /** Asked every few seconds by machines: logged at debug, exempt from the rate limit, and from the Host check off loopback. */
     probe?: boolean;
+    /** Asked, with a key, by what finds processes by their addresses, as Prometheus does: off loopback an IP address will do as Host. */
+    scraped?: boolean;
     /** How the record tells of it. Absent: by method and path, where it changes something and agents may not use it; false: never. */
     audit?: RouteAudit | false;
   }

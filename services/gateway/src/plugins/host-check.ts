@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { AppError } from '@code-executor/platform';
 import type { FastifyInstance } from 'fastify';
 import { type GatewayConfig, isLoopback, LOOPBACK_HOSTS } from '../config.ts';
@@ -26,7 +27,8 @@ export function registerHostCheck(app: FastifyInstance, config: GatewayConfig): 
     // Orchestrators probe by address; what these two answer is no secret.
     const probe = !loopback && request.routeOptions.config.probe === true;
     const host = splitHost(request.headers.host ?? '');
-    if (allowed && !probe && !(host && allowed.has(host.name))) {
+    const scraped = !loopback && request.routeOptions.config.scraped === true && host !== null && isAddress(host.name);
+    if (allowed && !probe && !scraped && !(host && allowed.has(host.name))) {
       done(new AppError('HOST_NOT_ALLOWED', hostMessage(request.headers.host)));
       return;
     }
@@ -58,6 +60,9 @@ function splitHost(text: string): HostName | null {
   const match = /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::(\d{1,5}))?$/i.exec(text);
   return match ? { name: (match[1] ?? '').toLowerCase().replace(/\.$/, ''), port: match[2] ?? '' } : null;
 }
+
+/** What a page of another name cannot send: its own name is what it was reached by. */
+const isAddress = (name: string): boolean => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 
 function hostMessage(host: string | undefined): string {
   if (host === undefined || host === '') return 'The request has no Host header; send the one this gateway is reached by.';

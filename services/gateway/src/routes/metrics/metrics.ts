@@ -10,7 +10,7 @@ export function registerMetricsRoute(app: GatewayApp, { registry }: RouteDeps): 
   app.get(
     '/metrics',
     {
-      config: { access: 'operator' },
+      config: { access: 'operator', scraped: true },
       schema: {
         summary: 'Metrics for Prometheus',
         response: {
