@@ -145,6 +145,8 @@ describe('prepared programs', () => {
     ["import { m } from './servers/x/y.ts' with { type: 'macro' };\nm()", false],
     ["import s from '/workspace/skills/mine.ts';\ns()", false],
     ["import s from './servers/skills/mine.ts';\ns()", false],
+    ["import s from './servers/./skills/mine.ts';\ns()", false],
+    ["import s from '/workspace/servers//skills/mine.ts';\ns()", false],
     ['namespace A { globalThis.ran = 1 }\nreturn 1', false],
     ["import fs = require('fs');\nreturn 1", false],
   ])('%j says so: %s', (code, expected) => {

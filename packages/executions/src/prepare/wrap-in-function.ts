@@ -76,4 +76,5 @@ export function runsNothingAtOnce(statement: Statement): boolean {
   return (attributes?.length ?? 0) === 0 && !source.value.includes('..') && OF_THE_RUNTIME_OR_A_WRAPPER.test(source.value);
 }
 
-const OF_THE_RUNTIME_OR_A_WRAPPER = /^(?:node:[a-z_/]+|(?:\.|\/workspace)\/servers\/(?!skills\b)[\w./-]+)$/;
+/** Spelled straight: `servers/./skills/x` and `servers//skills/x` are skills. */
+const OF_THE_RUNTIME_OR_A_WRAPPER = /^(?:node:[a-z_/]+|(?:\.|\/workspace)\/servers\/(?!skills\b)(?:[\w-][\w.-]*\/)*[\w-][\w.-]*)$/;
