@@ -25,6 +25,8 @@ export interface Evidence {
   /** null: it is not there. */
   readonly final: SeenExecution | null;
   readonly writes: readonly LedgerEntry[];
+  /** How often a worker has claimed it. Nothing here is paused, so that a second claim is a second run. */
+  readonly claims: number;
 }
 
 export function judge(evidence: readonly Evidence[], ledger: readonly LedgerEntry[], listed: readonly string[]): Verdict {
@@ -37,10 +39,11 @@ export function judge(evidence: readonly Evidence[], ledger: readonly LedgerEntr
   const byStatus: Record<string, number> = {};
   const byError: Record<string, number> = {};
 
-  for (const { story, final, writes } of evidence) {
+  for (const { story, final, writes, claims } of evidence) {
     const { nonce } = story.program;
     const say = (list: string[], what: string) => list.push(`${nonce} (${[...story.ids].join(', ')}): ${what}`);
-    if (story.ids.size > 1) say(doubledExecutions, 'one key, several executions');
+    if (story.ids.size > 1) say(doubledExecutions, 'one request, several executions');
+    if (claims > 1) say(doubledExecutions, `was claimed ${claims} times`);
     if (final === null || final.endedAt === null || story.seen === null) say(lost, `ended as ${final?.status ?? 'nothing'}`);
     for (const problem of story.problems) say(story.log?.problems.includes(problem) ? brokenLogs : otherProblems, problem);
     if (final === null) continue;
@@ -83,6 +86,7 @@ function liesOf({ program, seen }: Story, final: SeenExecution, writes: readonly
   const claim = `${status}/${error?.code ?? 'no error'}, effects ${effects}, ${ok} calls ok, ${unanswered} unanswered; the ledger has ${written} of ${program.writes}`;
   if (seen !== null && (seen.status !== status || seen.effects !== effects))
     lies.push(`its end was first told as ${seen.status}/${seen.effects}: ${claim}`);
+  if (seen !== null && toldOf(seen) !== toldOf(final)) lies.push(`first told as ${toldOf(seen)}, and then as ${toldOf(final)}`);
   if (status === 'succeeded') {
     if (written !== program.writes || ok !== program.writes) lies.push(`succeeded without its writes: ${claim}`);
     if (effects !== (program.writes === 0 ? 'none' : 'some')) lies.push(`succeeded with wrong effects: ${claim}`);
@@ -97,6 +101,12 @@ function liesOf({ program, seen }: Story, final: SeenExecution, writes: readonly
   // What a lost worker knew of its calls died with it.
   if (ok > written || (!isLost && written > ok + unanswered)) lies.push(`its tool calls are not those of the ledger: ${claim}`);
   return lies;
+}
+
+/** What a client goes by. An end is told with a message, and read from its row later: both must say the same. */
+function toldOf({ result, output, error, toolCalls }: SeenExecution): string {
+  const calls = toolCalls.map(({ tool, outcome }) => `${tool} ${outcome}`);
+  return JSON.stringify([result ?? null, output, error?.code, error?.message, calls]);
 }
 
 /** The programs are sound and brief: they fail by the loss of their worker, or by a call that has failed. */

@@ -5,12 +5,13 @@ import type { Random } from './random.ts';
 export interface Program {
   readonly number: number;
   readonly nonce: string;
-  readonly idempotencyKey: string;
+  /** null: sent once, as most clients do. The gateway tells a worker of such a one ahead of its row's commit; of one with a key it does not. */
+  readonly idempotencyKey: string | null;
   readonly language: 'typescript' | 'python';
   readonly writes: number;
-  /** `follow`: not waited for, its live log is read; `poll`: it is asked for. */
   /** What it takes where nothing is in its way. */
   readonly nominalMs: number;
+  /** `follow`: not waited for, its live log is read; `poll`: it is asked for. */
   readonly mode: 'wait' | 'poll' | 'follow';
   /** Sent to two gateways at once, as an impatient client does. */
   readonly twice: boolean;
@@ -66,10 +67,11 @@ export function drawProgram(number: number, prefix: string, random: Random): Pro
   const sleepMs = random.chance(0.25) ? random.between(100, 2_500) : 0;
   const nominalMs = writes * slowMs + sleepMs;
   const args = { nonce, writes, slowMs, sleepMs };
-  return describe({ number, nonce, language, writes, nominalMs, mode, twice: random.chance(0.1), code, args });
+  const keyed = random.chance(0.5);
+  return describe({ number, nonce, language, writes, nominalMs, mode, twice: keyed && random.chance(0.2), keyed, code, args });
 }
 
-/** One write and nothing else: it succeeds only where all of the fleet works. */
+/** One write and nothing else: it succeeds only where all of the fleet works. With a key, and without one in turn. */
 export function probeProgram(number: number, prefix: string): Program {
   const nonce = `${prefix}-probe-${number}`;
   const args = { nonce, writes: 1, slowMs: 0, sleepMs: 0 };
@@ -81,6 +83,7 @@ export function probeProgram(number: number, prefix: string): Program {
     nominalMs: 0,
     mode: 'wait',
     twice: false,
+    keyed: number % 2 === 0,
     code: ONE_AFTER_THE_OTHER,
     args,
   });
@@ -89,12 +92,15 @@ export function probeProgram(number: number, prefix: string): Program {
 /** The same, not waited for, with as much beside it as no page of a table has left. */
 export function heavyProgram(number: number, prefix: string): Program {
   const program = probeProgram(number, `${prefix}-heavy`);
+  const idempotencyKey = `key-${program.nonce}`;
   const ballast = randomBytes(BALLAST_BYTES).toString('base64');
-  return { ...program, mode: 'poll', body: { ...program.body, wait: false, args: { ...program.body.args, ballast } } };
+  return { ...program, idempotencyKey, mode: 'poll', body: { ...program.body, wait: false, args: { ...program.body.args, ballast } } };
 }
 
-function describe(drawn: Omit<Program, 'body' | 'idempotencyKey'> & { readonly code: string; readonly args: object }): Program {
-  const { code, args, ...program } = drawn;
+function describe(
+  drawn: Omit<Program, 'body' | 'idempotencyKey'> & { readonly keyed: boolean; readonly code: string; readonly args: object },
+): Program {
+  const { keyed, code, args, ...program } = drawn;
   const body = { language: program.language, code, args, wait: program.mode === 'wait', timeoutMs: TIMEOUT_MS };
-  return { ...program, idempotencyKey: `key-${program.nonce}`, body };
+  return { ...program, idempotencyKey: keyed ? `key-${program.nonce}` : null, body };
 }

@@ -51,7 +51,10 @@ export interface Patience {
 const SHORT_MS = 6_000;
 const ENDED = new Set(['succeeded', 'failed', 'timed_out', 'cancelled']);
 
-/** A client that does not give up: whatever breaks, it asks the next gateway with the same key. Never rejects. */
+/**
+ * A client that does not give up: whatever breaks, it asks the next gateway with the same key. Without one it asks once, and knows of no
+ * execution where no answer came: the rows say then what became of it. Never rejects.
+ */
 export async function runProgram(program: Program, api: Api, patience: Patience): Promise<Story> {
   const story: Story = {
     program,
@@ -69,8 +72,8 @@ export async function runProgram(program: Program, api: Api, patience: Patience)
   if (program.twice) submissions.push(submit(program.number + 1, story, api, patience, deadline));
   await Promise.all(submissions);
   const [id] = story.ids;
-  if (id === undefined) story.problems.push('was never accepted');
-  else if (story.seen === null && program.mode === 'follow') {
+  if (id === undefined && program.idempotencyKey !== null) story.problems.push('was never accepted');
+  else if (id !== undefined && story.seen === null && program.mode === 'follow') {
     story.log = await followToEnd(id, program.number, api, deadline);
     story.problems.push(...story.log.problems);
   }
@@ -80,7 +83,7 @@ export async function runProgram(program: Program, api: Api, patience: Patience)
 
 /** A single try, without patience: 202 and the id, or the code of the refusal. */
 export async function tryProgram({ number, body, idempotencyKey }: Program, api: Api): Promise<{ id: string } | { code: string }> {
-  const headers = { 'idempotency-key': idempotencyKey };
+  const headers = keyHeader(idempotencyKey);
   const reply = await send(number, 'POST', '/execute', api, SHORT_MS, { headers, body: { ...body, wait: false } });
   if (reply === null) return { code: 'NO_ANSWER' };
   return reply.status === 202 ? { id: (reply.json() as SeenExecution).executionId } : { code: codeOf(reply) };
@@ -108,7 +111,7 @@ export const isEnded = ({ status }: SeenExecution): boolean => ENDED.has(status)
 
 async function submit(turn: number, story: Story, api: Api, { waitMs }: Patience, deadline: number): Promise<void> {
   const { body, idempotencyKey } = story.program;
-  const headers = { 'idempotency-key': idempotencyKey };
+  const headers = keyHeader(idempotencyKey);
   for (let attempt = turn; performance.now() < deadline; attempt += 1) {
     const reply = await send(attempt, 'POST', '/execute', api, body.wait ? waitMs : SHORT_MS, { headers, body });
     if (reply !== null && (reply.status === 200 || reply.status === 202)) {
@@ -124,9 +127,13 @@ async function submit(turn: number, story: Story, api: Api, { waitMs }: Patience
     }
     story.refusals.push(reply === null ? 'NO_ANSWER' : codeOf(reply));
     if (reply !== null) noteAcceptedId(reply, story);
+    // A second try could be a second execution.
+    if (idempotencyKey === null) return;
     await pause();
   }
 }
+
+const keyHeader = (key: string | null): Record<string, string> => (key === null ? {} : { 'idempotency-key': key });
 
 async function poll(id: string, story: Story, api: Api, deadline: number): Promise<void> {
   while (performance.now() < deadline) {

@@ -19,6 +19,8 @@ export interface ServiceProcess {
   thaw(): void;
   /** Starts it again; resolves when `/health/ready` says so. */
   start(): Promise<void>;
+  /** Each time that it ended although nobody had told it to. */
+  ownDeaths(): readonly string[];
 }
 
 /** Two processors that do much else; a service that needs longer has failed. */
@@ -37,6 +39,8 @@ export async function startServiceProcess(options: {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const main = fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url));
+  const told = new WeakSet<ChildProcess>();
+  const ownDeaths: string[] = [];
   let child = launch();
   try {
     await untilReady();
@@ -52,6 +56,7 @@ export async function startServiceProcess(options: {
     terminate: () => end('SIGTERM'),
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
+    ownDeaths: () => ownDeaths,
     async start() {
       if (isOver(child)) child = launch();
       await untilReady();
@@ -61,10 +66,14 @@ export async function startServiceProcess(options: {
   function launch(): ChildProcess {
     const log = openSync(logFile, 'a');
     try {
-      return spawn(process.execPath, [main], {
+      const launched = spawn(process.execPath, [main], {
         env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...options.environment, EXECUTOR_PORT: String(port) },
         stdio: ['ignore', log, log],
       });
+      launched.once('exit', (code, signal) => {
+        if (!told.has(launched)) ownDeaths.push(`${name} ended by itself with ${code ?? signal}: ${lastLines(logFile)}`);
+      });
+      return launched;
     } finally {
       closeSync(log);
     }
@@ -74,6 +83,7 @@ export async function startServiceProcess(options: {
     const ending = child;
     if (isOver(ending)) return ending.exitCode;
     const exited = once(ending, 'exit');
+    told.add(ending);
     ending.kill(signal);
     const timer = setTimeout(() => ending.kill('SIGKILL'), EXIT_MS);
     await exited;
