@@ -104,6 +104,7 @@ restore_fleet() {
   if [[ $1 == 0 ]] && { [[ -d $DATA_DIR/secrets ]] || [[ -n $(fleet_volumes) ]]; }; then
     die "$EXIT_FAILED" "$DATA_DIR or the volumes of $PROJECT hold an installation already: '--force' puts the backup in its place."
   fi
+  read_fleet_setting_files
   prepare_data_dir
   as_data_owner mkdir -p -m 0700 -- "$DATA_DIR/run" "$FLEET_DIR"
   take_turn

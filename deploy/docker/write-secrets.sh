@@ -23,6 +23,7 @@ main() {
   copy mcp-proxy/database-url gateway/database-url
   copy /from/admin.key gateway/admin-key
   copy /from/mcp-servers.json mcp-proxy/mcp-servers.json
+  copy /from/webhook-secret mcp-proxy/webhook-secret
   write redis/users.acl "$(redis_users)"
 
   own gateway "$GATEWAY_UID"

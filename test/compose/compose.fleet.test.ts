@@ -8,6 +8,7 @@ import { LOOK_AROUND, TRY_TO_CONNECT } from './hostile-look.ts';
 import { everySecret, everyTarget } from './what-a-fleet-holds.ts';
 
 const TOKEN = 'sesame-of-the-upstream';
+const WEBHOOK_SECRET = 'sesame-of-the-webhooks';
 /** What `up` fills in from its caller's environment. */
 const REFERENCE = ['$', '{TOKEN_OF_TINY}'].join('');
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -27,7 +28,12 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     await mkdir(fleet.dataDir, { mode: 0o700 });
     const tiny = { command: 'node', args: [join(servers, 'tiny-server.mjs')], env: { TOKEN: REFERENCE }, trust: true };
     await writeFile(join(fleet.dataDir, 'mcp-servers.json'), JSON.stringify({ mcpServers: { tiny } }), { mode: 0o600 });
-    settings = { EXECUTOR_MCP_MOUNTS: `${servers}:ro`, TOKEN_OF_TINY: TOKEN };
+    await writeFile(join(fleet.place, 'webhook-secret'), `${WEBHOOK_SECRET}\n`, { mode: 0o600 });
+    settings = {
+      EXECUTOR_MCP_MOUNTS: `${servers}:ro`,
+      TOKEN_OF_TINY: TOKEN,
+      EXECUTOR_APPROVAL_WEBHOOK_SECRET_FILE: join(fleet.place, 'webhook-secret'),
+    };
     firstUp = await fleet.deploy(['up', '--docker'], settings);
   }, 900_000);
 
@@ -118,13 +124,29 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     expect(lines((await fleet.inside('worker', 'ls /run/secrets')).text)).toEqual(['worker-internal-key', 'worker-redis-url']);
     // What upstream servers get is in their own environment, by design.
     // TOKEN is in the environment of the server that it is for, by design.
-    const secrets = await everySecret(fleet);
+    const secrets = [...(await everySecret(fleet)), WEBHOOK_SECRET];
     for (const service of ['gateway', 'worker', 'mcp-proxy', 'redis', 'postgres']) {
       const [id = ''] = await fleet.containers(service);
       const inspected = (await fleet.docker('inspect', id)).text;
       const processes = (await fleet.inside(service, 'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n"')).text;
       expect(secrets.filter((secret) => inspected.includes(secret) || processes.includes(secret))).toEqual([]);
     }
+  });
+
+  test('the secret of webhooks, given as a file, is one of mcp-proxy', async () => {
+    expect((await fleet.inside('mcp-proxy', 'cat "$EXECUTOR_APPROVAL_WEBHOOK_SECRET_FILE"')).text).toBe(`${WEBHOOK_SECRET}\n`);
+  });
+
+  test('a Prometheus on the networks stores and work reads the metrics of all three, those of the gateway with a key', async () => {
+    const key = (await readFile(join(fleet.dataDir, 'admin.key'), 'utf8')).trim();
+    const urls = ['http://worker:9093/metrics', 'http://mcp-proxy:9092/metrics', 'http://gateway:9091/metrics'];
+    const script = `for (const url of ${JSON.stringify(urls)}) {
+      const response = await fetch(url, { headers: url.includes('gateway') ? { authorization: 'Bearer ' + process.argv[1] } : {} });
+      console.log(response.status, (await response.text()).includes('process_resident_memory_bytes'));
+    }`;
+    const [proxy = ''] = await fleet.containers('mcp-proxy');
+    const end = await fleet.docker('exec', proxy, 'node', '--input-type=module', '--eval', script, key);
+    expect(lines(end.text)).toEqual(['200 true', '200 true', '200 true']);
   });
 
   test.each(['gateway', 'worker', 'mcp-proxy'])(

@@ -41,5 +41,7 @@ test('NAME_FILE gives the value from a file, and both at once are refused', () =
   expect(() => readConfig(schema, { DATABASE_URL_FILE: file, DATABASE_URL: 'x' })).toThrow(
     'DATABASE_URL and DATABASE_URL_FILE are both set',
   );
+  writeFileSync(`${file}.empty`, '\n');
+  expect(readConfig(schema, { DATABASE_URL: 'x', EXECUTOR_PORT_FILE: `${file}.empty` }).EXECUTOR_PORT).toBe(9091);
   expect(() => readConfig(schema, { DATABASE_URL_FILE: `${file}.none` })).toThrow(/DATABASE_URL_FILE: cannot read/);
 });

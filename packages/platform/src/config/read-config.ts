@@ -10,7 +10,7 @@ const CLI_VARIABLES: readonly string[] = ['EXECUTOR_URL', 'EXECUTOR_KEY', 'EXECU
 
 /**
  * Reads the environment once through `schema` (its keys are the variables' names). `NAME_FILE` gives the value of `NAME`
- * from a file (Docker and Kubernetes secrets); an empty value counts as unset. `foreign` names variables of ours that
+ * from a file (Docker and Kubernetes secrets); an empty value, or an empty file, counts as unset. `foreign` names variables of ours that
  * other programs read, or whose beginning (`EXECUTOR_X_*`) is the operator's to go on from. Throws INVALID_REQUEST whose message has one line per wrong variable.
  */
 export function readConfig<Shape extends z.ZodRawShape>(
@@ -51,7 +51,8 @@ function readVariable(name: string, environment: Readonly<Record<string, string 
   if (direct && file) throw new Error(`${name} and ${name}_FILE are both set; keep one`);
   if (!file) return direct === '' ? undefined : direct;
   try {
-    return readFileSync(file, 'utf8').trimEnd();
+    const text = readFileSync(file, 'utf8').trimEnd();
+    return text === '' ? undefined : text;
   } catch (error) {
     throw new Error(`${name}_FILE: cannot read ${file} (${messageOf(error)})`, { cause: error });
   }
