@@ -68,6 +68,21 @@ test.each([
   expect(await restarted.authenticate(before)).toMatchObject({ role: 'admin' });
 });
 
+test('in a fleet, which is handed its file, a first admin key that was revoked stays in it, stays revoked, and does not stop the start', async () => {
+  const before = await readFile(file, 'utf8');
+  const second = await keys.create(admin, { name: 'mine', role: 'admin' });
+  await keys.revoke({ ...admin, id: second.id }, admin.id);
+  const restarted = await createKeys({ db: database.db, log: testLog, now: () => now, announce: async () => {} });
+  try {
+    expect(await restarted.ensureAdminKey(file)).toEqual({ created: false });
+    expect(await readFile(file, 'utf8')).toBe(before);
+    expect(await restarted.authenticate(before.trim())).toBeNull();
+    expect(await restarted.authenticate(second.key)).toMatchObject({ role: 'admin' });
+  } finally {
+    restarted.close();
+  }
+});
+
 test('a file that cannot be written leaves no key behind', async () => {
   const before = (await keys.list(admin)).length;
   await expect((await open()).ensureAdminKey(join(directory, 'missing', 'admin.key'))).rejects.toThrow('Cannot write the admin key file');

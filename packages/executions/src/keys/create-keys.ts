@@ -124,7 +124,14 @@ export async function createKeys(options: {
       const known = present === null ? undefined : valid.get(digestOf(present));
       if (known?.principal.role === 'admin' && known.expiresAtMs > now()) return { created: false };
       if (announce !== undefined && present !== null && (await adopt(present))) return { created: false };
-      const others = [...valid.values()].some(({ principal, expiresAtMs }) => principal.role === 'admin' && expiresAtMs > now());
+      const others = [...valid.values()].some(
+        ({ principal, expiresAtMs }) => principal.role === 'admin' && principal.workspaceId === DEFAULT_WORKSPACE_ID && expiresAtMs > now(),
+      );
+      // There the file is a secret that is handed in: it mostly cannot be written, and no start may rest on a key that was revoked.
+      if (announce !== undefined && present !== null && others) {
+        log.warn({ file }, 'The admin key of the file was revoked or has expired; others go on. Put one of them there.');
+        return { created: false };
+      }
       const bareKey = newBareKey();
       // The row first would leave a key that nobody has when the file cannot be written.
       await writeAdminKey(file, bareKey, () =>
