@@ -72,7 +72,7 @@ test('in a fleet, which is handed its file, a first admin key that was revoked s
   const before = await readFile(file, 'utf8');
   const second = await keys.create(admin, { name: 'mine', role: 'admin' });
   await keys.revoke({ ...admin, id: second.id }, admin.id);
-  const restarted = await createKeys({ db: database.db, log: testLog, now: () => now, announce: async () => {} });
+  const restarted = await createKeys({ db: database.db, log: testLog, now: () => now, announce: () => Promise.resolve() });
   try {
     expect(await restarted.ensureAdminKey(file)).toEqual({ created: false });
     expect(await readFile(file, 'utf8')).toBe(before);
