@@ -6,6 +6,9 @@
 # MCP_SERVERS=FILE: MCP servers that are registered at start ({"mcpServers": …}).
 # For production DATABASE_URL is the services' own login; REDIS_URL names no user: the Secret "redis" then holds the users that
 # this Redis has to be given (users.acl).
+# `redis-users` prints the Secret "redis" alone, for the users' passwords as they are, from the "redis-url" of each role: for `apply`, where a
+# version has other rights for them, or a password has changed (docs/kubernetes.md).
+#   GATEWAY_REDIS_URL=… WORKER_REDIS_URL=… PROXY_REDIS_URL=… k8s/make-secrets.sh redis-users | kubectl apply -f -
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
@@ -22,7 +25,12 @@ main() {
       [[ ${DATABASE_URL:-} == postgres*://* ]] || refuse 'DATABASE_URL has to be the URL of PostgreSQL, with user and password'
       [[ ${REDIS_URL:-} =~ ^rediss?://[^@/]+/?[0-9]*$ ]] || refuse 'REDIS_URL has to be the URL of Redis, without user and password'
       ;;
-    *) refuse 'usage: k8s/make-secrets.sh home|production' ;;
+    redis-users)
+      redis_users "$(password_of gateway "${GATEWAY_REDIS_URL:-}")" "$(password_of worker "${WORKER_REDIS_URL:-}")" \
+        "$(password_of proxy "${PROXY_REDIS_URL:-}")"
+      return
+      ;;
+    *) refuse 'usage: k8s/make-secrets.sh home|production|redis-users' ;;
   esac
   local servers='{"mcpServers":{}}'
   if [[ -n ${MCP_SERVERS:-} ]]; then servers=$(cat -- "$MCP_SERVERS"); fi
@@ -38,10 +46,22 @@ main() {
   secret worker internal-key "$worker_key" redis-url "$(redis_url worker "$worker_redis")"
   secret mcp-proxy database-url "$DATABASE_URL" gateway-internal-key "$gateway_key" grant-key "$(hex_key)" mcp-servers.json "$servers" \
     redis-url "$(redis_url proxy "$proxy_redis")" seal-key "$(hex_key)" worker-internal-key "$worker_key"
-  secret redis users.acl "$(sed -e "s/@gateway@/$(digest "$gateway_redis")/" -e "s/@worker@/$(digest "$worker_redis")/" \
-    -e "s/@proxy@/$(digest "$proxy_redis")/" "$root/deploy/redis/users.acl")"
+  redis_users "$gateway_redis" "$worker_redis" "$proxy_redis"
   secret migrate database-url "$DATABASE_URL"
   if [[ $form == home ]]; then secret postgres executor-password "$postgres_password"; fi
+}
+
+# redis_users PASSWORD_OF_GATEWAY PASSWORD_OF_WORKER PASSWORD_OF_PROXY
+redis_users() {
+  [[ -n $1 && -n $2 && -n $3 ]] || exit 2
+  secret redis users.acl "$(sed -e "s/@gateway@/$(digest "$1")/" -e "s/@worker@/$(digest "$2")/" -e "s/@proxy@/$(digest "$3")/" \
+    "$root/deploy/redis/users.acl")"
+}
+
+# password_of USER URL
+password_of() {
+  [[ $2 =~ ^rediss?://$1:([^@:/]+)@ ]] || refuse "the URL of the user $1 has to be redis://$1:PASSWORD@…, as its Secret has it"
+  printf %s "${BASH_REMATCH[1]}"
 }
 
 # secret NAME KEY VALUE [KEY VALUE…]

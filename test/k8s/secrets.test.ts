@@ -55,6 +55,23 @@ describe.each(['home', 'production'] as const)('the secrets made for %s', (overl
   });
 });
 
+test('the users of Redis are made again, for the passwords that the services have', async () => {
+  const { gateway, worker, 'mcp-proxy': proxy, redis } = valuesOf(await makeSecrets('home', {}));
+  const urls = {
+    GATEWAY_REDIS_URL: gateway?.['redis-url'] ?? '',
+    WORKER_REDIS_URL: worker?.['redis-url'] ?? '',
+    PROXY_REDIS_URL: proxy?.['redis-url'] ?? '',
+  };
+  const again = await makeSecrets('redis-users', urls);
+  expect(valuesOf(again)).toEqual({ redis });
+  expect(await complaints(again)).toEqual([]);
+  await expect(makeSecrets('redis-users', { ...urls, PROXY_REDIS_URL: urls.WORKER_REDIS_URL })).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/URL of the user proxy/),
+  });
+});
+
 test('a second run makes other keys', async () => {
   const [first, second] = await Promise.all([makeSecrets('home', {}), makeSecrets('home', {})]);
   expect(valuesOf(first)['mcp-proxy']?.['seal-key']).not.toBe(valuesOf(second)['mcp-proxy']?.['seal-key']);
