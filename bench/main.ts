@@ -179,13 +179,14 @@ async function measureSimple(): Promise<void> {
       row('peer executor, 16 clients', `${round(peer.perSecond, 0)}/s`);
     }
     await measureThroughput(service);
-    const { idle, loaded, health } = await measureNeighbours(service);
+    const { idle, loaded, health, hostileAtOnce } = await measureNeighbours(service);
     row(
       'simple program beside hostile ones, p50',
       ms(loaded.p50),
       `allowed 3 × idle + 10 ms = ${ms(3 * idle.p50 + 10)}`,
       loaded.p50 / (3 * idle.p50 + 10),
     );
+    row('hostile programs that ran at a time', `${round(hostileAtOnce, 1)} of 8`);
     row('/health beside hostile programs, p99', ms(health.p99), 'allowed 50 ms', health.p99 / 50);
   } finally {
     await service.stop();

@@ -11,7 +11,8 @@ export async function measureBareNode(runs: number): Promise<Series> {
   for (let run = 0; run < runs; run += 1) {
     const before = performance.now();
     const child = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
-    await once(child, 'exit');
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`node -e 0 ended with ${code}`);
     durations.push(performance.now() - before);
   }
   return summarise(durations);

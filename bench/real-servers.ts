@@ -37,7 +37,8 @@ export async function measureToolCalls(
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
       const before = performance.now();
-      await client.callTool({ name: 'read_text_file', arguments: { path } });
+      const direct = await client.callTool({ name: 'read_text_file', arguments: { path } });
+      if (direct.isError === true) throw new Error(`the direct call failed: ${JSON.stringify(direct).slice(0, 500)}`);
       if (run >= 20) series.direct.push(performance.now() - before);
     }
   } finally {

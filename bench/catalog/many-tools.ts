@@ -31,15 +31,13 @@ export function manyTools(server: string, count: number, changed?: number): Tool
   });
 }
 
-export const QUERIES = [
-  'create invoice',
-  'webhook history',
-  'delete user token',
-  'calender event report',
-  'list',
-  'paymnt setting',
-  'export customer attachments',
-  'id',
-  'merge branch',
-  'zzz nothing',
-];
+/** So many questions, none of them asked before, as those of agents: what was counted for one answer is remembered for the same one. */
+export function queries(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const [verb = '', noun = '', part = ''] = [VERBS[index % 10], NOUNS[Math.floor(index / 10) % 10], PARTS[Math.floor(index / 100) % 10]];
+    const forms = [`${verb} ${noun} ${part}`, `${verb} the ${part} of a ${noun}`, `${misspelt(noun)} ${part} ${verb}`];
+    return forms[index % forms.length] ?? '';
+  });
+}
+
+const misspelt = (word: string): string => word.slice(0, 2) + word.slice(3);

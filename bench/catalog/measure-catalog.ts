@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { createWrapperStore } from '@code-executor/wrappers';
 import { type Service, startService } from '../../test/support/start-service.ts';
 import { type Series, summarise } from '../statistics.ts';
-import { manyTools, QUERIES } from './many-tools.ts';
+import { manyTools, queries } from './many-tools.ts';
+
+const SEARCHES = 400;
 
 export interface CatalogFigures {
   readonly tools: number;
@@ -26,13 +28,12 @@ export async function measureCatalog(directory: string, count: number): Promise<
   try {
     await untilTools(service, count);
     const durations: number[] = [];
-    for (let round = 0; round < 40; round += 1) {
-      for (const query of QUERIES) {
-        const before = performance.now();
-        const answer = await service.get(`/tools/search?q=${encodeURIComponent(query)}&detail=description&limit=20`);
-        if (answer.status !== 200) throw new Error(`search answered ${answer.status}`);
-        durations.push(performance.now() - before);
-      }
+    for (const query of queries(SEARCHES)) {
+      const before = performance.now();
+      const answer = await service.get(`/tools/search?q=${encodeURIComponent(query)}&detail=description&limit=20`);
+      durations.push(performance.now() - before);
+      const { total: found = 0 } = answer.body as { total?: number };
+      if (answer.status !== 200 || found === 0) throw new Error(`search for ${query} answered ${answer.status} with ${found} tools`);
     }
     return { tools: count, generateAllMs, generateChangedMs, search: summarise(durations) };
   } finally {

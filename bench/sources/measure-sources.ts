@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { documentFixtures } from '../../test/support/document-fixtures.ts';
-import { type Service, startService } from '../../test/support/start-service.ts';
+import { startService } from '../../test/support/start-service.ts';
+import { probeHealth } from '../probe-health.ts';
 import { type Series, summarise } from '../statistics.ts';
 
 /** The largest real description at hand: 13 MB, 1,223 operations. */
@@ -37,7 +37,7 @@ export async function measureSources(directory: string): Promise<SourceFigures |
     let tools = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       const stop = new AbortController();
-      const watching = askHealth(service, stop.signal);
+      const watching = probeHealth(service, ASK_EVERY_MS, stop.signal);
       const before = performance.now();
       const answer = await service.post('/integrations', { slug: `large-${round}`, document: text, baseUrl: NOWHERE });
       added.push(performance.now() - before);
@@ -52,17 +52,6 @@ export async function measureSources(directory: string): Promise<SourceFigures |
   } finally {
     await service.stop();
   }
-}
-
-async function askHealth(service: Service, signal: AbortSignal): Promise<number[]> {
-  const durations: number[] = [];
-  while (!signal.aborted) {
-    const before = performance.now();
-    await service.get('/health');
-    durations.push(performance.now() - before);
-    await sleep(ASK_EVERY_MS);
-  }
-  return durations;
 }
 
 /** The least that every reader of such a document does: the value, with each reference replaced by what it refers to. */
