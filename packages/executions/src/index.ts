@@ -12,6 +12,7 @@ export { createKeys, type KeysService } from './keys/create-keys.ts';
 export { createLedger, type LedgerOptions, type LocalLedger } from './ledger/create-ledger.ts';
 export type { ClaimedByWorker, ExecutionLedger, HeldExecution, Renewal, WorkerReport } from './ledger/port.ts';
 export { CHANNELS } from './live-stream/fleet-channels.ts';
+export { startForgettingLiveLogs } from './live-stream/forget-live-logs.ts';
 export { createLiveWriter, type LiveWriter } from './live-stream/live-writer.ts';
 export { createMcpSessions, type McpSessionLimits } from './mcp-sessions/create-mcp-sessions.ts';
 export { mcpMigrations } from './mcp-sessions/migrations.ts';

@@ -15,6 +15,7 @@ import {
   executionMigrations,
   heldExecutions,
   isHeld,
+  startForgettingLiveLogs,
   startReconciler,
   watchWorkers,
   workspaceMigrations,
@@ -88,6 +89,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   open('outbound', outbound, (part) => part.close());
   // Gateways make and revoke keys; what they did is looked for.
   const keys = open('keys', await createKeys({ db, log, announce: async () => undefined }), (part) => part.close());
+  const endedAmong = createEndedExecutions(db);
   const tools = await createToolDomain({
     db,
     log,
@@ -107,7 +109,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
     approvals: {
       ...approvalSettingsOf(config, config.EXECUTOR_PUBLIC_URL),
       retentionDays: config.EXECUTOR_AUDIT_RETENTION_DAYS,
-      endedAmong: createEndedExecutions(db),
+      endedAmong,
       isActive: createActivePrincipals(db),
       onDecided: (approvalIds) => tellDecided(approvalIds, redis, log),
       onEvent(event) {
@@ -130,6 +132,7 @@ async function compose(config: ProxyConfig, log: Logger, open: Open): Promise<vo
   const workers = open('workers', watchWorkers(redis, log), (part) => part.stop());
   const shared = { db, log, redis, queue, share: workers.share };
   const live = createLiveWriter(redis);
+  open('live logs', startForgettingLiveLogs({ redis, live, endedAmong, log }), (part) => part.stop());
   const ledger = createLedger({
     ...shared,
     liveWorkers: () => workers.reports().flatMap(({ workerId, draining }) => (draining ? [] : [workerId])),

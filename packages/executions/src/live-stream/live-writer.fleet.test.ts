@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dockerAnswers, startRedis, type TestContainer } from '../../../../test/support/containers.ts';
 import { testLog } from '../testing/open-test-executions.ts';
+import { forgetLiveLogs } from './forget-live-logs.ts';
 import { liveStreamKey } from './live-events.ts';
 import { createLiveReader } from './live-reader.ts';
 import { createLiveWriter } from './live-writer.ts';
@@ -52,6 +53,28 @@ describe.skipIf(!reachable)(`live events in Redis${reachable ? '' : ' (skipped: 
     await live.ended(id);
     for (const key of keys) expect(await redis.ttl(key)).toBeLessThanOrEqual(5);
     await vi.waitFor(async () => expect(await redis.exists(...keys)).toBe(0), { timeout: 20_000, interval: 200 });
+  });
+
+  test('of what was cancelled while it waited for a person go, and of what still waits or runs stay', async () => {
+    const [cancelled, waits, runs] = [newId('exe'), newId('exe'), newId('exe')];
+    const live = createLiveWriter(redis);
+    const at = new Date().toISOString();
+    for (const id of [cancelled, waits, runs]) await live.publish(id, [{ id: 2, type: 'output', data: { text: 'x' } }]);
+    for (const id of [cancelled, waits]) await live.publish(id, [{ id: 3, type: 'status', data: { status: 'paused', at } }]);
+    expect(await redis.ttl(liveStreamKey(cancelled))).toBeGreaterThan(24 * 60 * 60);
+    const asked: string[] = [];
+    await forgetLiveLogs({
+      redis,
+      live,
+      async endedAmong(ids) {
+        asked.push(...ids);
+        return ids.filter((id) => id === cancelled);
+      },
+    });
+    expect(asked).toEqual(expect.arrayContaining([cancelled, waits, runs]));
+    expect(await redis.ttl(liveStreamKey(cancelled))).toBeLessThanOrEqual(5);
+    expect(await redis.ttl(liveStreamKey(waits))).toBeGreaterThan(24 * 60 * 60);
+    expect(await redis.ttl(liveStreamKey(runs))).toBeGreaterThan(300);
   });
 
   async function keptBytes(id: string): Promise<number> {

@@ -45,7 +45,8 @@ export function createLiveWriter(redis: Redis): LiveWriter {
     },
     async ended(executionId) {
       const key = liveStreamKey(executionId);
-      await Promise.all([redis.expire(key, ENDED_LIFETIME_SECONDS), redis.expire(`${key}:tail`, ENDED_LIFETIME_SECONDS)]);
+      // Never later than it would go by itself: who says it again and again must not keep it.
+      await Promise.all([redis.expire(key, ENDED_LIFETIME_SECONDS, 'LT'), redis.expire(`${key}:tail`, ENDED_LIFETIME_SECONDS, 'LT')]);
     },
   };
 }
