@@ -65,9 +65,11 @@ describe.each([
   test('each has a seccomp profile, and memory that is bounded, temporary files included', async () => {
     for (const { name, pod } of workloads(await rendered)) {
       expect.soft(['RuntimeDefault', 'Localhost'], name).toContain(pod.securityContext?.seccompProfile?.type);
-      for (const { emptyDir } of pod.volumes ?? []) {
-        if (emptyDir !== undefined)
-          expect.soft(emptyDir, name).toMatchObject({ medium: 'Memory', sizeLimit: expect.stringMatching(/Mi$/) });
+      for (const { name: volume, emptyDir } of pod.volumes ?? []) {
+        if (emptyDir === undefined) continue;
+        expect.soft(emptyDir.sizeLimit, `${name} ${volume}`).toMatch(/^\d+[MG]i$/);
+        // Of stdio-servers, on the node's disk.
+        expect.soft(emptyDir.medium, `${name} ${volume}`).toBe(volume === 'home' ? undefined : 'Memory');
       }
       for (const { resources } of containersOf(pod)) {
         expect.soft(resources, name).toMatchObject({ requests: { cpu: expect.anything(), memory: expect.anything() } });
@@ -133,6 +135,14 @@ describe('optional components', () => {
     );
     expect(daemon.containers[0]?.command?.join(' ')).toContain('/host/worker.json');
     expect(JSON.parse(await source('sandbox-image/seccomp.json')).defaultAction).toBe('SCMP_ACT_ERRNO');
+  });
+
+  test('stdio-servers gives what npx downloads a place beside the data directory, which such servers do not see, and the disk for it', async () => {
+    const { env, volumeMounts, resources } = onlyContainer(await with_('stdio-servers'), 'mcp-proxy');
+    const settingOf = (name: string): string => env?.find((one) => one.name === name)?.value ?? '';
+    expect(volumeMounts?.map(({ mountPath }) => mountPath)).toContain(settingOf('HOME'));
+    expect(`${settingOf('HOME')}/`.startsWith(`${settingOf('EXECUTOR_DATA_DIR')}/`)).toBe(false);
+    expect(resources?.limits?.['ephemeral-storage']).toBe('2304Mi');
   });
 
   test('apparmor names a profile that is shipped', async () => {
