@@ -40,6 +40,15 @@ describe.skipIf(!reachable)(`live events in Redis${reachable ? '' : ' (skipped: 
     expect(first[0]).toEqual({ id: 2, type: 'output', data: { text } });
   });
 
+  test('of a program that asks for tools by long names take no more room either', async () => {
+    const id = newId('exe');
+    const live = createLiveWriter(redis);
+    const data = { tool: 'x'.repeat(900), outcome: 'TOOL_NOT_FOUND', durationMs: 1 };
+    const events = Array.from({ length: 1_000 }, (_, index): ExecutionEvent => ({ id: index + 2, type: 'tool_call', data }));
+    await live.publish(id, events);
+    expect(await keptBytes(id)).toBeLessThanOrEqual(KEPT_BYTES);
+  });
+
   test('are gone seconds after their execution has ended, and not for as long as it may run', async () => {
     const id = newId('exe');
     const live = createLiveWriter(redis);

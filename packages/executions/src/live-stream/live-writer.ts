@@ -10,7 +10,7 @@ import { isLiveEvent, type LiveEvent, liveStreamKey } from './live-events.ts';
  */
 const HEAD_BYTES = 64 * 1024;
 const TAIL_BYTES = 64 * 1024;
-/** What an event costs beside its text. */
+/** What an event costs beside what it says. */
 const EVENT_BYTES = 64;
 /** A program that says nothing for longer than any may run has ended, */
 const LIFETIME_SECONDS = 600;
@@ -56,8 +56,8 @@ function isLive(event: ExecutionEvent): event is LiveEvent {
   throw new AppError('INVALID_REQUEST', `Event ${event.id} is none that a run may publish.`);
 }
 
-const bytesOf = (event: LiveEvent): number =>
-  EVENT_BYTES + (event.type === 'output' ? Buffer.byteLength(JSON.stringify(event.data.text)) : 0);
+const bytesOf = ({ type, data }: LiveEvent): number =>
+  EVENT_BYTES + Buffer.byteLength(JSON.stringify(type === 'output' ? data.text : data));
 
 interface WithAppend extends Redis {
   appendLiveEvents(...parameters: (string | number)[]): Result<number, { readonly type: 'default' }>;
