@@ -77,9 +77,9 @@ describe.skipIf(!reachable)(`the fleet in containers${reachable ? '' : ' (skippe
     );
   }, 180_000);
 
-  test('a base image that is nowhere: up names it and says how to bring it', async () => {
+  test('a base image that is nowhere: up, which takes containers by itself where an engine answers, names it and says how to bring it', async () => {
     const missing = { EXECUTOR_DATA_DIR: join(fleet.place, 'other'), EXECUTOR_REDIS_IMAGE: 'localhost:1/redis:none' };
-    const up = await fleet.deploy(['up', '--docker'], missing);
+    const up = await fleet.deploy(['up'], missing);
     expect(up.text).toContain('The image localhost:1/redis:none is not here and could not be pulled');
     expect(up.exitCode).toBe(4);
   }, 180_000);
