@@ -9,6 +9,8 @@ const UNCLAIMED_MS = 250;
 const LOOK_MS = 100;
 /** A worker that did not claim what it was told of is told of nothing for so long. */
 const DISTRUST_MS = 5_000;
+/** Of a worker's slots. With so many free nothing waits in the queue, since it would be taken: one workspace never holds more than half. */
+const ROOM = 0.25;
 
 /** Tells a worker that has room of an execution, past the queue. */
 export interface HandOver {
@@ -26,7 +28,7 @@ interface Told {
 }
 
 /**
- * While a worker has more than half of its slots free an execution needs no queue: one is told its id, by a channel to which it alone
+ * While a worker has a quarter of its slots free an execution needs no queue: one is told its id, by a channel to which it alone
  * listens. What nobody has heard, or has heard and not claimed within moments, is queued.
  */
 export function createHandOver(deps: {
@@ -68,7 +70,7 @@ export function createHandOver(deps: {
     for (const { workerId, slots, running, draining } of reports()) {
       const free = (slots - Math.max(running, held.get(workerId) ?? 0)) / slots;
       if (draining || (distrustedUntilMs.get(workerId) ?? 0) > nowMs) continue;
-      if (free > 0.5 && free > (best?.free ?? 0)) best = { workerId, free };
+      if (free >= ROOM && free > (best?.free ?? 0)) best = { workerId, free };
     }
     return best?.workerId ?? null;
   }

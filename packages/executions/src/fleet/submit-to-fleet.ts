@@ -82,8 +82,11 @@ export async function submitToFleet(
     );
     throw error;
   }
-  if (!dispatched) deps.bound.added(execution.workspaceId);
-  else if (reserved !== null) await queueId(execution.id, reserved.workerId, deps);
+  if (!dispatched) {
+    // It waits for its share, and takes nothing of the worker that was told.
+    deps.handOver.forget(execution.id);
+    deps.bound.added(execution.workspaceId);
+  } else if (reserved !== null) await queueId(execution.id, reserved.workerId, deps);
   // Who was told so long ago waits for its row no more.
   else if (performance.now() - startedAtMs >= AHEAD_MS / 2 || !(await (handed ?? deps.handOver.tell(execution.id))))
     await queueId(execution.id, null, deps);

@@ -15,6 +15,9 @@ export interface Dispatcher {
 
 /** One that came to wait while another ended is found by then, and the answer of the one that ended is sent. */
 const LATER_MS = 20;
+/** Ends of so much of a share are made good together: what is still in flight of it keeps the workers busy meanwhile. */
+const GATHERED = 0.25;
+const GATHER_MS = 50;
 
 /** Gives the queue what a workspace's share has room for. What fails here is made good by the reconciler. */
 export function createDispatcher(deps: {
@@ -28,11 +31,15 @@ export function createDispatcher(deps: {
   const atWork = new Map<string, boolean>();
   const underWay = new Set<Promise<void>>();
   const later = new Map<string, NodeJS.Timeout>();
+  /** Ends since the workspace was last filled. */
+  const places = new Map<string, number>();
 
   return {
     ended(workspaceId, othersWait = true) {
-      if (othersWait) start(workspaceId);
-      else if (!later.has(workspaceId)) later.set(workspaceId, setTimeout(startLater, LATER_MS, workspaceId));
+      const free = (places.get(workspaceId) ?? 0) + 1;
+      places.set(workspaceId, free);
+      if (othersWait && free >= Math.floor(GATHERED * share())) startNow(workspaceId);
+      else if (!later.has(workspaceId)) later.set(workspaceId, setTimeout(startNow, othersWait ? GATHER_MS : LATER_MS, workspaceId));
     },
     fill,
     async close() {
@@ -41,12 +48,10 @@ export function createDispatcher(deps: {
     },
   };
 
-  function startLater(workspaceId: string): void {
+  function startNow(workspaceId: string): void {
+    clearTimeout(later.get(workspaceId));
     later.delete(workspaceId);
-    start(workspaceId);
-  }
-
-  function start(workspaceId: string): void {
+    places.delete(workspaceId);
     if (atWork.has(workspaceId)) atWork.set(workspaceId, true);
     else {
       const run = work(workspaceId).finally(() => underWay.delete(run));

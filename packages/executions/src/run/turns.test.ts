@@ -42,6 +42,20 @@ describe('turns of programs that start', () => {
     ]);
   });
 
+  test('while another workspace is at work one of each starts at a time, and as many as before once that one has been quiet for a second', async () => {
+    let nowMs = 0;
+    const turns = createTurns(2, () => nowMs);
+    enterMany(turns, 'quiet', 1)[0]?.turn.end();
+    const busy = enterMany(turns, 'busy', 5);
+    expect(await begun(busy)).toEqual([0]);
+    nowMs = 900;
+    busy[0]?.turn.end();
+    expect(await begun(busy)).toEqual([0, 1]);
+    nowMs = 1_100;
+    busy[1]?.turn.end();
+    expect(await begun(busy)).toEqual([0, 1, 2, 3]);
+  });
+
   test('never do more than twice as many start at once, of however many workspaces', async () => {
     const turns = createTurns(2);
     const each = Array.from({ length: 10 }, (_, index) => enterMany(turns, `workspace ${index}`, 1));

@@ -22,19 +22,26 @@ interface Waiting {
 
 /** A simple program is done by then; what takes longer sleeps, or computes at the lowest priority. */
 const START_MS = 25;
+/** A workspace that has asked for something is likely to ask again within this. */
+const AT_WORK_MS = 1_000;
 
 /**
  * `atOnce` programs start at once, as many as there are processors; more of them only make each later, and with them whatever
  * else this machine does. Whose workspace has fewest among them comes next; those of a workspace in order. As many again may start of
- * workspaces that have none, so that one program never waits for the many of another workspace.
+ * workspaces that have none, so that one program never waits for the many of another workspace. Where several workspaces are at work,
+ * one program of each starts at a time: what several do at once is what everybody else's hops wait for.
  */
-export function createTurns(atOnce: number): Turns {
+export function createTurns(atOnce: number, now: () => number = () => performance.now()): Turns {
   const line: Waiting[] = [];
   const held = new Map<string, number>();
+  /** When each workspace last entered; the latest last. */
+  const atWork = new Map<string, number>();
   let taken = 0;
 
   return {
     enter(workspaceId) {
+      atWork.delete(workspaceId);
+      atWork.set(workspaceId, now());
       let state: 'new' | 'waiting' | 'taken' | 'over' = 'new';
       let isOneOfMany = false;
       let timer: NodeJS.Timeout | undefined;
@@ -90,7 +97,8 @@ export function createTurns(atOnce: number): Turns {
         undefined,
       );
       if (first === undefined) return;
-      if (taken >= atOnce && (count(first) > 0 || taken >= 2 * atOnce)) return;
+      if (count(first) > 0 && (taken >= atOnce || othersAreAtWork(first))) return;
+      if (taken >= 2 * atOnce) return;
       line.splice(line.indexOf(first), 1);
       taken += 1;
       held.set(first.workspaceId, count(first) + 1);
@@ -104,6 +112,12 @@ export function createTurns(atOnce: number): Turns {
     if (left > 0) held.set(workspaceId, left);
     else held.delete(workspaceId);
     next();
+  }
+
+  function othersAreAtWork({ workspaceId }: Waiting): boolean {
+    const since = now() - AT_WORK_MS;
+    for (const [id, enteredMs] of atWork) if (enteredMs < since) atWork.delete(id);
+    return atWork.size > (atWork.has(workspaceId) ? 1 : 0);
   }
 
   function count({ workspaceId }: Waiting): number {

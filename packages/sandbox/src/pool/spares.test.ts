@@ -28,6 +28,22 @@ describe.skipIf(process.getuid?.() === 0)('spare sandboxes (not as root)', () =>
     });
   });
 
+  it('who comes while one is being booted for its workspace waits for that one, and boots no other', async () => {
+    await withTwo(async ({ pool, one, boots }) => {
+      const first = await pool.claim(spec('python', one), NEVER);
+      await runIn(first.sandbox, 'pass');
+      const end = performance.now() + 25_000;
+      while (boots() < 2 && performance.now() < end) await sleep(1);
+      const given = new AbortController();
+      const givenUp = pool.claim(spec('python', one), given.signal);
+      given.abort(new Error('enough'));
+      await expect(givenUp).rejects.toThrow('enough');
+      const second = await pool.claim(spec('python', one), NEVER);
+      expect([second.warm, boots()]).toEqual([true, 2]);
+      expect((await runIn(second.sandbox, 'result = 1')).result).toBe(1);
+    });
+  });
+
   it('none is kept of wrappers that are not the newest any more', async () => {
     await withTwo(async ({ pool, one, newest }) => {
       newest.delete(one);
@@ -42,19 +58,27 @@ describe.skipIf(process.getuid?.() === 0)('spare sandboxes (not as root)', () =>
 });
 
 async function withTwo(
-  act: (at: { pool: ReturnType<typeof withSpares>; one: string; other: string; newest: Set<string> }) => Promise<void>,
+  act: (at: { pool: ReturnType<typeof withSpares>; one: string; other: string; newest: Set<string>; boots: () => number }) => Promise<void>,
 ): Promise<void> {
   const open = await openAdapter('launcher');
   const [one, other] = [join(open.snapshotsDir, 'one'), join(open.snapshotsDir, 'other')];
   await mkdir(one);
   await mkdir(other);
   const newest = new Set([one, other]);
-  const pool = withSpares(createSandboxPool({ adapter: open.adapter, targets: {}, log }), {
-    ...{ adapter: open.adapter, limits: DEFAULT_LIMITS, log },
+  let boots = 0;
+  const adapter: typeof open.adapter = {
+    ...open.adapter,
+    boot(...asked) {
+      boots += 1;
+      return open.adapter.boot(...asked);
+    },
+  };
+  const pool = withSpares(createSandboxPool({ adapter, targets: {}, log }), {
+    ...{ adapter, limits: DEFAULT_LIMITS, log },
     isNewest: (dir) => newest.has(dir),
   });
   try {
-    await act({ pool, one, other, newest });
+    await act({ pool, one, other, newest, boots: () => boots });
   } finally {
     await pool.close();
     await open.close();

@@ -25,6 +25,8 @@ export function withSpares(pool: SandboxPool, options: SparesOptions): SandboxPo
   /** By what they see. Least recently wanted first. */
   const spares = new Map<string, Sandbox>();
   const booting = new Map<string, Promise<void>>();
+  /** Who takes the one that is being booted; null: there will be none. */
+  const awaited = new Map<string, (spare: Sandbox | null) => void>();
   const timers = new Map<string, NodeJS.Timeout>();
   const ending = new Set<Promise<unknown>>();
   let hits = 0;
@@ -33,7 +35,7 @@ export function withSpares(pool: SandboxPool, options: SparesOptions): SandboxPo
     async claim(spec, signal) {
       if (!mayHaveSpare(spec)) return await pool.claim(spec, signal);
       const key = keyOf(spec);
-      const spare = take(key);
+      const spare = take(key) ?? (await coming(key, signal));
       if (spare !== null) hits += 1;
       const claimed = spare === null ? await pool.claim(spec, signal) : { sandbox: spare, warm: true };
       void claimed.sandbox.ended.then(() => setTimeout(() => prepare(key, spec), ANSWER_MS).unref());
@@ -62,6 +64,24 @@ export function withSpares(pool: SandboxPool, options: SparesOptions): SandboxPo
     return spare;
   }
 
+  /** The one that is being booted, unless somebody waits for it already: it is ahead of any that would be begun now. */
+  function coming(key: string, signal: AbortSignal): Promise<Sandbox | null> {
+    signal.throwIfAborted();
+    if (!booting.has(key) || awaited.has(key)) return Promise.resolve(null);
+    const { promise, resolve, reject } = Promise.withResolvers<Sandbox | null>();
+    const leave = (): void => {
+      awaited.delete(key);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    awaited.set(key, (spare) => {
+      awaited.delete(key);
+      signal.removeEventListener('abort', leave);
+      resolve(spare);
+    });
+    return promise;
+  }
+
   /** Not while its wrappers are old already, nor where there is one. */
   function prepare(key: string, spec: SandboxSpec): void {
     if (closing.signal.aborted || spares.has(key) || booting.has(key) || booting.size >= maximum || !mayHaveSpare(spec)) return;
@@ -69,17 +89,22 @@ export function withSpares(pool: SandboxPool, options: SparesOptions): SandboxPo
       .catch((error: unknown) => {
         if (!closing.signal.aborted) log.warn({ runtime: spec.runtime, error: messageOf(error) }, 'a spare sandbox did not boot');
       })
-      .finally(() => booting.delete(key));
+      .finally(() => {
+        booting.delete(key);
+        awaited.get(key)?.(null);
+      });
     booting.set(key, work);
   }
 
   async function boot(key: string, spec: SandboxSpec): Promise<void> {
     const sandbox = await adapter.boot({ ...spec, waits: true }, closing.signal);
+    if (closing.signal.aborted || !mayHaveSpare(spec)) return destroy(sandbox);
+    const taker = awaited.get(key);
+    if (taker !== undefined) return taker(sandbox);
     for (const oldest of spares.keys()) {
       if (spares.size < maximum) break;
       drop(oldest);
     }
-    if (closing.signal.aborted || !mayHaveSpare(spec)) return destroy(sandbox);
     spares.set(key, sandbox);
     timers.set(key, setTimeout(() => drop(key), idleMs).unref());
     void sandbox.ended.then(() => {
