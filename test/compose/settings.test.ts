@@ -24,7 +24,7 @@ const ofDeploy = inDeploy(`printf '%s\\n' "\${DEPLOY_SETTINGS[@]}"`).split('\n')
 describe('settings of the Docker form', () => {
   test('reach a service that knows them, every one that deploy.sh hands on', () => {
     expect(settings.length).toBeGreaterThan(40);
-    for (const name of settings) expect(composeFiles.join('\n'), name).toContain(`\${${name}:-`);
+    for (const name of [...settings, 'EXECUTOR_SANDBOX']) expect(composeFiles.join('\n'), name).toContain(`\${${name}:-`);
   });
 
   test('are variables that the service they are given to reads', () => {
