@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
+import { ask } from './support/ask.ts';
 import { type Answer, serviceForThisFile } from './support/service-suite.ts';
 import { startService } from './support/start-service.ts';
 
@@ -130,6 +131,18 @@ found`,
     }
     expect(surrogate).toBeDefined();
     expect(await python('1')).toMatchObject({ result: 1 });
+  });
+
+  test('a forged result with line feeds, and between them what looks like a record, stays in the one line of its own execution', async () => {
+    const forged = '{"executionId":"exe_of_nobody","status":"succeeded"}';
+    const bytes = `[\\n${forged}\\r\\n,1]`;
+    const answer = await python(`import os\nb = b'${bytes}'\nos.write(3, len(b).to_bytes(4, "big") + b"\\5" + b)\nwhile True: pass`);
+    expect(answer).toMatchObject({ status: 'succeeded', result: [JSON.parse(forged), 1] });
+    const { text } = await ask(service(), 'GET', '/executions/export');
+    const lines = text.split(/[\r\n]/).filter(Boolean);
+    const records = lines.map((line) => JSON.parse(line) as { executionId: string; result: unknown });
+    expect(records.filter(({ executionId }) => executionId === 'exe_of_nobody')).toEqual([]);
+    expect(records.find(({ executionId }) => executionId === answer.executionId)?.result).toEqual(answer.result);
   });
 
   test('a dispatched call shows in the effects of a program that was killed', async () => {

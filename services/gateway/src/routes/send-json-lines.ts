@@ -34,7 +34,7 @@ async function* lines<Item>(
   try {
     for (let next = first; next.done !== true; next = await items.next()) {
       if (!(await mayGoOn())) throw new AppError('UNAUTHENTICATED', 'The key was revoked or expired during its export.');
-      yield `${line(next.value)}\n`;
+      yield `${onOneLine(line(next.value))}\n`;
     }
   } catch (error) {
     request.log.warn({ err: error }, 'an export was broken off');
@@ -43,3 +43,6 @@ async function* lines<Item>(
     await items.return?.();
   }
 }
+
+/** In a JSON text a line feed is white space between two tokens, which a program's own result may have: what follows it would be a record of its own. */
+const onOneLine = (json: string): string => json.replaceAll(/[\n\r]/g, ' ');
