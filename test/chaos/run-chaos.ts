@@ -51,6 +51,8 @@ interface Strike {
   readonly backMs: number;
 }
 
+/** At least so much is left of a lease of 4 s that is renewed every second. */
+const LEASE_LEFT_MS = 2_900;
 /** Between two faults the fleet is whole for so long. */
 const QUIET_MS = [300, 1_500] as const;
 const PROBE_PATIENCE = { waitMs: 1_500, totalMs: 60_000 };
@@ -74,7 +76,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const { evidence, verdict } = await gatherEvidence(fleet, api, stories);
     return {
       verdict,
-      recoveries: strikes.map((each, index) => recoveryOf(each, strikes[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, evidence)),
+      recoveries: recoveriesOf(strikes, evidence),
       refusals: countBy(stories.flatMap(({ refusals }) => refusals)),
       baselineMs: { p50: calmMs[Math.floor(calmMs.length / 2)] ?? 0, max: calmMs.at(-1) ?? 0 },
       tookMs: performance.now() - beganAt,
@@ -99,11 +101,15 @@ async function runLoad(
   const { executions, clients, api, prefix, random, faultsOver } = options;
   const stories: Story[] = [];
   let begun = 0;
+  let accepted = 0;
   const client = async (): Promise<void> => {
-    while (begun < executions || !faultsOver.aborted) {
-      const isExtra = begun >= executions;
+    while (accepted < executions || !faultsOver.aborted) {
+      const isExtra = accepted >= executions;
       begun += 1;
-      stories.push(await runProgram(drawProgram(begun, prefix, random), api, PATIENCE));
+      const story = await runProgram(drawProgram(begun, prefix, random), api, PATIENCE);
+      stories.push(story);
+      // What was refused, and is not asked for again, is no execution.
+      if (story.ids.size > 0) accepted += 1;
       await sleep(isExtra ? 1_000 : random.between(0, 300));
     }
   };
@@ -149,16 +155,37 @@ async function strike(fleet: ChaosFleet, api: Api, prefix: string, random: Rando
   }
 }
 
-function recoveryOf({ kind, atMs, probeMs, backMs }: Strike, nextAtMs: number, evidence: readonly Evidence[]): Recovery {
+export function recoveriesOf(strikes: readonly Strike[], evidence: readonly Evidence[]): Recovery[] {
+  const lost = Map.groupBy(lossesOf(strikes, evidence), ({ by }) => by);
+  return strikes.map((strike, index) => ({
+    ...recoveryOf(strike, strikes[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, evidence),
+    lostEndedMs: (lost.get(strike) ?? []).map(({ endedMs }) => endedMs),
+  }));
+}
+
+/** Whose lease is over was struck a lease before, less the time between two renewals: by then the next fault may have begun. */
+function lossesOf(strikes: readonly Strike[], evidence: readonly Evidence[]): { readonly by: Strike; readonly endedMs: number }[] {
+  return evidence.flatMap(({ final }) => {
+    if (final?.error?.code !== 'WORKER_LOST') return [];
+    const [begun, ended] = [Date.parse(final.createdAt ?? ''), Date.parse(final.endedAt ?? '')];
+    const before = strikes.filter(({ atMs }) => atMs >= begun && atMs <= ended);
+    const by = before.findLast(({ atMs }) => atMs <= ended - LEASE_LEFT_MS) ?? before.at(-1);
+    return by === undefined ? [] : [{ by, endedMs: ended - by.atMs }];
+  });
+}
+
+function recoveryOf(
+  { kind, atMs, probeMs, backMs }: Strike,
+  nextAtMs: number,
+  evidence: readonly Evidence[],
+): Omit<Recovery, 'lostEndedMs'> {
   const touched = evidence.flatMap(({ story, final }) => {
     const [begun, ended] = [Date.parse(final?.createdAt ?? ''), Date.parse(final?.endedAt ?? '')];
     const wasUnderWay = begun <= atMs + backMs && ended >= atMs && ended < nextAtMs;
-    return final !== null && wasUnderWay ? [{ begun, ended, final, nominalMs: story.program.nominalMs }] : [];
+    return final !== null && wasUnderWay ? [{ begun, ended, nominalMs: story.program.nominalMs }] : [];
   });
-  const lost = touched.filter(({ begun, final }) => begun <= atMs && final.error?.code === 'WORKER_LOST');
   return {
     ...{ kind, probeMs, backMs },
-    lostEndedMs: lost.map(({ ended }) => ended - atMs),
     delayMs: Math.max(0, ...touched.map(({ begun, ended, nominalMs }) => ended - begun - nominalMs)),
   };
 }
