@@ -108,6 +108,21 @@ describe('the record of an execution', () => {
     await large.recording.call(1, { tool: 'a.b', args: {} }, async () => answer('x'.repeat(5_000_000)));
     expect(large.recording.checkpoint([], [])).toBeNull();
   });
+
+  test('is followed to its end by a replay that goes on to answers too large to be kept', async () => {
+    const first = begin();
+    await first.recording.ask('list_servers', {}, async () => ({ ok: true, value: [] }));
+    await first.recording.call(1, { tool: 'a.b', args: {} }, async () => answer(1));
+    const { recording, diverged } = begin(first.recording.checkpoint([], []));
+    await recording.ask('list_servers', {}, () => Promise.reject(new Error('it was asked')));
+    await recording.call(1, { tool: 'a.b', args: {} }, dispatched);
+    await recording.call(2, { tool: 'a.large', args: {} }, async () => answer('x'.repeat(5_000_000)));
+    expect(await recording.ask('get_tool', { server: 'a' }, async () => ({ ok: true, value: 'found' }))).toEqual({
+      ok: true,
+      value: 'found',
+    });
+    expect([diverged, recording.leftOver(), recording.checkpoint([], [])]).toEqual([[], null, null]);
+  });
 });
 
 test('a size is counted to a limit and no further', () => {

@@ -62,6 +62,9 @@ export function createRecording(
   let isReplayable = options.isReplayable;
   let budget = CHECKPOINT_LIMIT_BYTES;
   let answers = past === null ? 0 : turns.count;
+  /** How far the program has come, be it kept or not. */
+  let made = 0;
+  let asked = 0;
   let printed = 0;
   let head = '';
 
@@ -73,6 +76,7 @@ export function createRecording(
       const known = past?.calls[callNumber - 1];
       const entry: Entry = { tool, digest: isReplayable ? argumentDigest(args) : '', answer: null };
       calls[callNumber - 1] = entry;
+      made = Math.max(made, callNumber);
       if (known !== undefined && (known.tool !== entry.tool || known.digest !== entry.digest)) {
         return diverged(`call ${callNumber} was ${known.tool}, and is ${tool}${known.tool === tool ? ' with other arguments' : ''}`);
       }
@@ -92,11 +96,12 @@ export function createRecording(
     },
 
     async ask(operation, params, make) {
-      const known = past?.questions[questions.length];
+      const known = past?.questions[asked];
+      asked += 1;
       const entry: Entry = { tool: operation, digest: isReplayable ? argumentDigest(params) : '', answer: null };
       questions.push(entry);
       if (known !== undefined && (known.tool !== entry.tool || known.digest !== entry.digest))
-        return diverged(`question ${questions.length} to the catalog is another one`).reply;
+        return diverged(`question ${asked} to the catalog is another one`).reply;
       if (known?.answer) {
         entry.answer = known.answer;
         await turns.reached(known.answer.order);
@@ -142,7 +147,7 @@ export function createRecording(
 
     leftOver() {
       if (past === null) return null;
-      if (calls.length < past.calls.length) return `it ended before it made call ${calls.length + 1}`;
+      if (made < past.calls.length) return `it ended before it made call ${made + 1}`;
       return printed < past.output.length ? 'it printed less' : null;
     },
   };
