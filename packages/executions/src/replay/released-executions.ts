@@ -44,7 +44,13 @@ export function createReleasedExecutions(options: {
       // What waits for nothing goes on, too: whatever it waited for is gone.
       if (waitsFor.length > 0 && !waitsFor.some((id) => decided.has(id))) continue;
       if (!waiting.delete(executionId)) continue;
-      await queueAgain(executionId);
+      try {
+        await queueAgain(executionId);
+      } catch (error) {
+        // Nobody else would look at it before the next start.
+        waiting.set(executionId, waitsFor);
+        throw error;
+      }
     }
   }
 }
