@@ -39,7 +39,9 @@ async function inTurn(fleets: readonly Fleet[], scenario: Scenario): Promise<num
       const before = performance.now();
       const answer = await fleets[index]?.post('/execute', body);
       const took = performance.now() - before;
-      if (answer?.status !== 200) throw new Error(`${scenario.name}: ${JSON.stringify(answer?.body).slice(0, 500)}`);
+      const { result } = (answer?.body ?? {}) as { result?: unknown };
+      if (answer?.status !== 200 || result !== scenario.expected)
+        throw new Error(`${scenario.name}: ${JSON.stringify(answer?.body).slice(0, 500)}`);
       if (round >= WARM_UP) durations[index]?.push(took);
       await sleep(PAUSE_MS);
     }

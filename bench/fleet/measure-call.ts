@@ -29,7 +29,8 @@ export async function measureCalls(fleet: Client): Promise<Readonly<Record<keyof
         await sleep(PAUSE_MS);
       }
       const before = performance.now();
-      await client.callTool({ name: 'note', arguments: { text: 'x' } });
+      const direct = await client.callTool({ name: 'note', arguments: { text: 'x' } });
+      if (direct.isError === true) throw new Error(JSON.stringify(direct.content).slice(0, 500));
       if (round >= WARM_UP) series.direct.push(performance.now() - before);
     }
   } finally {

@@ -7,6 +7,8 @@ import type { Fleet, Tenant } from './start-fleet.ts';
 
 const WAITING = 10_000;
 const SLEEPING = 64;
+/** Half of one worker's slots. */
+const LEAST_ASLEEP = 8;
 const SLEEP_MS = 20_000;
 const ROUNDS = 120;
 const PAUSE_MS = 20;
@@ -28,6 +30,8 @@ export async function measureFairness(fleet: Fleet): Promise<Fairness> {
   const body = { language: 'typescript', code: `await new Promise((done) => setTimeout(done, ${SLEEP_MS}))`, wait: false };
   await Promise.all(Array.from({ length: SLEEPING }, () => sleepers.post('/execute', body)));
   await sleep(2_000);
+  const [asleep = '0'] = await fleet.query(`select count(*) from executions where workspace_id = '${sleepers.id}' and status = 'running'`);
+  if (Number(asleep) < LEAST_ASLEEP) throw new Error(`Only ${asleep} programs sleep`);
   const besideSleepers = await asked(quiet, ROUNDS);
   await fleet.query(`update executions set ended_at = now(), status = 'cancelled' where workspace_id = '${sleepers.id}'`);
   await sleep(2_000);
@@ -63,6 +67,6 @@ export const p95 = (durationsMs: readonly number[]): number => percentile(durati
 /** As ten thousand requests would leave them, without the minutes that these take. */
 const queueStatement = ({ id }: Tenant): string => `
   insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
-  select 'exe_' || lpad(n::text, 26, '0'), '${id}', 'key_bench_noisy', 'req_bench', 'queued', 0, 'typescript', 'return 1', '{}',
+  select 'exe_' || lpad(n::text, 26, '0'), '${id}', 'key_bench_noisy', 'req_bench', 'queued', 0, 'typescript', 'return ' || n, '{}',
     30000, false, now()
   from generate_series(1, ${WAITING}) n`;

@@ -9,7 +9,7 @@ const UNCLAIMED_MS = 250;
 const LOOK_MS = 100;
 /** A worker that did not claim what it was told of is told of nothing for so long. */
 const DISTRUST_MS = 5_000;
-/** Of a worker's slots. With so many free nothing waits in the queue, since it would be taken: one workspace never holds more than half. */
+/** Of a worker's slots. While so many are free nothing waits in the queue: it would be taken. */
 const ROOM = 0.25;
 
 /** Tells a worker that has room of an execution, past the queue. */

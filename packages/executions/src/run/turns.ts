@@ -40,6 +40,7 @@ export function createTurns(atOnce: number, now: () => number = () => performanc
 
   return {
     enter(workspaceId) {
+      forgetQuiet();
       atWork.delete(workspaceId);
       atWork.set(workspaceId, now());
       let state: 'new' | 'waiting' | 'taken' | 'over' = 'new';
@@ -115,9 +116,16 @@ export function createTurns(atOnce: number, now: () => number = () => performanc
   }
 
   function othersAreAtWork({ workspaceId }: Waiting): boolean {
-    const since = now() - AT_WORK_MS;
-    for (const [id, enteredMs] of atWork) if (enteredMs < since) atWork.delete(id);
+    forgetQuiet();
     return atWork.size > (atWork.has(workspaceId) ? 1 : 0);
+  }
+
+  function forgetQuiet(): void {
+    const since = now() - AT_WORK_MS;
+    for (const [id, enteredMs] of atWork) {
+      if (enteredMs >= since) return;
+      atWork.delete(id);
+    }
   }
 
   function count({ workspaceId }: Waiting): number {

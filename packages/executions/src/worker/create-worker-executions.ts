@@ -106,6 +106,8 @@ const SNAPSHOT_MS = 10_000;
 const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, () => 1_000)];
 /** Of one tool call, while the proxy says that the claim has run out and the ledger says that it has not. */
 const CALL_ATTEMPTS = 3;
+/** Of the slots may be filled past the queue: gateways tell of nothing beyond. */
+const MOST_HANDED = 0.75;
 const PAUSED_MAXIMUM = 16;
 const PAUSE_KEEP_MS = 900_000;
 const DRAINING = new Error('the worker takes nothing more');
@@ -265,11 +267,11 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
   }
 
   /**
-   * While there are free slots; the queue may fill them meanwhile, so that for a while half as many more may run than there are. What
+   * While there are free slots; the queue may fill them meanwhile, so that for a while three quarters more may run than there are. What
    * finds no room is queued by who has told of it.
    */
   function takeHanded(executionId: string): void {
-    if (!taking || handed.has(executionId) || handed.size >= slots / 2 || underWay.size - places.outside() >= slots) return;
+    if (!taking || handed.has(executionId) || handed.size >= slots * MOST_HANDED || underWay.size - places.outside() >= slots) return;
     handed.add(executionId);
     handle(executionId)
       .catch((error: unknown) => log.error({ err: error, executionId }, 'An execution that was handed over could not be taken'))
