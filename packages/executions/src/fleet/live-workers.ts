@@ -6,6 +6,8 @@ import type { WorkerReport } from '../ledger/port.ts';
 const REFRESH_MS = 1_000;
 const KEY_PATTERN = 'executor:worker:*';
 const SCAN_COUNT = 1_000;
+/** Far above any fleet, and an integer of PostgreSQL's, whatever workers report. */
+const SHARE_MAXIMUM = 1_000_000;
 const count = z.int().min(0).max(1_000_000_000);
 
 const reportSchema: z.ZodType<WorkerReport> = z.object({
@@ -60,7 +62,7 @@ export function watchWorkers(redis: Redis, log: Logger): LiveWorkers {
 /** Of workers that still take executions. */
 export function shareOf(reports: readonly WorkerReport[]): number {
   const slots = reports.reduce((sum, report) => sum + (report.draining ? 0 : report.slots), 0);
-  return Math.max(1, Math.floor(slots / 2));
+  return Math.min(Math.max(1, Math.floor(slots / 2)), SHARE_MAXIMUM);
 }
 
 /** Throws what ioredis throws while Redis is away. What does not read as a report is left out. */

@@ -1,6 +1,7 @@
 import type { AcceptedExecution } from '../execution.ts';
 import { KEY_PARAMETERS, TAKE_KEY } from './idempotency-key.ts';
 import { INSERT_COLUMNS, insertParameters } from './insert-statement.ts';
+import { someWait } from './some-wait.ts';
 import { casts, columnNames, type TypedColumns, valuesStatements } from './values-statement.ts';
 
 export interface SubmittedExecution {
@@ -17,9 +18,7 @@ const DISPATCH = `
   numbered as (select v.*, row_number() over (partition by workspace_id order by id) as place from v),
   room as materialized (
     select w.workspace_id,
-      case when exists (
-        select 1 from executions e where e.workspace_id = w.workspace_id and e.dispatched_at is null and e.ended_at is null)
-      then 0 else executions_room(w.workspace_id, w.share) end as places
+      case when ${someWait('w.workspace_id')} then 0 else executions_room(w.workspace_id, w.share) end as places
     from (select workspace_id, max(share) as share from v group by workspace_id order by workspace_id) w)
   insert into executions (${NAMES}, dispatched_at)
   select ${INSERT_COLUMNS.map(([name]) => `n.${name}`).join(', ')}, case when n.place <= r.places then clock_timestamp() end

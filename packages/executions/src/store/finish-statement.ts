@@ -1,5 +1,6 @@
 import type { Database } from '@code-executor/platform';
 import type { ExecutionOutcome } from '../execution.ts';
+import { someWait } from './some-wait.ts';
 import { toTextColumn } from './text-column.ts';
 import { columnNames, type TypedColumns, valuesStatements } from './values-statement.ts';
 
@@ -104,6 +105,6 @@ export function finishStatements(kind: Database['kind']): (rows: number) => stri
         where e.ended_at is null order by e.id for no key update of e)
       update executions e set ${set} from v join held on held.id = v.id
       where e.id = v.id and e.token = v.token and e.ended_at is null ${returning},
-        exists (select 1 from executions o where o.workspace_id = e.workspace_id and o.dispatched_at is null and o.ended_at is null) as "othersWait"`,
+        ${someWait('e.workspace_id')} as "othersWait"`,
   );
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '@code-executor/contracts';
 import { type Database, openDatabase } from '@code-executor/platform';
 import { sql } from 'kysely';
@@ -117,6 +118,53 @@ describe.skipIf(!reachable)(`the rows of the fleet${reachable ? '' : ' (skipped:
     const ends = claims.toReversed().map((claim, index) => (index % 2 ? one : two).finish(endOf(claim)));
     const written = await Promise.all([...ends, ...renewals]);
     expect(written.slice(0, 24).every((row) => row !== null)).toBe(true);
+  });
+
+  test('what is asked all the time reads none of the executions that have ended', async () => {
+    const [store] = stores as [FleetStore];
+    await sql`
+      insert into executions (id, workspace_id, principal_id, request_id, status, token, language, code, args_json, timeout_ms, typecheck, created_at)
+      select 'exe_ended' || n, 'wsp_ended', 'key', 'req', 'queued', 0, 'python', '1', '{}', 1000, false, now()
+      from generate_series(1, 20000) n`.execute(db.query());
+    // What PostgreSQL believes of them is from when all of them waited.
+    await sql`analyze executions`.execute(db.query());
+    await sql`update executions set status = 'succeeded', ended_at = now() where workspace_id = 'wsp_ended'`.execute(db.query());
+    const wholeReads = async (): Promise<number> => {
+      await sql`select pg_stat_force_next_flush()`.execute(db.query());
+      const { rows } = await sql<{ reads: string }>`select seq_scan as reads from pg_stat_user_tables where relname = 'executions'`.execute(
+        db.query(),
+      );
+      return Number(rows[0]?.reads);
+    };
+    // Other connections count what they have read a second later.
+    for (let before = -1, now = await wholeReads(); before !== now; now = await wholeReads()) {
+      before = now;
+      await sleep(1_500);
+    }
+    const looks = [
+      () => store.submit(acceptedExecution(), 5),
+      async () => {
+        const accepted = acceptedExecution();
+        await store.submit(accepted, 5);
+        const execution = await store.claim(accepted.id, 'worker_1', 4_000);
+        if (execution !== null) await store.finish(endOf({ execution, grant: '', catalogVersion: '' }));
+      },
+      () => store.dispatchNext(acceptedExecution().workspaceId, 5),
+      () => store.released(100),
+      () => store.withRoom(8, 10),
+      () => store.unclaimed(1_000, 100),
+      () =>
+        store.endExpired(
+          () => Promise.reject(new Error('nothing has expired')),
+          () => true,
+        ),
+    ];
+    for (const look of looks) {
+      const before = await wholeReads();
+      await look();
+      expect([String(look), await wholeReads()]).toEqual([String(look), before]);
+    }
+    await sql`delete from executions where workspace_id = 'wsp_ended'`.execute(db.query());
   });
 });
 

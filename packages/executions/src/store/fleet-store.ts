@@ -19,6 +19,7 @@ import {
   writePause,
 } from './pause-statements.ts';
 import { createResultParts } from './result-parts.ts';
+import { someWait } from './some-wait.ts';
 import type { ExecutionTables } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
 
@@ -87,9 +88,8 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
           select id from executions
           where workspace_id = ${workspaceId} and dispatched_at is null and ended_at is null
           order by id
-          limit (select case when exists (
-              select 1 from executions where workspace_id = ${workspaceId} and dispatched_at is null and ended_at is null)
-            then greatest(0, executions_room(${workspaceId}, ${share}::int4)) else 0 end)
+          limit (select case when ${sql.raw(someWait('w.id'))}
+            then greatest(0, executions_room(w.id, ${share}::int4)) else 0 end from (select ${workspaceId}::text as id) w)
           for update skip locked)
         update executions e set dispatched_at = clock_timestamp() from next where e.id = next.id and e.dispatched_at is null
         returning e.id`.execute(query);
@@ -104,15 +104,21 @@ export function createFleetStore(db: Pick<Database, 'kind' | 'query'>) {
       return new Map(rows.map(({ workspace_id, count }) => [workspace_id, count]));
     },
 
-    /** Workspaces of which some wait although their share has room. */
+    /** Workspaces of which some wait although their share has room. It goes from one workspace to the next, and reads one row of each. */
     async withRoom(share: number, limit: number): Promise<string[]> {
       const { rows } = await sql<{ workspace_id: string }>`
-        select w.workspace_id
-        from (select distinct workspace_id from executions where dispatched_at is null and ended_at is null) w
-        left join (
-          select workspace_id, count(*) as count from executions
-          where dispatched_at is not null and ended_at is null and status <> 'paused' group by workspace_id) f on f.workspace_id = w.workspace_id
-        where coalesce(f.count, 0) < ${share}::int4
+        with recursive w (workspace_id) as (
+          (select workspace_id from executions where dispatched_at is null and ended_at is null order by workspace_id limit 1)
+          union all
+          select (
+            select e.workspace_id from executions e
+            where e.dispatched_at is null and e.ended_at is null and e.workspace_id > w.workspace_id
+            order by e.workspace_id limit 1)
+          from w where w.workspace_id is not null)
+        select workspace_id from w
+        where workspace_id is not null and ${share}::int4 > (
+          select count(*) from executions f
+          where f.workspace_id = w.workspace_id and f.dispatched_at is not null and f.ended_at is null and f.status <> 'paused')
         limit ${limit}`.execute(query);
       return rows.map(({ workspace_id }) => workspace_id);
     },
