@@ -9,6 +9,8 @@ const RUN_MS_DEFAULT = 100;
 export interface QueueBound {
   /** QUEUE_FULL; null: the workspace may wait with one more. */
   refusal(workspaceId: string): AppError | null;
+  /** As far as is known here some of it wait for its share, so that what comes now waits as well. */
+  someWait(workspaceId: string): boolean;
   /** One more waits, until the next count says how many do. */
   added(workspaceId: string): void;
   /** Of all workspaces, as counted a second ago. */
@@ -43,6 +45,7 @@ export function createQueueBound(options: {
         details: { retryAfterSeconds },
       });
     },
+    someWait: (workspaceId) => (waiting.get(workspaceId) ?? 0) > 0,
     added: (workspaceId) => void waiting.set(workspaceId, (waiting.get(workspaceId) ?? 0) + 1),
     depth() {
       const waitingInAll = [...waiting.values()].reduce((sum, each) => sum + each, 0);

@@ -18,7 +18,7 @@ export interface SubmitToFleetDependencies {
   readonly fleetStore: Pick<FleetStore, 'submit' | 'submitOnce'>;
   readonly queue: Pick<QueueProducer, 'add' | 'reason'>;
   readonly endings: Pick<Endings, 'expect' | 'forget'>;
-  readonly bound: Pick<QueueBound, 'refusal' | 'added'>;
+  readonly bound: Pick<QueueBound, 'refusal' | 'added' | 'someWait'>;
   readonly workers: Pick<LiveWorkers, 'share' | 'reports'>;
   readonly handOver: Pick<HandOver, 'tell' | 'forget'>;
   readonly sessions: Pick<FleetSessionStore, 'reserve' | 'withdraw'>;
@@ -66,7 +66,7 @@ export async function submitToFleet(
     if (idempotent === null) {
       const written = deps.fleetStore.submit(execution, share);
       // Ahead of the commit: the claim waits for the row, and claims nothing that is not committed and dispatched.
-      if (reserved === null) handed = deps.handOver.tell(execution.id);
+      if (reserved === null && !deps.bound.someWait(execution.workspaceId)) handed = deps.handOver.tell(execution.id);
       dispatched = await written;
     } else {
       const written = await deps.fleetStore.submitOnce(execution, share, idempotent, keysExpiredBefore);

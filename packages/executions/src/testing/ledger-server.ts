@@ -18,8 +18,8 @@ export interface LedgerRow {
   ended: EndedExecution | null;
 }
 
-/** `lost`: acted upon, and the connection dies before the answer. `refused`: the connection dies at once. */
-type Fault = 'lost' | 'refused' | 503;
+/** `lost`: acted upon, and the connection dies before the answer. `refused`: the connection dies at once. `early`: no claim yet. */
+type Fault = 'lost' | 'refused' | 'early' | 503;
 
 export interface LedgerServer {
   readonly url: string;
@@ -111,6 +111,10 @@ export async function openLedgerServer({ leaseMs }: { leaseMs: number }): Promis
     }
     if (fault === 503) {
       answer(response, 503, { error: { code: 'LEDGER_UNAVAILABLE', message: 'the database is away' } });
+      return;
+    }
+    if (fault === 'early') {
+      answer(response, 200, null);
       return;
     }
     const { status, body } = act(route, request, JSON.parse(Buffer.concat(chunks).toString()));

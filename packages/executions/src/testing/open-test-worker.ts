@@ -17,6 +17,8 @@ export interface TestWorker {
   readonly versions: readonly string[];
   /** Hands an id to the worker, as its queue does. Resolves when it is handled. */
   deliver(executionId: string): Promise<void>;
+  /** Tells the worker of it past the queue. */
+  tell(executionId: string): void;
   /** Adds a program and hands it out. */
   run(code: string): Promise<string>;
   close(): Promise<void>;
@@ -33,6 +35,7 @@ export async function openTestWorker(
   const tools = createRecordingTools();
   const versions: string[] = [];
   const ended: ExecutionEnded[] = [];
+  let tell = (_executionId: string): void => undefined;
   let handler = async (_executionId: string): Promise<void> => undefined;
   const underWay = new Set<Promise<void>>();
   const drain = async (): Promise<void> => void (await Promise.all(underWay));
@@ -42,6 +45,10 @@ export async function openTestWorker(
     openQueue(given) {
       handler = given;
       return { start: () => undefined, drain, close: drain };
+    },
+    openHandOvers(onHanded) {
+      tell = onHanded;
+      return { close: () => undefined };
     },
     tools,
     snapshots: {
@@ -89,6 +96,7 @@ export async function openTestWorker(
     ended,
     versions,
     deliver,
+    tell: (executionId) => tell(executionId),
     async run(code) {
       const id = ledger.add(code);
       await deliver(id);

@@ -98,6 +98,15 @@ describe('a claim', () => {
     expect(linesOf(file)).toEqual(['started']);
   });
 
+  test('of what it was told of before its turn is made when the queue hands it out meanwhile', async () => {
+    worker.ledger.fail('claim', 'early');
+    const id = worker.ledger.add('true');
+    worker.tell(id);
+    await worker.deliver(id);
+    expect(worker.ledger.row(id).status).toBe('succeeded');
+    expect(worker.ledger.requests.filter((route) => route === 'claim')).toHaveLength(2);
+  });
+
   test('that the ledger cannot give leaves the execution queued', async () => {
     worker.ledger.fail('claim', 503, 10);
     const id = await worker.run('true');

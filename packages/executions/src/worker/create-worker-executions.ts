@@ -253,7 +253,11 @@ export function createWorkerExecutions<Positions>(options: WorkerExecutionsOptio
 
   /** Handed back by not being claimed: it stays queued in its row, and the reconciler queues it again. */
   async function handle(executionId: string): Promise<void> {
-    if (draining.signal.aborted || underWay.has(executionId) || !EXECUTION_ID.test(executionId)) return;
+    if (!EXECUTION_ID.test(executionId)) return;
+    // It may have been told of before its turn had come: nobody has claimed it then, and this is its turn.
+    const early = handed.has(executionId) ? underWay.get(executionId) : undefined;
+    if (early !== undefined) await early;
+    if (draining.signal.aborted || underWay.has(executionId)) return;
     await places.take(executionId);
   }
 
