@@ -38,9 +38,15 @@ export async function measureFleet(directory: string, row: Row): Promise<void> {
     }
     await reportCalls(fleet, row);
     await reportThroughput(directory, fleet, row);
-    await reportFairness(fleet, row);
+    await reportFairness(fleet, 'two workers on the same cores', row);
   } finally {
     await fleet.stop();
+  }
+  const single = await startFleet(join(directory, 'single'));
+  try {
+    await reportFairness(single, 'one worker', row);
+  } finally {
+    await single.stop();
   }
   await reportStages(join(directory, 'traced'), row);
 }
@@ -142,9 +148,9 @@ async function throughput(client: Client): Promise<number> {
   return (await drive(client, SIMPLE_TYPESCRIPT, { clients: 16, seconds: SOAK_SECONDS })).perSecond;
 }
 
-async function reportFairness(fleet: Fleet, row: Row): Promise<void> {
+async function reportFairness(fleet: Fleet, workers: string, row: Row): Promise<void> {
   const { idle, besideQueue, besideSleepers } = await measureFairness(fleet);
   const allowed = `allowed 3 × idle = ${ms(3 * p95(idle))}`;
-  row('quiet workspace beside 10,000 waiting, p95', ms(p95(besideQueue)), allowed, p95(besideQueue) / (3 * p95(idle)));
-  row('quiet workspace beside 64 that sleep, p95', ms(p95(besideSleepers)), allowed, p95(besideSleepers) / (3 * p95(idle)));
+  row(`${workers}: quiet workspace beside 10,000 waiting, p95`, ms(p95(besideQueue)), allowed, p95(besideQueue) / (3 * p95(idle)));
+  row(`${workers}: quiet workspace beside 64 that sleep, p95`, ms(p95(besideSleepers)), allowed, p95(besideSleepers) / (3 * p95(idle)));
 }
