@@ -56,6 +56,14 @@ describe('turns of programs that start', () => {
     expect(await begun(busy)).toEqual([0, 1, 2, 3]);
   });
 
+  test('with many processors two of them are left to each other workspace that is at work', async () => {
+    const turns = createTurns(9);
+    enterMany(turns, 'quiet', 1);
+    expect(await begun(enterMany(turns, 'busy', 20))).toHaveLength(7);
+    enterMany(turns, 'third', 1)[0]?.turn.end();
+    expect(await begun(enterMany(turns, 'fourth', 20))).toHaveLength(1);
+  });
+
   test('never do more than twice as many start at once, of however many workspaces', async () => {
     const turns = createTurns(2);
     const each = Array.from({ length: 10 }, (_, index) => enterMany(turns, `workspace ${index}`, 1));

@@ -24,12 +24,14 @@ interface Waiting {
 const START_MS = 25;
 /** A workspace that has asked for something is likely to ask again within this. */
 const AT_WORK_MS = 1_000;
+/** Processors that a program and what is done for it in the services keep busy. */
+const LEFT_ALONE = 2;
 
 /**
  * `atOnce` programs start at once, as many as there are processors; more of them only make each later, and with them whatever
  * else this machine does. Whose workspace has fewest among them comes next; those of a workspace in order. As many again may start of
- * workspaces that have none, so that one program never waits for the many of another workspace. Where several workspaces are at work,
- * one program of each starts at a time: what several do at once is what everybody else's hops wait for.
+ * workspaces that have none, so that one program never waits for the many of another workspace. For each other workspace that is at work
+ * two of them are left alone, down to one: what starts at once is what the others' hops through every service wait for.
  */
 export function createTurns(atOnce: number, now: () => number = () => performance.now()): Turns {
   const line: Waiting[] = [];
@@ -98,7 +100,7 @@ export function createTurns(atOnce: number, now: () => number = () => performanc
         undefined,
       );
       if (first === undefined) return;
-      if (count(first) > 0 && (taken >= atOnce || othersAreAtWork(first))) return;
+      if (count(first) > 0 && (taken >= atOnce || count(first) >= mostOf(first))) return;
       if (taken >= 2 * atOnce) return;
       line.splice(line.indexOf(first), 1);
       taken += 1;
@@ -115,9 +117,10 @@ export function createTurns(atOnce: number, now: () => number = () => performanc
     next();
   }
 
-  function othersAreAtWork({ workspaceId }: Waiting): boolean {
+  function mostOf({ workspaceId }: Waiting): number {
     forgetQuiet();
-    return atWork.size > (atWork.has(workspaceId) ? 1 : 0);
+    const others = atWork.size - (atWork.has(workspaceId) ? 1 : 0);
+    return Math.max(1, atOnce - LEFT_ALONE * others);
   }
 
   function forgetQuiet(): void {
