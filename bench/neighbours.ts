@@ -38,7 +38,7 @@ export async function measureNeighbours(service: Service): Promise<NeighbourFigu
   const stop = began + HOSTILE_MS;
   const hostile = Object.values(HOSTILE).flatMap((body) => [repeat(service, body, stop), repeat(service, body, stop)]);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const health = probeHealth(service, ASK_EVERY_MS, AbortSignal.timeout(stop - 500 - performance.now()));
+  const health = probeHealth(service, ASK_EVERY_MS, AbortSignal.timeout(Math.floor(stop - 500 - performance.now())));
   const loaded = (await drive(service, SIMPLE_TYPESCRIPT, { clients: 1, seconds: 6, pauseMs: 20 })).latency;
   const ranMs = (await Promise.all(hostile)).reduce((sum, each) => sum + each, 0);
   const hostileAtOnce = ranMs / (performance.now() - began);
