@@ -9,7 +9,7 @@ readonly GATEWAY_UID=10101 PROXY_UID=10102 WORKER_UID=10103 POOL_UID=10104
 
 # Makes what is missing, and takes over admin.key and mcp-servers.json as they are now. What is there is never changed.
 prepare_secrets() {
-  local servers=$FLEET_DIR/mcp-servers.json webhook=$FLEET_DIR/webhook-secret output
+  local servers=$FLEET_DIR/mcp-servers.json webhook=$FLEET_DIR/webhook-secret output code=0
   resolve_servers_file "$servers"
   # shellcheck disable=SC2016 # expanded by the inner shell
   as_data_owner bash -c 'umask 077; cat >"$1"' - "$webhook" <<<"${EXECUTOR_APPROVAL_WEBHOOK_SECRET:-}"
@@ -20,9 +20,10 @@ prepare_secrets() {
     --volume "$ROOT/deploy/redis/users.acl:/from/users.acl:ro" \
     --env "REDIS_UID=$(uid_in_image "$REDIS_IMAGE" redis)" --env "POSTGRES_UID=$(uid_in_image "$POSTGRES_IMAGE" postgres)" \
     --env "GATEWAY_UID=$GATEWAY_UID" --env "PROXY_UID=$PROXY_UID" --env "WORKER_UID=$WORKER_UID" --env "POOL_UID=$POOL_UID" \
-    -- bash /deploy/docker/write-secrets.sh 2>&1) ||
-    die "$EXIT_DATA_DIR" "The secrets could not be written to $DATA_DIR/secrets: $(tail -n 1 <<<"$output")"
+    -- bash /deploy/docker/write-secrets.sh 2>&1) || code=$?
+  # First, since both hold secrets for the data directory's owner to read.
   rm -f -- "$servers" "$webhook"
+  [[ $code == 0 ]] || die "$EXIT_DATA_DIR" "The secrets could not be written to $DATA_DIR/secrets: $(tail -n 1 <<<"$output")"
 }
 
 # in_secrets_container OPTION... -- COMMAND...: as root of a container that sees secrets/ and the scripts, and no network.
