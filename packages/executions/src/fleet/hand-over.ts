@@ -9,8 +9,8 @@ const UNCLAIMED_MS = 250;
 const LOOK_MS = 100;
 /** A worker that did not claim what it was told of is told of nothing for so long. */
 const DISTRUST_MS = 5_000;
-/** Of a worker's slots. While so many are free nothing waits in the queue: it would be taken. */
-const ROOM = 0.25;
+/** So much of its slots a worker fills past the queue. While others are free nothing waits in the queue: it would be taken. */
+export const MOST_HANDED = 0.75;
 
 /** Tells a worker that has room of an execution, past the queue. */
 export interface HandOver {
@@ -70,7 +70,7 @@ export function createHandOver(deps: {
     for (const { workerId, slots, running, draining } of reports()) {
       const free = (slots - Math.max(running, held.get(workerId) ?? 0)) / slots;
       if (draining || (distrustedUntilMs.get(workerId) ?? 0) > nowMs) continue;
-      if (free >= ROOM && free > (best?.free ?? 0)) best = { workerId, free };
+      if (free >= 1 - MOST_HANDED && free > (best?.free ?? 0)) best = { workerId, free };
     }
     return best?.workerId ?? null;
   }

@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS, type SandboxLimits, type SandboxPool } from '@code-exec
 import type { ExecutionEnded } from '../end-execution.ts';
 import { createEndedListeners } from '../ended-listeners.ts';
 import type { ClaimedExecution } from '../execution.ts';
+import { MOST_HANDED } from '../fleet/hand-over.ts';
 import type { SessionLedger } from '../fleet-sessions/port.ts';
 import { LEASE_MS } from '../ledger/lease.ts';
 import type { ExecutionLedger } from '../ledger/port.ts';
@@ -106,8 +107,6 @@ const SNAPSHOT_MS = 10_000;
 const END_RETRY_DELAYS_MS = [50, 100, 250, 500, ...Array.from({ length: 59 }, () => 1_000)];
 /** Of one tool call, while the proxy says that the claim has run out and the ledger says that it has not. */
 const CALL_ATTEMPTS = 3;
-/** Of the slots may be filled past the queue: gateways tell of nothing beyond. */
-const MOST_HANDED = 0.75;
 const PAUSED_MAXIMUM = 16;
 const PAUSE_KEEP_MS = 900_000;
 const DRAINING = new Error('the worker takes nothing more');
